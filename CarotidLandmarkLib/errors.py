@@ -1,0 +1,31 @@
+"""Errors that a user can cause.
+
+The message is one sentence: what was wrong, where, and what to do. The command line prints it and exits with
+``exit_code``; it never shows a traceback for one of these.
+"""
+
+from __future__ import annotations
+
+
+class CarotidLandmarkError(Exception):
+    """Base of every error that is reported to the user as one sentence."""
+
+    exit_code = 3
+
+
+class BadInputError(CarotidLandmarkError):
+    """A file, folder or value given by the user cannot be used."""
+
+    exit_code = 2
+
+
+class CannotRunError(CarotidLandmarkError):
+    """The input may be fine, but it cannot be run here: weights, memory, device or output folder."""
+
+    exit_code = 3
+
+
+class CancelledError(CarotidLandmarkError):
+    """The user stopped the work."""
+
+    exit_code = 130
