@@ -1,0 +1,1 @@
+"""Sides, points and detections, and the files that hold them."""

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.errors import BadInputError, CannotRunError
+from CarotidLandmarkLib.landmarks.files import read_points, read_points_table, write_fcsv, write_markups
+from CarotidLandmarkLib.landmarks.points import LandmarkSet, side_of_label
+
+LEFT = (31.25, -102.123456789012, 40.0)
+RIGHT = (-28.5, -99.0, -1043.75)
+BOTH = LandmarkSet({"left": LEFT, "right": RIGHT})
+LEFT_ONLY = LandmarkSet({"left": LEFT})
+
+
+def markups(*points: dict, **of_markup: object) -> str:
+    return json.dumps({"markups": [{"type": "Fiducial", "controlPoints": points, **of_markup}]})
+
+
+def point(label: str, position: object = (1, 2, 3), **more: object) -> dict:
+    return {"label": label, "position": position, **more}
+
+
+def assert_same(landmarks: LandmarkSet, expected: LandmarkSet) -> None:
+    for side, position in expected.points.items():
+        if position is None:
+            assert landmarks.points[side] is None
+        else:
+            np.testing.assert_array_equal(landmarks.points[side], position)
+
+
+@pytest.mark.parametrize("landmarks", [BOTH, LEFT_ONLY, LandmarkSet({"right": RIGHT}), LandmarkSet()])
+@pytest.mark.parametrize("name", ["case.mrk.json", "case.fcsv"])
+def test_written_points_read_back_exactly(tmp_path: Path, name: str, landmarks: LandmarkSet) -> None:
+    path = tmp_path / name
+    (write_fcsv if name.endswith("fcsv") else write_markups)(path, landmarks)
+    assert_same(read_points(path), landmarks)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_markups_file_has_what_slicer_expects(tmp_path: Path) -> None:
+    write_markups(tmp_path / "case.mrk.json", LEFT_ONLY, {"left": "review: near the border"})
+    written = json.loads((tmp_path / "case.mrk.json").read_text())
+    assert written["@schema"].endswith("markups-schema-v1.0.3.json#")
+    (markup,) = written["markups"]
+    assert (markup["type"], markup["coordinateSystem"], markup["coordinateUnits"]) == ("Fiducial", "LPS", "mm")
+    left, right = markup["controlPoints"]
+    assert (left["label"], left["positionStatus"], left["position"]) == ("L", "defined", list(LEFT))
+    assert left["description"] == "review: near the border"
+    assert (right["label"], right["positionStatus"]) == ("R", "missing")
+    needed = {"id", "associatedNodeID", "orientation", "selected", "locked", "visibility"}
+    assert needed <= left.keys() and needed <= right.keys()
+
+
+@pytest.mark.parametrize(("system", "expected"), [("LPS", (1, 2, 3)), ("RAS", (-1, -2, 3)), (None, (1, 2, 3))], ids=str)
+def test_markups_coordinate_system_is_honoured(tmp_path: Path, system: str | None, expected: tuple) -> None:
+    path = tmp_path / "a.mrk.json"
+    path.write_text(markups(point("R"), **({} if system is None else {"coordinateSystem": system})))
+    assert_same(read_points(path), LandmarkSet({"right": expected}))
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [("LPS", (1, 2, 3)), ("1", (1, 2, 3)), ("RAS", (-1, -2, 3)), ("0", (-1, -2, 3)), (None, (-1, -2, 3))],
+    ids=str,
+)
+def test_fcsv_coordinate_system_is_honoured(tmp_path: Path, system: str | None, expected: tuple) -> None:
+    path = tmp_path / "a.fcsv"
+    header = "" if system is None else f"# CoordinateSystem = {system}\n"
+    columns = "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n"
+    path.write_text(f'# Markups fiducial file version = 4.10\n{header}{columns}1,1,2,3,0,0,0,1,1,1,0,L,"a, b",\n')
+    assert_same(read_points(path), LandmarkSet({"left": expected}))
+
+
+def test_slicers_own_files_are_read(tmp_path: Path) -> None:
+    """Lines as Slicer 5.13 writes them: the right point's position is missing."""
+    fcsv = tmp_path / "a.fcsv"
+    fcsv.write_text(
+        "# Markups fiducial file version = 5.13\n# CoordinateSystem = LPS\n"
+        "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n"
+        '1,-10,-20,30,0,0,0,1,1,1,0,L,"left, ""q""",,2,0\n2,11,-21,31,0,0,0,1,1,1,0,R,,,3,0\n'
+    )
+    mrk = tmp_path / "a.mrk.json"
+    mrk.write_text(
+        markups(
+            point("L", [-10.0, -20.0, 30.0], positionStatus="defined"),
+            point("R", "", positionStatus="missing"),
+            coordinateSystem="LPS",
+            coordinateUnits=["mm", "UCUM", "millimeter"],
+        )
+    )
+    for path in (fcsv, mrk):
+        assert_same(read_points(path), LandmarkSet({"left": (-10, -20, 30)}))
+
+
+@pytest.mark.parametrize(
+    ("label", "side"),
+    [
+        *(
+            (label, "left")
+            for label in ("L", "l", "left", "LEFT", "L carotid", "left_bifurcation", "CCA-L", "LeftCarotid")
+        ),
+        *((label, "right") for label in ("R", "right", "R-2", "carotid (Right)", "CarotidR", "rt.")),
+        *((label, None) for label in ("F-1", "", "carotid", "L or R", "Lower", "larynx", "bright")),
+    ],
+)
+def test_side_of_label(label: str, side: str | None) -> None:
+    assert side_of_label(label) == side
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.mrk.json", "", "no Slicer markups"),
+        ("a.mrk.json", "{}", "no Slicer markups"),
+        ("a.mrk.json", "[1]", "no Slicer markups"),
+        ("a.mrk.json", markups(), "no points"),
+        ("a.mrk.json", markups(point("F-1")), "'F-1'.*L and R"),
+        ("a.mrk.json", markups(point("L"), point("left")), "more than one left"),
+        ("a.mrk.json", markups(point("L", [1, 2])), "three finite"),
+        ("a.mrk.json", markups(point("L", [1, 2, float("nan")])), "three finite"),
+        ("a.mrk.json", markups(point("L", "1 2 3")), "three finite"),
+        ("a.mrk.json", markups(point("L"), coordinateSystem="IJK"), "'IJK'.*LPS or RAS"),
+        ("a.mrk.json", markups(point("L"), coordinateUnits="m"), "unit m"),
+        ("a.fcsv", "", "no points"),
+        ("a.fcsv", "1,2\n", "no Slicer .fcsv"),
+        ("a.fcsv", "# columns = a,b\n1,2\n", "no Slicer .fcsv"),
+        ("a.fcsv", "1,x,2,3,0,0,0,1,1,1,0,L,,\n", "three finite"),
+        ("a.fcsv", "# CoordinateSystem = 7\n1,1,2,3,0,0,0,1,1,1,0,L,,\n", "'7'.*LPS or RAS"),
+        ("a.txt", "L 1 2 3", "no point file"),
+    ],
+)
+def test_bad_point_files_are_named(tmp_path: Path, name: str, text: str, says: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=says) as caught:
+        read_points(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_binary_files_are_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="Cannot read"):
+        read_points(tmp_path / "none.fcsv")
+    (tmp_path / "a.mrk.json").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(BadInputError, match="not text"):
+        read_points(tmp_path / "a.mrk.json")
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "case.mrk.json"
+    path.write_text("old")
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", no_space)
+    with pytest.raises(CannotRunError, match="No space left"):
+        write_markups(path, BOTH)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["case.mrk.json"]
+
+
+def test_write_into_a_missing_folder_cannot_run(tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match="another|folder"):
+        write_markups(tmp_path / "none" / "case.mrk.json", BOTH)
+
+
+def test_table_gives_the_landmarks_of_each_volume(tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text(
+        "volume,side,x,y,z,space\n"
+        "a/one.nrrd,left,1,2,3,LPS\n"
+        "a/one.nrrd,R,1,2,3,ras\n"
+        "/data/two.nii.gz,L,,,,LPS\n"
+        "/data/two.nii.gz,right,-4,5,6,LPS\n"
+    )
+    table = read_points_table(path)
+    assert list(table) == [tmp_path / "a/one.nrrd", Path("/data/two.nii.gz")]
+    assert_same(table[tmp_path / "a/one.nrrd"], LandmarkSet({"left": (1, 2, 3), "right": (-1, -2, 3)}))
+    assert_same(table[Path("/data/two.nii.gz")], LandmarkSet({"right": (-4, 5, 6)}))
+
+
+def test_table_names_every_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text(
+        "volume,side,x,y,z,space\na.nrrd,L,1,2,3,LPS\na.nrrd,L,1,2,3,LPS\nb.nrrd,up,1,2,3,LPS\n"
+        "b.nrrd,L,1,2,,LPS\nb.nrrd,R,1,2,3,\nb.nrrd\n"
+    )
+    with pytest.raises(BadInputError) as caught:
+        read_points_table(path)
+    message = str(caught.value)
+    for part in ("line 3: the left landmark of a.nrrd", "line 4", "'up'", "line 5", "line 6", "LPS or RAS", "line 7"):
+        assert part in message
+    assert "line 2" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "volume,side,x,y,z,space"),
+        ("volume,side,x,y,z\n", "lacks the column space"),
+        ("volume,side,x,y,z,space\n", "no rows"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=says):
+        read_points_table(path)
+
+
+def test_landmark_set_refuses_what_is_no_position() -> None:
+    with pytest.raises(ValueError, match="side"):
+        LandmarkSet({"links": (1, 2, 3)})
+    with pytest.raises(ValueError, match="three finite"):
+        LandmarkSet({"left": (1, 2)})
+    with pytest.raises(ValueError, match="three finite"):
+        LandmarkSet({"left": (1, 2, np.inf)})
