@@ -1,0 +1,63 @@
+"""Loc-Net: a U-Net whose heatmaps are read by their centre of mass (Ma, Gupta and Sabuncu, ISBI 2020)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .center_of_mass import CenterOfMass
+from .config import ModelConfig
+from .unet import UNet3d
+
+
+class LocNetOutput(NamedTuple):
+    """logits (B, C, D, H, W); position (B, C, 3) expected (x, y, z) voxel index; covariance (B, C, 3, 3), voxels^2;
+    presence_logit (B, C), above 0 where the landmark is likely to be in view. All float32."""
+
+    logits: Tensor
+    position: Tensor
+    covariance: Tensor
+    presence_logit: Tensor
+
+
+class LocNet(nn.Module):
+    """The network of one scale of `config`: HU (B, 1, D, H, W) of any extent in, `landmarks` heatmaps out.
+
+    The presence logit is the logarithm of the heatmap's mass against a learned bias, so it needs no layer of its own.
+    With "relu" the mass is detached: presence then only learns to read it.
+    """
+
+    def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
+        super().__init__()
+        self.unet = UNet3d(
+            in_channels=len(config.window_hu),
+            out_channels=landmarks,
+            channels=config.channels[scale],
+            convs_per_level=config.convs[scale],
+            pooling=config.pooling,
+            padding_mode=config.padding_mode,
+            activation=config.activation,
+            dropout=config.dropout,
+            slim_decoder=config.slim_decoder,
+        )
+        self.center_of_mass = CenterOfMass(config.activation)
+        softmax = config.activation == "softmax"
+        self.presence_bias = nn.Parameter(torch.full((landmarks,), math.log(config.crop_size**3)))
+        self.presence_scale = None if softmax else nn.Parameter(torch.ones(landmarks))
+        windows = torch.tensor(config.window_hu).T[:, None, :, None, None, None]
+        self.register_buffer("window_low", windows[0], persistent=False)
+        self.register_buffer("window_width", windows[1] - windows[0], persistent=False)
+        self.window_low: Tensor
+        self.window_width: Tensor
+
+    def forward(self, image: Tensor) -> LocNetOutput:
+        with torch.autocast(image.device.type, enabled=False):
+            windowed = ((image.float() - self.window_low) / self.window_width).clamp(0, 1)
+            logits = self.unet(windowed)
+            position, covariance, log_mass = self.center_of_mass(logits)
+            if self.presence_scale is not None:
+                log_mass = self.presence_scale * log_mass.detach()
+            return LocNetOutput(logits, position, covariance, log_mass - self.presence_bias)

@@ -1,0 +1,50 @@
+"""Which number type a model runs in on a device: bfloat16 where the hardware has it and it agrees with float32."""
+
+from __future__ import annotations
+
+import torch
+
+from .locnet import LocNet
+from .multiscale import MultiScaleLocNet
+
+TOLERANCE = 0.1
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 in hardware that torch's convolutions use. Unknown counts as no."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+    return False
+
+
+@torch.inference_mode()
+def agreement(net: LocNet, image: torch.Tensor) -> float:
+    """Root mean square difference of bfloat16 from float32 logits, relative to their spread; inf if not finite."""
+    kept = net.unet.compute_dtype
+    logits = []
+    try:
+        for dtype in (torch.float32, torch.bfloat16):
+            net.unet.compute_dtype = dtype
+            logits.append(net(image).logits)
+    finally:
+        net.unet.compute_dtype = kept
+    difference = (logits[1] - logits[0]).square().mean().sqrt() / logits[0].std().clamp_min(1e-6)
+    return float(difference.nan_to_num(nan=float("inf")))
+
+
+def choose_dtype(model: MultiScaleLocNet, device: str | torch.device) -> torch.dtype:
+    """bfloat16 if `device` has it and every net of `model` (in evaluation mode, on that device) passes a self-test on a
+    small random image; else float32. The choice depends on the machine and the weights only, never on timing. Apply it
+    with model.use_dtype."""
+    device = torch.device(device)
+    if not has_bfloat16(device):
+        return torch.float32
+    coarse = torch.randn(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    image = torch.nn.functional.interpolate(coarse * 400, (26, 24, 28), mode="trilinear").to(device)
+    try:
+        passed = all(agreement(net, image) < TOLERANCE for net in model.nets)  # type: ignore[arg-type]
+    except RuntimeError:
+        passed = False
+    return torch.bfloat16 if passed else torch.float32

@@ -1,0 +1,134 @@
+"""3D U-Net of any extent (Cicek et al., MICCAI 2016, arXiv 1606.06650), without normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.1
+
+
+class Conv3d(nn.Conv3d):
+    """Convolution that computes in its input's type, whatever the type its parameters are kept in."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(input.dtype)
+        return self._conv_forward(input, self.weight.to(input.dtype), bias)
+
+
+class BlurPool3d(nn.Module):
+    """Halves each axis after a fixed binomial [1, 2, 1] filter, against aliasing (Zhang 2019, arXiv 1904.11486)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tap = torch.tensor([0.25, 0.5, 0.25], device=x.device, dtype=x.dtype)
+        kernel = tap[:, None, None] * tap[:, None] * tap
+        return F.conv3d(x, kernel.expand(x.shape[1], 1, 3, 3, 3), stride=2, padding=1, groups=x.shape[1])
+
+
+class AveragePool3d(nn.Module):
+    """Mean of each 2x2x2 block, as a grouped convolution, which bfloat16 has on every device."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = x.new_full((x.shape[1], 1, 2, 2, 2), 0.125)
+        return F.conv3d(x, kernel, stride=2, groups=x.shape[1])
+
+
+POOLING: dict[str, Callable[[], nn.Module]] = {
+    "max": lambda: nn.MaxPool3d(2),
+    "average": AveragePool3d,
+    "blur": BlurPool3d,
+}
+
+
+class UNet3d(nn.Module):
+    """U-Net with nearest upsampling and concatenation; (B, C, D, H, W) of any extent in, same extent out, float32.
+
+    channels: width of each level. convs_per_level: 3x3x3 convolutions on each level of either side.
+    slim_decoder: the last convolution before an upsampling narrows to the width of the level above, which halves the
+    cost of the full-resolution level; without it the decoder is the paper's. activation: "softmax" leaves logits
+    (last layer small, so that training starts from a flat heatmap), "relu" rectifies inside and at the output.
+    dropout acts on the way down. `compute_dtype` (float32 or bfloat16) is the type of the convolutions;
+    the head is always float32, since a logit of 20 in bfloat16 is off by up to 6 %.
+
+    Zero padding is the default: replicate padding adds a copy and 10 to 25 % to each convolution on a CPU. The windowed
+    input is 0 for air, so zeros go on as the air around a body does.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int],
+        convs_per_level: int = 1,
+        pooling: str = "blur",
+        padding_mode: str = "zeros",
+        activation: str = "softmax",
+        dropout: float = 0.0,
+        slim_decoder: bool = True,
+    ) -> None:
+        super().__init__()
+        self.compute_dtype = torch.float32
+        self.multiple = 2 ** (len(channels) - 1)
+        self.relu_output = activation == "relu"
+        slope = 0.0 if self.relu_output else SLOPE
+
+        def block(width: int, *widths: int, drop: float = 0.0) -> nn.Sequential:
+            layers: list[nn.Module] = []
+            for fan_in, fan_out in zip((width, *widths), widths):
+                convolution = Conv3d(fan_in, fan_out, 3, padding=1, padding_mode=padding_mode)  # type: ignore[arg-type]
+                layers += [convolution, nn.LeakyReLU(slope)]
+            return nn.Sequential(*layers, *([nn.Dropout(drop)] if drop else []))
+
+        last = len(channels) - 1
+        ends = [channels[max(i - 1, 0)] if slim_decoder else channels[i] for i in range(last + 1)]
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        width = in_channels
+        for i, wide in enumerate(channels):
+            inner = [wide] * (convs_per_level - 1)
+            self.down.append(block(width, *inner, ends[i] if i == last else wide, drop=dropout))
+            if i < last:
+                self.up.append(block(wide + ends[i + 1], *inner, ends[i]))
+            width = wide
+        self.pool: nn.Module = POOLING[pooling]()
+        self.head = nn.Linear(ends[0], out_channels)
+        self._initialise(slope)
+
+    def _initialise(self, slope: float) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, slope, nonlinearity="leaky_relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        if self.relu_output:
+            nn.init.kaiming_normal_(self.head.weight)
+            nn.init.constant_(self.head.bias, 0.1)
+        else:
+            nn.init.normal_(self.head.weight, std=0.01)
+            nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        extent = x.shape[2:]
+        padding = [amount for n in reversed(extent) for amount in (0, -n % self.multiple)]
+        if any(padding):
+            x = F.pad(x, padding, mode="replicate")
+        x = x.to(self.compute_dtype, memory_format=torch.channels_last_3d)
+        skips: list[Tensor] = []
+        for i, level in enumerate(self.down):
+            x = level(self.pool(x) if i else x)
+            skips.append(x)
+        x = skips.pop()
+        for level in reversed(self.up):
+            x = level(torch.cat([skips.pop(), F.interpolate(x, scale_factor=2, mode="nearest")], 1))
+        x = self.head(x.movedim(1, -1).float()).movedim(-1, 1)[:, :, : extent[0], : extent[1], : extent[2]]
+        return F.relu(x) if self.relu_output else x
+
+    def extra_repr(self) -> str:
+        return f"compute_dtype={self.compute_dtype}"
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(parameter.numel() for parameter in module.parameters())

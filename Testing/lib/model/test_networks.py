@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.model import numerics
+from CarotidLandmarkLib.model.config import PRESETS, ModelConfig
+from CarotidLandmarkLib.model.locnet import LocNet, LocNetOutput
+from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.unet import BlurPool3d, Conv3d, UNet3d
+
+
+def small(name: str = "default") -> ModelConfig:
+    return dataclasses.replace(PRESETS[name], channels=((4, 8, 8),) * 4, convs=(1, 1, 1, 2), crop_size=16)
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "blur"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "replicate"])
+@pytest.mark.parametrize("slim_decoder", [True, False])
+def test_unet_keeps_any_extent(pooling: str, padding_mode: str, slim_decoder: bool) -> None:
+    net = UNet3d(2, 3, (4, 6, 8, 10), 2, pooling, padding_mode, slim_decoder=slim_decoder)
+    assert net(torch.randn(2, 2, 17, 30, 9)).shape == (2, 3, 17, 30, 9)
+
+
+def test_blur_pool_is_a_binomial_filter() -> None:
+    x = torch.zeros(1, 2, 9, 9, 9)
+    x[0, 1, 4, 4, 3] = 64.0
+    pooled = BlurPool3d()(x)
+    assert pooled.shape == (1, 2, 5, 5, 5) and not pooled[0, 0].any()
+    torch.testing.assert_close(pooled[0, 1, 2, 2], torch.tensor([0.0, 4.0, 4.0, 0.0, 0.0]))
+
+
+def test_a_new_softmax_net_answers_the_centre_and_an_even_presence() -> None:
+    net = LocNet(PRESETS["default"], 3).eval()
+    with torch.inference_mode():
+        output = net(torch.randn(1, 1, 56, 56, 56) * 300)
+    torch.testing.assert_close(output.position, torch.full((1, 1, 3), 27.5), rtol=0, atol=2.0)
+    assert output.presence_logit.abs().max() < 0.5
+
+
+def test_presence_follows_the_mass_of_the_heatmap() -> None:
+    for name in PRESETS:
+        net = LocNet(small(name), 1).eval()
+        nn.init.zeros_(net.unet.head.weight)
+        logits = []
+        for value in (0.01, 5.0):
+            nn.init.constant_(net.unet.head.bias, value)
+            logits.append(net(torch.zeros(1, 1, 16, 16, 16)).presence_logit.item())
+        assert logits[1] > logits[0] + 4
+
+
+def test_windows_separate_lumen_from_bone_and_ignore_what_is_outside_them() -> None:
+    net = LocNet(small(), 1).eval()
+
+    def logits(hu: float) -> torch.Tensor:
+        with torch.inference_mode():
+            return net(torch.full((1, 1, 8, 8, 8), hu)).logits
+
+    assert torch.equal(logits(-1024.0), logits(-3000.0)) and torch.equal(logits(1500.0), logits(3000.0))
+    assert not torch.equal(logits(600.0), logits(1200.0)) and not torch.equal(logits(0.0), logits(300.0))
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_locnet_moves_with_a_shift_by_the_pooling_multiple(name: str) -> None:
+    torch.manual_seed(3)
+    net = LocNet(dataclasses.replace(small(name), dropout=0.0), 1).eval()
+    nn.init.zeros_(net.unet.head.bias)
+    image = torch.full((1, 1, 64, 64, 64), -1024.0)
+    image[:, :, 28:34, 26:35, 27:33] = torch.randn(6, 9, 6) * 500
+    moved = image.roll((4, -4, 8), (2, 3, 4))
+    with torch.inference_mode():
+        net.unet.head.weight *= 60 / net(image).logits.max()
+        first, second = net(image), net(moved)
+    torch.testing.assert_close(second.logits, first.logits.roll((4, -4, 8), (2, 3, 4)), rtol=0, atol=1e-3)
+    shift = second.position - first.position
+    torch.testing.assert_close(shift, torch.tensor([[[8.0, -4.0, 4.0]]]), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("fault", [float("nan"), -1.0])
+def test_bfloat16_agrees_with_float32_and_the_self_test_notices_when_it_does_not(
+    monkeypatch: pytest.MonkeyPatch, fault: float
+) -> None:
+    model = MultiScaleLocNet(small()).eval()
+    monkeypatch.setattr(numerics, "has_bfloat16", lambda device: False)
+    assert numerics.choose_dtype(model, "cpu") == torch.float32
+    monkeypatch.setattr(numerics, "has_bfloat16", lambda device: True)
+    assert numerics.choose_dtype(model, "cpu") == torch.bfloat16
+    forward = Conv3d.forward
+
+    def broken(self: Conv3d, x: torch.Tensor) -> torch.Tensor:
+        return forward(self, x) * (fault if self is last and x.dtype == torch.bfloat16 else 1.0)
+
+    last = model.nets[3].unet.down[0][0]
+    monkeypatch.setattr(Conv3d, "forward", broken)
+    assert numerics.choose_dtype(model, "cpu") == torch.float32
+    assert all(net.unet.compute_dtype == torch.float32 for net in model.nets)
+
+
+def test_paper_preset_is_the_published_one() -> None:
+    paper = PRESETS["paper"]
+    assert paper.channels == ((16, 32, 64, 128),) * 4 and paper.convs == (1,) * 4
+    assert (paper.activation, paper.pooling, paper.dropout, paper.noise_mm) == ("relu", "max", 0.5, 5.0)
+    net = LocNet(paper, 0, 2)
+    widths = [(m.in_channels, m.out_channels) for m in net.modules() if isinstance(m, nn.Conv3d)]
+    assert widths == [(1, 16), (16, 32), (32, 64), (64, 128), (48, 16), (96, 32), (192, 64)]
+    assert (net(torch.randn(1, 1, 16, 16, 16) * 300).logits >= 0).all()
+
+
+def test_default_model_fits_into_8_megabytes() -> None:
+    assert sum(4 * p.numel() for p in MultiScaleLocNet().parameters()) < 7.6e6
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_config_survives_a_dictionary(name: str) -> None:
+    assert ModelConfig.from_dict(PRESETS[name].to_dict()) == PRESETS[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"convs": [1, 1]},
+        {"pooling": "none"},
+        {"window_hu": [[500, -200]]},
+        {"scales_mm": [4, 2, 1, float("nan")]},
+        {"channels": "abcd"},
+        {"crop_size": "56"},
+        {"unknown": 1},
+        {"channels": [[10**6]] * 4},
+    ],
+)
+def test_config_refuses_what_it_does_not_understand(change: dict) -> None:
+    with pytest.raises(BadInputError):
+        ModelConfig.from_dict({**PRESETS["default"].to_dict(), **change})
+
+
+def test_locnet_output_is_float32_in_bfloat16() -> None:
+    net = LocNet(small(), 0, 2).eval()
+    net.unet.compute_dtype = torch.bfloat16
+    output: LocNetOutput = net(torch.randn(1, 1, 12, 20, 9) * 300)
+    assert output.logits.shape == (1, 2, 12, 20, 9) and output.position.shape == (1, 2, 3)
+    assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
+    assert {value.dtype for value in output} == {torch.float32}
+    assert output.position.isfinite().all()
