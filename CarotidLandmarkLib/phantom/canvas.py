@@ -1,0 +1,317 @@
+"""Painting implicit shapes into a grid of HU, with partial volume: a layer covers a voxel by its signed distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from CarotidLandmarkLib.volume.geometry import Grid
+
+Box = tuple[slice, slice, slice]
+SEGMENTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Space:
+    """The phantom's body frame: LPS axes, z = 0 at the usual height of the bifurcation, the spinal canal at x = y = 0.
+
+    ``rotation`` (3, 3) and ``origin`` (3,) place it in the world: world = origin + rotation @ body.
+    ``curve`` (2, degree + 1) are polynomials (lowest order first) of the canal's x and y over z / 100 mm, within
+    ``curve_range``; ``waves`` (n, 7) are plane waves (wave vector, amplitude vector, phase) that deform soft tissue.
+    """
+
+    rotation: np.ndarray
+    origin: np.ndarray
+    curve: np.ndarray
+    curve_range: tuple[float, float]
+    waves: np.ndarray
+
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Body mm (..., 3) to LPS mm."""
+        return np.asarray(points) @ self.rotation.T + self.origin
+
+    def canal(self, z: np.ndarray) -> np.ndarray:
+        """The canal's centre (..., 2) in body mm at heights ``z``."""
+        t = np.clip(np.asarray(z, float), *self.curve_range) / 100
+        return np.stack([np.polynomial.polynomial.polyval(t, c) for c in self.curve], -1)
+
+    def bend(self, points: np.ndarray) -> np.ndarray:
+        """Points given relative to the canal (..., 3) to body mm."""
+        bent = np.array(points, float)
+        bent[..., :2] += self.canal(bent[..., 2])
+        return bent
+
+
+@dataclass
+class Tube:
+    """A chain of cones in body mm: ``points`` (n, 3), ``radii`` (n,), optionally flattened: ``stretch`` (3,) scales the
+    coordinates before distances are taken, so a stretch of 2 halves the width along that axis."""
+
+    points: np.ndarray
+    radii: np.ndarray
+    hu: float
+    soft: bool = False
+    stretch: np.ndarray | None = None
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Signed distance (...,) in mm of ``points`` (..., 3) from the surface, negative inside; unstretched tubes."""
+        a, b = self.points[:-1], self.points[1:]
+        ab = b - a
+        rel = np.asarray(points)[..., None, :] - a
+        t = np.clip((rel * ab).sum(-1) / np.maximum((ab * ab).sum(-1), 1e-9), 0, 1)
+        away = np.linalg.norm(rel - t[..., None] * ab, axis=-1)
+        return (away - self.radii[:-1] - t * np.diff(self.radii)).min(-1)
+
+
+@dataclass
+class Ellipsoid:
+    """``axes`` columns are the unit axes; ``radii`` (3,) in mm."""
+
+    center: np.ndarray
+    radii: np.ndarray
+    hu: float
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
+
+
+@dataclass
+class Column:
+    """An upright shape around the canal: an ellipse whose centre and half axes change with height.
+
+    ``profile`` rows are (z, centre x, centre y, half axis x, half axis y); between rows linear. ``period`` and ``gap``
+    leave out slabs (discs between vertebrae): the shape exists where the phase of (z - phase) / period exceeds ``gap``.
+    """
+
+    profile: np.ndarray
+    hu: float
+    period: float = 0.0
+    gap: float = 0.0
+    phase: float = 0.0
+    inset: float = 0.0
+
+
+@dataclass
+class Field:
+    """An organ given as voxels: its signed distance (D, H, W) in mm on ``grid``, which lies in body mm.
+
+    ``inset`` moves its surface inwards (negative: outwards) by so many mm.
+    """
+
+    distance: Tensor
+    grid: Grid
+    hu: float
+    inset: float = 0.0
+
+
+Shape = Union[Tube, Ellipsoid, Column, Field]
+
+
+class Canvas:
+    """HU (D, H, W) on ``grid``; each ``paint`` covers what was there before in proportion to the voxel's coverage.
+
+    ``psf_mm`` is the scanner's blur, added in quadrature to the voxel's own extent.
+    """
+
+    def __init__(self, grid: Grid, space: Space, psf_mm: float, device: str = "cpu") -> None:
+        self.grid, self.space, self.device = grid, space, torch.device(device)
+        inverse = space.rotation.T
+        self.steps = inverse @ grid.affine[:3, :3]
+        self.to_index = np.linalg.inv(self.steps)
+        self.start = inverse @ (grid.affine[:3, 3] - space.origin)
+        self.psf = psf_mm
+        self.hu = torch.full(grid.shape, -1000.0, device=self.device)
+        everything: Box = tuple(slice(0, n) for n in grid.shape)  # type: ignore[assignment]
+        x, y, z = self.plain(everything)
+        shift = self.waves(x, y, z)
+        self.warped = [(c + d) for c, d in zip((x, y, z), shift)]
+        self.margin = 1.5 + float(np.abs(space.waves[:, 3:6]).sum(0).max()) if len(space.waves) else 1.5
+        self.upright: list[Tensor] | None = None
+
+    def plain(self, box: Box) -> list[Tensor]:
+        """Body coordinates x, y, z of a box's voxels, each (d, h, w)."""
+        k, j, i = (torch.arange(s.start, s.stop, device=self.device, dtype=torch.float32) for s in box)
+        s, o = self.steps, self.start
+        return [
+            (float(s[a, 2]) * k + float(o[a]))[:, None, None] + (float(s[a, 1]) * j)[:, None] + float(s[a, 0]) * i
+            for a in range(3)
+        ]
+
+    def waves(self, x: Tensor, y: Tensor, z: Tensor) -> list[Tensor]:
+        """Displacement of soft tissue, three tensors like ``x``."""
+        shift = [torch.zeros_like(x) for _ in range(3)]
+        for wave in self.space.waves.tolist():
+            s = torch.sin(wave[0] * x + wave[1] * y + wave[2] * z + wave[6])
+            for axis in range(3):
+                shift[axis] += wave[3 + axis] * s
+        return shift
+
+    def canal_coordinates(self) -> list[Tensor]:
+        """Deformed coordinates relative to the canal, made once."""
+        if self.upright is None:
+            x, y, z = self.warped
+            t = z.clamp(*self.space.curve_range) / 100
+            bend = [torch.zeros_like(t), torch.zeros_like(t)]
+            for axis in range(2):
+                for coefficient in reversed(self.space.curve[axis].tolist()):
+                    bend[axis] = bend[axis] * t + coefficient
+            self.upright = [x - bend[0], y - bend[1], z]
+        return self.upright
+
+    def box(self, low: np.ndarray, high: np.ndarray) -> Box | None:
+        """The index box that covers a box of body mm, or None when it misses the grid."""
+        middle = self.to_index @ ((low + high) / 2 - self.start)
+        half = np.abs(self.to_index) @ ((high - low) / 2)
+        first = np.maximum(np.floor(middle - half), 0).astype(int)
+        last = np.minimum(np.ceil(middle + half) + 1, self.grid.size).astype(int)
+        if (first >= last).any():
+            return None
+        return tuple(slice(int(a), int(b)) for a, b in zip(first[::-1], last[::-1]))  # type: ignore[return-value]
+
+    def width(self, normal: np.ndarray) -> float:
+        """Extent in mm of the voxel and the blur along a unit ``normal``."""
+        return float(np.sqrt(((self.steps.T @ normal) ** 2).sum() + self.psf**2))
+
+    def blend(self, box: Box, cover: Tensor, hu: float) -> None:
+        target = self.hu[box]
+        target += cover * (hu - target)
+
+    def paint(self, shape: Shape) -> None:
+        """Lay one shape over what is there."""
+        if isinstance(shape, Tube):
+            self._tube(shape)
+        elif isinstance(shape, Ellipsoid):
+            self._ellipsoid(shape)
+        elif isinstance(shape, Column):
+            self._column(shape)
+        else:
+            self._field(shape)
+
+    def tube_cover(self, tube: Tube) -> tuple[Box, Tensor] | None:
+        """The box of a tube and how much of each of its voxels it covers (d, h, w), 0..1."""
+        stretch = np.ones(3) if tube.stretch is None else tube.stretch
+        reach = tube.radii.max() / stretch + self.margin + self.width(np.array([0.0, 0.0, 1.0]))
+        whole = self.box(tube.points.min(0) - reach, tube.points.max(0) + reach)
+        if whole is None:
+            return None
+        cover = torch.zeros([s.stop - s.start for s in whole], device=self.device)
+        for first in range(0, len(tube.points) - 1, SEGMENTS_AT_ONCE):
+            points = tube.points[first : first + SEGMENTS_AT_ONCE + 1]
+            radii = tube.radii[first : first + SEGMENTS_AT_ONCE + 1]
+            box = self.box(points.min(0) - reach, points.max(0) + reach)
+            if box is None:
+                continue
+            at = [c[box] for c in self.warped] if tube.soft else self.plain(box)
+            at = [c * float(s) for c, s in zip(at, stretch)]
+            distance = _chain_distance(at, points * stretch, radii)
+            axis = points[-1] - points[0]
+            axis = axis / max(np.linalg.norm(axis), 1e-6)
+            across = ((self.steps**2).sum() - ((self.steps.T @ axis) ** 2).sum()) / 2
+            width = float(np.sqrt(across + self.psf**2)) * float(np.exp(np.log(stretch).mean()))
+            here = (0.5 - distance / width).clamp_(0, 1)
+            here *= _thin(float(radii.mean()), width)
+            inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole))
+            torch.maximum(cover[inner], here, out=cover[inner])
+        return whole, cover
+
+    def _tube(self, tube: Tube) -> None:
+        painted = self.tube_cover(tube)
+        if painted is not None:
+            self.blend(painted[0], painted[1], tube.hu)
+
+    def _ellipsoid(self, shape: Ellipsoid) -> None:
+        reach = np.abs(shape.axes * shape.radii).sum(1) + self.margin + self.width(np.array([0.0, 0.0, 1.0]))
+        box = self.box(shape.center - reach, shape.center + reach)
+        if box is None:
+            return
+        rel = [c[box] - float(o) for c, o in zip(self.warped, shape.center)]
+        first = torch.zeros_like(rel[0])
+        second = torch.zeros_like(rel[0])
+        for axis in range(3):
+            u = sum(r * float(a) for r, a in zip(rel, shape.axes[:, axis])) / float(shape.radii[axis])
+            first += u * u
+            second += (u / float(shape.radii[axis])) ** 2
+        k0 = first.sqrt_()
+        distance = k0 * (k0 - 1) / second.sqrt_().clamp_(min=1e-4)
+        width = np.sqrt((self.steps**2).sum() / 3 + self.psf**2)
+        self.blend(box, (0.5 - distance / float(width)).clamp_(0, 1), shape.hu)
+
+    def _column(self, shape: Column) -> None:
+        profile = shape.profile
+        low, high = profile[0, 0], profile[-1, 0]
+        half = (np.abs(profile[:, 1:3]) + profile[:, 3:5]).max(0)
+        centre = self.space.canal(np.linspace(low, high, 9))
+        reach = half + self.margin + 1
+        box = self.box(
+            np.array([*(centre.min(0) - reach), low - self.margin]),
+            np.array([*(centre.max(0) + reach), high + self.margin]),
+        )
+        if box is None:
+            return
+        x, y, z = (c[box] for c in self.canal_coordinates())
+        table = np.arange(low, high + 0.5, 0.5)
+        rows = [np.interp(table, profile[:, 0], profile[:, c]) for c in range(1, 5)]
+        index = ((z - low) * 2).round_().long().clamp_(0, len(table) - 1)
+        look = torch.tensor(np.stack(rows), dtype=torch.float32, device=self.device)
+        rx = (look[2] - shape.inset).clamp_(min=0.1)
+        ry = (look[3] - shape.inset).clamp_(min=0.1)
+        radius = ((x - look[0][index]) / rx[index]) ** 2
+        radius += ((y - look[1][index]) / ry[index]) ** 2
+        distance = (radius.sqrt_() - 1) * torch.minimum(rx, ry)[index]
+        cover = (0.5 - distance / self.width(np.array([0.7071, 0.7071, 0.0]))).clamp_(0, 1)
+        height = self.width(np.array([0.0, 0.0, 1.0]))
+        cover *= (0.5 + torch.minimum(z - low, high - z) / height).clamp_(0, 1)
+        if shape.period:
+            phase = torch.remainder(z - shape.phase, shape.period)
+            inside = torch.minimum(phase - shape.gap, shape.period - phase)
+            cover *= (0.5 + inside / height).clamp_(0, 1)
+        self.blend(box, cover, shape.hu)
+
+    def _field(self, shape: Field) -> None:
+        box = self.box(*shape.grid.bounds())
+        if box is None:
+            return
+        inverse = np.linalg.inv(shape.grid.affine)
+        at = self.plain(box)
+        unit: list[Tensor] = [
+            (at[0] * row[0] + at[1] * row[1] + at[2] * row[2] + row[3]) * (2 / (n - 1)) - 1
+            for row, n in zip(inverse.tolist(), shape.grid.size)
+        ]
+        distance = torch.nn.functional.grid_sample(
+            shape.distance[None, None].to(self.device), torch.stack(unit, -1)[None], "bilinear", "border", True
+        )[0, 0]
+        width = self.width(np.full(3, 3**-0.5))
+        self.blend(box, (0.5 - (distance + shape.inset) / width).clamp_(0, 1), shape.hu)
+
+
+def _chain_distance(at: list[Tensor], points: np.ndarray, radii: np.ndarray) -> Tensor:
+    """Signed distance (d, h, w) of coordinates ``at`` from a chain of cones, all segments in one matrix product."""
+    middle = points.mean(0)
+    x, y, z = (c - float(o) for c, o in zip(at, middle))
+    lifted = torch.stack([x, y, z, x * x + y * y + z * z, torch.ones_like(x)]).reshape(5, -1)
+    a = points[:-1] - middle
+    ab = np.diff(points, axis=0)
+    square = np.maximum((ab * ab).sum(1), 1e-9)
+    ones, zeros = np.ones(len(a)), np.zeros(len(a))
+    rows = np.concatenate(
+        [
+            np.column_stack([ab, zeros, -(a * ab).sum(1)]),
+            np.column_stack([-2 * a, ones, (a * a).sum(1)]),
+        ]
+    )
+    products = torch.tensor(rows, dtype=torch.float32, device=x.device) @ lifted
+    along, away = products[: len(a)], products[len(a) :]
+    length = torch.tensor(square, dtype=torch.float32, device=x.device)[:, None]
+    t = (along / length).clamp_(0, 1)
+    away -= t * (2 * along - t * length)
+    grow = torch.tensor(np.diff(radii), dtype=torch.float32, device=x.device)[:, None]
+    start = torch.tensor(radii[:-1], dtype=torch.float32, device=x.device)[:, None]
+    distance = away.clamp_(min=0).sqrt_() - start - t * grow
+    return distance.amin(0).reshape(x.shape)
+
+
+def _thin(radius: float, width: float) -> float:
+    """A tube thinner than a voxel fills it by area, not by the linear ramp of its surface."""
+    return min(1.0, np.pi * (radius / width) ** 2 / (0.5 + radius / width))

@@ -1,0 +1,121 @@
+"""Phantoms as whole volumes at clinical geometry, in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from CarotidLandmarkLib.landmarks.atomic import write_text
+from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
+from CarotidLandmarkLib.phantom.phantom import Phantom, split_rng
+from CarotidLandmarkLib.phantom.scaffold import Scaffold, list_scaffolds, load_scaffold
+from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
+from CarotidLandmarkLib.volume.geometry import Grid
+
+FILE = 2
+VISIBLE_MM = 2.0  # a landmark nearer to the border of the field of view counts as missing
+SLAB_VOXELS = 4_000_000
+# How the axes lie in files, by the direction in which each index grows; real archives hold all of these.
+ORIENTATIONS = {"LPS": 0.5, "LPI": 0.08, "RAS": 0.12, "LAS": 0.05, "PLS": 0.13, "PIR": 0.06, "ASL": 0.06}
+
+
+def phantom_volume(
+    seed: int,
+    split: str = "test",
+    scaffold: Scaffold | None = None,
+    kind: str | None = None,
+    spacing: tuple[float, float] | None = None,
+    orientation: str = "LPS",
+) -> tuple[CTVolume, dict[str, np.ndarray | None]]:
+    """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if not in view.
+
+    ``kind`` (see scan.KINDS) and ``spacing`` (in-plane, slice; mm) are drawn from the seed unless given.
+    """
+    phantom = Phantom.draw(seed, split, scaffold)
+    scan = Scan.draw(phantom, kind, spacing)
+    return _acquire(phantom, scan, orientation), _visible(phantom, scan)
+
+
+def write_phantoms(
+    out_dir: str | Path,
+    count: int,
+    seed: int,
+    split: str = "train",
+    scaffold_dir: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write the phantoms of ``count`` seeds from ``seed`` on: ``<case>.nrrd``, ``.mrk.json`` and ``.phantom.json``.
+
+    With ``scaffold_dir`` every phantom is built on one of its label maps in turn. Returns the volumes' paths.
+    """
+    out = Path(out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    maps = list_scaffolds(scaffold_dir) if scaffold_dir else []
+    written = []
+    for number in range(count):
+        this = seed + number
+        scaffold = load_scaffold(maps[number % len(maps)]) if maps else None
+        phantom = Phantom.draw(this, split, scaffold)
+        scan = Scan.draw(phantom)
+        names = list(ORIENTATIONS)
+        orientation = str(split_rng(this, split, FILE).choice(names, p=list(ORIENTATIONS.values())))
+        case = f"{split}-{this:05d}" + (f"-{phantom.scaffold}" if phantom.scaffold else "")
+        path = out / f"{case}.nrrd"
+        write_volume(_acquire(phantom, scan, orientation), path)
+        write_markups(out / f"{case}.mrk.json", LandmarkSet(_visible(phantom, scan)))
+        about = {
+            "seed": this,
+            "split": split,
+            "scaffold": phantom.scaffold,
+            "scan": scan.kind,
+            "orientation": orientation,
+            "noise_hu": scan.noise_sd,
+            "spacing_mm": scan.grid.spacing.tolist(),
+            "facts": phantom.facts,
+            "carina_lps_mm": {side: phantom.truth[side].tolist() for side in SIDES},
+        }
+        write_text(out / f"{case}.phantom.json", json.dumps(about, indent=1))
+        written.append(path)
+        if progress:
+            progress(number + 1, count)
+    return written
+
+
+def _visible(phantom: Phantom, scan: Scan) -> dict[str, np.ndarray | None]:
+    return {side: phantom.truth[side] if scan.covers(phantom.truth[side], VISIBLE_MM) else None for side in SIDES}
+
+
+def _acquire(phantom: Phantom, scan: Scan, orientation: str) -> CTVolume:
+    """The whole volume, rendered slab by slab, its axes then laid as ``orientation`` says."""
+    grid = scan.grid
+    nx, ny, nz = grid.size
+    thick = max(1, SLAB_VOXELS // (nx * ny))
+    generator = torch.Generator().manual_seed(phantom.seed * 3 + 2)
+    array = np.empty(grid.shape, np.int16)
+    for first in range(0, nz, thick):
+        count = min(thick, nz - first)
+        slab = Grid((nx, ny, count), grid.spacing, grid.index_to_world([0, 0, first]), grid.direction)
+        array[first : first + count] = scan.acquire(phantom, slab, generator).round().to(torch.int16).numpy()
+    return CTVolume(*reorient(array, grid, orientation))
+
+
+def reorient(array: np.ndarray, grid: Grid, orientation: str) -> tuple[np.ndarray, Grid]:
+    """The same voxels (z, y, x) of an LPS-aligned grid with index axes that grow towards e.g. "RAS"; no resampling."""
+    axes = [next(a for a, pair in enumerate(("LR", "PA", "SI")) if letter in pair) for letter in orientation]
+    signs = [1 if letter in "LPS" else -1 for letter in orientation]
+    size = [grid.size[a] for a in axes]
+    spacing = grid.spacing[axes]
+    direction = np.stack([sign * grid.direction[:, a] for a, sign in zip(axes, signs)], 1)
+    corner = np.zeros(3)
+    for a, sign in zip(axes, signs):
+        corner[a] = 0 if sign > 0 else grid.size[a] - 1
+    turned = array.transpose([2 - a for a in axes[::-1]])[tuple(slice(None, None, s) for s in signs[::-1])]
+    return np.ascontiguousarray(turned), Grid(
+        (size[0], size[1], size[2]), spacing, grid.index_to_world(corner), direction
+    )

@@ -1,0 +1,52 @@
+"""A phantom as the pyramid that the network looks at: only the voxels that are asked for are ever computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from CarotidLandmarkLib.phantom.phantom import Phantom
+from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.volume.geometry import Grid, Vector
+from CarotidLandmarkLib.volume.sample import Level
+
+
+class PhantomPyramid:
+    """Same views as ``volume.sample.VolumePyramid``, evaluated from the phantom instead of averaged from a volume.
+
+    ``around`` gives an LPS-aligned cube of just the extent asked for: leave room for the rotations you apply.
+    """
+
+    def __init__(self, phantom: Phantom, scan: Scan, device: str = "cpu") -> None:
+        self.phantom, self.scan, self.device = phantom, scan, device
+        self.generator = torch.Generator().manual_seed(phantom.seed * 3 + 1)
+        self._whole: dict[float, Level] = {}
+
+    def whole(self, spacing_mm: float) -> Level:
+        """The scan's field of view at ``spacing_mm``; coarser than 2 mm is averaged from 2 mm."""
+        if spacing_mm not in self._whole:
+            lower, upper = self.scan.grid.bounds()
+            if spacing_mm > 2:
+                factor = round(spacing_mm / 2)
+                fine = self.whole(spacing_mm / factor)
+                image = torch.nn.functional.avg_pool3d(fine.image, factor, ceil_mode=True, count_include_pad=False)
+                shrink = np.diag([1 / factor] * 3 + [1.0])
+                shrink[:3, 3] = (1 - factor) / 2 / factor
+                self._whole[spacing_mm] = Level(image, torch.from_numpy(shrink) @ fine.world_to_index)
+            else:
+                size = np.ceil((upper - lower) / spacing_mm).astype(int)
+                self._whole[spacing_mm] = self._level(Grid.axis_aligned((lower + upper) / 2, size.tolist(), spacing_mm))
+        return self._whole[spacing_mm]
+
+    def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
+        """Voxels as a reader of the native volume averages them towards ``spacing_mm``, in a cube at ``center_lps``."""
+        if spacing_mm >= 2:
+            return self.whole(spacing_mm)
+        native = self.scan.grid.spacing
+        steps = native * np.maximum(1, np.round(spacing_mm / native))
+        size = np.ceil(extent_mm / steps).astype(int) + 1
+        return self._level(Grid.axis_aligned(center_lps, size.tolist(), steps))
+
+    def _level(self, grid: Grid) -> Level:
+        hu = self.scan.acquire(self.phantom, grid, self.generator, self.device)
+        return Level(hu[None, None], torch.from_numpy(np.linalg.inv(grid.affine)))

@@ -1,0 +1,143 @@
+"""One synthetic neck: drawn from a seed, evaluated on any grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from CarotidLandmarkLib.phantom import bones, disease, tissues, veins, vessels
+from CarotidLandmarkLib.phantom.canvas import Canvas, Column, Shape, Space, Tube
+from CarotidLandmarkLib.phantom.scaffold import Scaffold
+from CarotidLandmarkLib.volume.geometry import Grid
+
+SPLITS = ("train", "val", "test")
+SIDES = ("left", "right")
+
+
+def split_rng(seed: int, split: str, purpose: int = 0) -> np.random.Generator:
+    """Random numbers of one phantom; no two splits, seeds or purposes share a stream."""
+    return np.random.default_rng([SPLITS.index(split), seed, purpose])
+
+
+@dataclass
+class Phantom:
+    """A neck in world LPS mm.
+
+    truth: side -> carina (3,). shapes: what ``render`` paints, in order. metal: (n, 3) body mm of dental metal.
+    facts: the numbers drawn, side -> name -> value (degrees, mm, share of the diameter lost).
+    """
+
+    seed: int
+    split: str
+    space: Space
+    shapes: list[Shape]
+    truth: dict[str, np.ndarray]
+    metal: np.ndarray
+    facts: dict[str, dict[str, float]]
+    scaffold: str | None = None
+
+    @staticmethod
+    def draw(seed: int, split: str = "train", scaffold: Scaffold | None = None) -> Phantom:
+        """The phantom of this seed: the same numbers give the same neck on every machine."""
+        rng = split_rng(seed, split)
+        body = tissues.Body.draw(rng)
+        space = _draw_space(rng, scaffold)
+        gland_y = scaffold.gland_y if scaffold else float(rng.normal(-50.9, 5))
+        filling = disease.Filling.draw(rng)
+        forks = vessels.draw_forks(rng, body.size, gland_y)
+        bottom = float(rng.uniform(-112, -100))
+        carotids = {side: vessels.draw_carotid(rng, side, forks[side], filling, space, bottom) for side in SIDES}
+
+        medial = min(abs(fork[0]) for fork in forks.values())
+
+        shapes = [*_couch(rng), *tissues.draw_soft_tissue(rng, body, space, gland_y)]
+        shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
+        shapes += tissues.draw_airway(rng, body, space, max(4.0, medial - 9)) + bones.draw_spine(rng, body, space)
+        shapes += bones.draw_skull(rng, body, space)
+        shapes += _organs(rng, body, scaffold) if scaffold else bones.draw_jaw(rng, body, space)
+        teeth, metal = bones.draw_teeth(rng, body, space)
+        shapes += teeth + bones.draw_larynx(rng, body, space) + bones.draw_shoulders(rng, body, space)
+        others: list[Tube] = veins.draw_distractors(rng, filling)
+        for s, side in ((1.0, "left"), (-1.0, "right")):
+            others += veins.draw_veins(rng, s, forks[side], filling) + veins.draw_vertebral(rng, s, filling)
+            others += veins.draw_thyroid_arteries(rng, s, filling)
+        shapes += [replace(tube, points=space.bend(tube.points)) for tube in others]
+        shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)
+        shapes += [shape for c in carotids.values() for shape in c.walls]
+        shapes += [shape for c in carotids.values() for shape in [*c.lumens, *c.disease]]
+        truth = {side: space.to_world(carotid.landmark) for side, carotid in carotids.items()}
+        facts = {side: {**carotid.facts, "lumen_hu": filling.artery} for side, carotid in carotids.items()}
+        return Phantom(
+            seed, split, space, shapes, truth, np.reshape(metal, (-1, 3)), facts, scaffold.name if scaffold else None
+        )
+
+    def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu") -> Tensor:
+        """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF."""
+        canvas = Canvas(grid, self.space, psf_mm, device)
+        for shape in self.shapes:
+            canvas.paint(shape)
+        return canvas.hu
+
+
+def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
+    yaw, pitch, roll = np.radians(rng.normal(0, [6, 5, 4]))
+    c, s = np.cos, np.sin
+    rotation = (
+        np.array([[c(yaw), -s(yaw), 0], [s(yaw), c(yaw), 0], [0, 0, 1]])
+        @ np.array([[1, 0, 0], [0, c(pitch), -s(pitch)], [0, s(pitch), c(pitch)]])
+        @ np.array([[c(roll), 0, s(roll)], [0, 1, 0], [-s(roll), 0, c(roll)]])
+    )
+    if scaffold:
+        curve, reach = scaffold.curve, scaffold.curve_range
+        reach = (reach[0] * 100, reach[1] * 100)
+    else:
+        curve = rng.normal(0, 1, (2, 4)) * np.array([[0, 3, 2, 1.5], [0, 12, 7, 4]])
+        curve[1, 1] -= 8
+        reach = (-150.0, 110.0)
+    n = 5
+    way = rng.normal(size=(n, 3))
+    way *= (2 * np.pi / rng.uniform(45, 160, (n, 1))) / np.linalg.norm(way, axis=1, keepdims=True)
+    waves = np.hstack([way, rng.normal(0, 1.1, (n, 3)), rng.uniform(0, 2 * np.pi, (n, 1))])
+    return Space(rotation, rng.uniform(-250, 250, 3), curve, reach, waves)
+
+
+def _couch(rng: np.random.Generator) -> list[Shape]:
+    """Head rest and couch behind the body."""
+    y = rng.uniform(78, 110)
+    board = np.array([[-400.0, 0, y, 220, 3], [400, 0, y, 220, 3]])
+    out: list[Shape] = [Column(board, rng.uniform(-700, 100)), Column(board, -950.0, inset=1.5)]
+    if rng.random() < 0.5:
+        for s in (1, -1):
+            rest = np.array([[s * 85.0, 40, 0], [s * 92, 10, 60], [s * 90, 5, 140]])
+            out.append(Tube(rest, np.full(3, rng.uniform(3, 8)), rng.uniform(-900, 0), True))
+    return out
+
+
+def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) -> list[Shape]:
+    """The scaffold's organs with HU of this case, each jaw with soft tissue around it and marrow inside."""
+    gland, parotid, lung = rng.uniform(60, 140), rng.uniform(-40, 90), rng.uniform(-900, -780)
+    hu = {
+        "Mandible": body.cortical,
+        "Brain": 38.0,
+        "Orbit-Lt": 10.0,
+        "Orbit-Rt": 10.0,
+        "Parotid-Lt": parotid,
+        "Parotid-Rt": parotid,
+        "Submandibular-Lt": gland,
+        "Submandibular-Rt": gland,
+        "Lung-Lt": lung,
+        "Lung-Rt": lung,
+    }
+    out: list[Shape] = []
+    for organ, shape in scaffold.fields.items():
+        if organ == "Mandible":
+            out.append(replace(shape, hu=body.muscle, inset=-7.0))
+            out.append(replace(shape, hu=hu[organ]))
+            out.append(replace(shape, hu=body.cancellous, inset=2.6))
+        else:
+            if organ == "Brain":
+                out.append(replace(shape, hu=body.cortical, inset=-6.0))
+            out.append(replace(shape, hu=hu[organ]))
+    return out

@@ -1,0 +1,101 @@
+"""Real organs as a scaffold: a folder of label maps (see ``LABELS``) under which the vessel tree is drawn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.phantom.canvas import Field
+from CarotidLandmarkLib.volume.geometry import Grid
+
+# Organs painted from the labels; the others of a map are not used. The larger ones are kept on a coarser grid.
+ORGANS = {
+    "Mandible": 1,
+    "Parotid-Lt": 1,
+    "Parotid-Rt": 1,
+    "Submandibular-Lt": 1,
+    "Submandibular-Rt": 1,
+    "Orbit-Lt": 1,
+    "Orbit-Rt": 1,
+    "Lung-Lt": 3,
+    "Lung-Rt": 3,
+    "Brain": 3,
+}
+CANAL = "Spinal-Canal"
+GLAND_Z = 4.0  # height of the submandibular glands, and of the jaw's lower border, in body mm
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """One patient's organs in body mm: ``fields`` (HU to be set), the canal's course and where the glands lie."""
+
+    name: str
+    fields: dict[str, Field]
+    curve: np.ndarray
+    curve_range: tuple[float, float]
+    gland_y: float
+
+
+def list_scaffolds(folder: str | Path) -> list[Path]:
+    """The label maps (``*.nii.gz``) of a folder that also has ``labels.json``, sorted."""
+    folder = Path(folder)
+    maps = sorted(folder.glob("*.nii.gz"))
+    if not (folder / "labels.json").is_file() or not maps:
+        raise BadInputError(f"{folder} is no scaffold folder: it needs labels.json and label maps named *.nii.gz.")
+    return maps
+
+
+def load_scaffold(path: str | Path) -> Scaffold:
+    """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it."""
+    path = Path(path)
+    labels = json.loads((path.parent / "labels.json").read_text(encoding="utf-8"))
+    image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    array = sitk.GetArrayViewFromImage(image)
+    spacing, origin = np.array(image.GetSpacing()), np.array(image.GetOrigin())
+
+    def centres(label: str) -> np.ndarray:
+        return np.argwhere(array == labels[label])[:, ::-1] * spacing + origin
+
+    canal = centres(CANAL)
+    if not len(canal) or not (array == labels["Mandible"]).any():
+        raise BadInputError(f"{path} has no spinal canal or no mandible, so it can't carry a vessel tree.")
+    glands = [centres(f"Submandibular-{side}") for side in ("Lt", "Rt")]
+    glands = [g.mean(0) for g in glands if len(g) > 500]
+    z0 = (np.mean([g[2] for g in glands]) if glands else centres("Mandible")[:, 2].min()) - GLAND_Z
+    heights = np.unique(canal[:, 2])
+    middle = np.array([canal[canal[:, 2] == z][:, :2].mean(0) for z in heights])
+    near = np.abs(heights - z0) < 150
+    at = int(np.abs(heights - z0).argmin())
+    center = np.array([*middle[at], z0])
+    t = (heights[near] - z0) / 100
+    curve = np.stack([np.polynomial.polynomial.polyfit(t, middle[near, a] - center[a], 4) for a in range(2)])
+    canal_y = middle[at, 1]
+    gland_y = np.mean([g[1] for g in glands]) - canal_y if glands else -50.9
+    fields = {}
+    for organ, coarse in ORGANS.items():
+        mask = sitk.Cast(image == labels[organ], sitk.sitkUInt8)
+        stats = sitk.LabelShapeStatisticsImageFilter()
+        stats.Execute(mask)
+        if not stats.HasLabel(1):
+            continue
+        fields[organ] = _field(mask, stats.GetBoundingBox(1), coarse, center)
+    return Scaffold(path.name.split(".")[0], fields, curve, (float(t.min()), float(t.max())), float(gland_y))
+
+
+def _field(mask: sitk.Image, box: tuple[int, ...], coarse: int, center: np.ndarray) -> Field:
+    pad = 6 * coarse
+    low = [max(0, b - pad) for b in box[:3]]
+    high = [min(n, b + s + pad) for b, s, n in zip(box[:3], box[3:], mask.GetSize())]
+    part = sitk.RegionOfInterest(mask, [h - a for a, h in zip(low, high)], low)
+    distance = sitk.SignedMaurerDistanceMap(part, squaredDistance=False, useImageSpacing=True)
+    distance = sitk.DiscreteGaussian(distance, [1.0] * 3)
+    if coarse > 1:
+        distance = sitk.Shrink(distance, [coarse, coarse, 1])
+    grid = Grid(distance.GetSize(), distance.GetSpacing(), np.array(distance.GetOrigin()) - center, np.eye(3))
+    return Field(torch.from_numpy(sitk.GetArrayFromImage(distance)).float(), grid, 0.0)

@@ -1,0 +1,166 @@
+"""How a phantom is scanned: field of view, voxels, blur, noise, streaks, and how the axes lie in the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from CarotidLandmarkLib.phantom import priors
+from CarotidLandmarkLib.phantom.phantom import Phantom, split_rng
+from CarotidLandmarkLib.volume.geometry import Grid
+
+SCAN = 1
+SLAB = (60.0, 130.0)  # height of a slab, mm
+# Kind of scan: share, lower and upper end in body mm (mean, SD).
+KINDS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
+    "neck": (0.58, (-95, 14), (82, 18)),
+    "long": (0.18, (-160, 14), (165, 25)),
+    "slab": (0.14, (-75, 35), SLAB),
+    "chest": (0.05, (-185, 8), (-84, 10)),
+    "head": (0.05, (58, 10), (190, 10)),
+}
+OUTSIDE_HU = -1024.0
+TISSUE_MM = 7.0
+
+
+@dataclass
+class Scan:
+    """grid: the native voxels, LPS-aligned. circle: radius in mm of the reconstructed disc, None = the whole square.
+
+    noise_sd: HU in a native voxel at the neck. grain_mm: Gaussian SD of the noise's texture in the axial plane.
+    """
+
+    kind: str
+    grid: Grid
+    psf_mm: float
+    noise_sd: float
+    grain_mm: float
+    circle: float | None
+    streaks: float
+    texture: float
+
+    @staticmethod
+    def draw(phantom: Phantom, kind: str | None = None, spacing: tuple[float, float] | None = None) -> Scan:
+        """The scan that belongs to this phantom; ``kind`` or the voxel (in-plane, slice) mm can be forced."""
+        rng = split_rng(phantom.seed, phantom.split, SCAN)
+        names = list(KINDS)
+        drawn = str(rng.choice(names, p=[KINDS[k][0] for k in names]))
+        kind = kind or drawn
+        low = rng.normal(*KINDS[kind][1])
+        high = low + rng.uniform(*SLAB) if kind == "slab" else rng.normal(*KINDS[kind][2])
+        s = priors.IN_PLANE_SPACING
+        pixel, thick = spacing or (
+            float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"])),
+            priors.choose(rng, priors.SLICE_SPACINGS),
+        )
+        width = rng.uniform(150, 250) if kind != "chest" else rng.uniform(220, 320)
+        aside = rng.normal(0, 6, 2)
+        if rng.random() < 0.06:
+            aside[0] += rng.choice([-1, 1]) * rng.uniform(30, 60)
+        center = phantom.space.to_world(np.array([aside[0], -28 + aside[1], (low + high) / 2]))
+        n, m = int(round(width / pixel)), max(4, int(round((high - low) / thick)))
+        grid = Grid.axis_aligned(center, (n, n, m), (pixel, pixel, thick))
+        return Scan(
+            kind,
+            grid,
+            psf_mm=float(rng.uniform(0.4, 1.1)),
+            noise_sd=float(rng.uniform(*priors.NOISE_HU)),
+            grain_mm=float(rng.uniform(0.2, 0.6)),
+            circle=width / 2 if rng.random() < 0.3 else None,
+            streaks=float(rng.gamma(1.5, 12)),
+            texture=float(rng.uniform(2, 14)),
+        )
+
+    def covers(self, points: np.ndarray, margin_mm: float = 0.0) -> np.ndarray:
+        """Whether points (..., 3) LPS lie in the reconstructed field of view by at least ``margin_mm``."""
+        inside = self.grid.distance_inside(points) >= margin_mm
+        if self.circle is not None:
+            inside = inside & (self.off_axis(points) <= self.circle - margin_mm)
+        return inside
+
+    def off_axis(self, points: np.ndarray) -> np.ndarray:
+        return np.linalg.norm((points - self.grid.center)[..., :2], axis=-1)
+
+    def acquire(self, phantom: Phantom, grid: Grid, generator: torch.Generator, device: str = "cpu") -> Tensor:
+        """HU (D, H, W) that this scan gives on an LPS-aligned ``grid``, which may be coarser than the native voxels."""
+        hu = phantom.render(grid, self.psf_mm, device)
+        soft = ((hu > -300) & (hu < 200)).float()
+        hu += soft * self.texture * self._unevenness(phantom, grid, device)
+        hu += self._noise(phantom, grid, generator, device)
+        if len(phantom.metal):
+            self._metal(phantom, grid, hu, generator)
+        hu.clamp_(-1024, 3071)
+        return self._outside(grid, hu)
+
+    def _unevenness(self, phantom: Phantom, grid: Grid, device: str) -> Tensor:
+        """Unit noise with blobs of about ``TISSUE_MM``, fixed to the body: the same from every grid."""
+        size = np.maximum(np.ceil(self.grid.extent_mm / TISSUE_MM).astype(int), 2)
+        generator = torch.Generator().manual_seed(2 * phantom.seed + 1)
+        field = torch.randn(1, 1, *size[::-1].tolist(), generator=generator).to(device)
+        scale = np.array(grid.size) * grid.spacing / self.grid.extent_mm
+        offset = 2 * (grid.center - self.grid.center) / self.grid.extent_mm
+        theta = torch.tensor(np.column_stack([np.diag(scale), offset]), dtype=torch.float32, device=device)[None]
+        at = F.affine_grid(theta, [1, 1, *grid.shape], align_corners=False)
+        return F.grid_sample(field, at, padding_mode="border", align_corners=False)[0, 0]
+
+    def _noise(self, phantom: Phantom, grid: Grid, generator: torch.Generator, device: str) -> Tensor:
+        """Correlated noise, less of it in larger voxels and more at the shoulders, where it streaks sideways."""
+        white = torch.randn(grid.shape, generator=generator).to(device)
+        step = grid.spacing[0]
+        noise = _blur(white, float(self.grain_mm / step))
+        noise /= noise.std().clamp_(min=1e-6)
+        averaged = np.hypot(self.grid.spacing[0], 2.5 * self.grain_mm) / np.hypot(step, 2.5 * self.grain_mm)
+        slices = np.sqrt(min(1.0, self.grid.spacing[2] / grid.spacing[2]))
+        z = _axis(grid, 2) - float(phantom.space.to_world(np.zeros(3))[2])
+        shoulders = torch.sigmoid((-72 - z) / 9).to(device)[:, None, None]
+        noise *= self.noise_sd * float(averaged * slices) * (1 + 2 * shoulders)
+        lines = torch.randn(grid.shape[:2], generator=generator).to(device)
+        lines = _blur(lines[None], 2.0 / step)[0] if step < 4 else lines
+        lines = lines / lines.std().clamp_(min=1e-6)
+        return noise + self.streaks * float(slices) * shoulders * lines[:, :, None]
+
+    def _metal(self, phantom: Phantom, grid: Grid, hu: Tensor, generator: torch.Generator) -> None:
+        """Dark and bright rays from dental metal, in its slices."""
+        rays = torch.rand(len(phantom.metal), 3, generator=generator)
+        x, y, z = (_axis(grid, a).to(hu.device) for a in range(3))
+        for at, (strength, phase, many) in zip(phantom.space.to_world(phantom.metal).tolist(), rays.tolist()):
+            near = torch.exp(-(((z - at[2]) / 3) ** 2))
+            rows = torch.nonzero(near > 0.05)[:, 0]
+            if not len(rows):
+                continue
+            dx, dy = x[None] - at[0], y[:, None] - at[1]
+            wave = torch.sin(torch.atan2(dy, dx) * (5 + round(12 * many)) + 6.28 * phase)
+            ray = (100 + 500 * strength) * wave.sign() * wave**2 / (1 + torch.hypot(dx, dy) / 12)
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            hu[part] += near[part, None, None] * ray * (hu[part] > -900)
+
+    def _outside(self, grid: Grid, hu: Tensor) -> Tensor:
+        """Voxels beyond the scan's field of view hold no data."""
+        lower, upper = self.grid.bounds()
+        axes = [_axis(grid, a).to(hu.device) for a in range(3)]
+        x, y, z = ((c >= low) & (c <= high) for c, low, high in zip(axes, lower.tolist(), upper.tolist()))
+        inside = z[:, None, None] & (y[:, None] & x)
+        if self.circle is not None:
+            middle = self.grid.center
+            inside &= torch.hypot(axes[0][None] - middle[0], axes[1][:, None] - middle[1]) <= self.circle
+        return torch.where(inside, hu, torch.full_like(hu, OUTSIDE_HU))
+
+
+def _axis(grid: Grid, axis: int) -> Tensor:
+    return torch.arange(grid.size[axis], dtype=torch.float32) * float(grid.spacing[axis]) + float(grid.origin[axis])
+
+
+def _blur(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (N, H, W) within each slice; ``sigma`` in pixels."""
+    if sigma < 0.25:
+        return image
+    reach = max(1, int(3 * sigma + 0.5))
+    t = torch.arange(-reach, reach + 1, dtype=torch.float32, device=image.device)
+    kernel = torch.exp(-0.5 * (t / sigma) ** 2)
+    kernel /= kernel.sum()
+    image = F.conv2d(image[:, None], kernel.view(1, 1, 1, -1), padding=(0, reach))
+    return F.conv2d(image, kernel.view(1, 1, -1, 1), padding=(reach, 0))[:, 0]

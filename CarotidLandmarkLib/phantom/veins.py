@@ -1,0 +1,121 @@
+"""Vessels that are not carotids: vertebrals, veins, the arch and its branches (body mm before bending)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from CarotidLandmarkLib.phantom.canvas import Tube
+from CarotidLandmarkLib.phantom.curves import at_length, smooth, wiggle
+from CarotidLandmarkLib.phantom.disease import Filling
+
+
+def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list[Tube]:
+    """One vertebral artery through the transverse foramina to the basilar."""
+    radius = float(np.clip(rng.normal(1.8, 0.4), 0.5, 2.9))
+    x = s * rng.normal(16.5, 1.0)
+    path = smooth(
+        [
+            [s * 25, -22, -88],
+            [x, -12, -64],
+            [x, -11, -30],
+            [x, -11, 8],
+            [x, -10, 26],
+            [s * 24, -6, 40],
+            [s * 19, 8, 49],
+            [s * 6, -6, 60],
+            [0.0, -20, 82],
+            [0.0, -20, 95],
+        ]
+    )
+    return [Tube(path, np.full(len(path), radius), filling.artery * rng.uniform(0.85, 1.0))]
+
+
+def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Filling) -> list[Tube]:
+    """Internal jugular with facial vein, external and anterior jugulars of one side."""
+    hu = filling.vein if s > 0 else filling.right_vein
+    big = float(rng.uniform(2.5, 8.5))
+    x, y = fork[0] + s * rng.normal(9, 3), fork[1] + rng.normal(5, 4)
+    path = smooth(
+        [
+            [s * 28, -9, 68],
+            [s * rng.normal(33, 2), -13, 45],
+            [x + s * 1, y + 2, fork[2] + 16],
+            [x, y, fork[2]],
+            [x - s * 1, y, fork[2] - 22],
+            [s * rng.normal(29, 3), -27, min(fork[2] - 42, -60)],
+            [s * 24, -36, -100],
+        ]
+    )
+    radii = np.interp(path[:, 2], [-100, -60, 0, 40, 68], [big * 1.15, big * 1.1, big, big * 0.75, big * 0.6])
+    stretch = np.array([1.0, rng.uniform(0.75, 1.4), 1.0])
+    out = [Tube(path, radii, hu, stretch=stretch)]
+    join = path[np.argmin(np.abs(path[:, 2] - (fork[2] + rng.uniform(-16, 14))))]
+    facial = smooth([join, join + [s * 2, -12, 6], [s * 43, -58, 16], [s * 45, -75, 20]])
+    out.append(Tube(facial, np.full(len(facial), rng.uniform(0.8, 2.6)), hu * rng.uniform(0.5, 1.0)))
+    outside = smooth([[s * 57, -12, 38], [s * rng.normal(56, 3), -6, 5], [s * 50, 2, -35], [s * 38, -18, -85]])
+    outside = wiggle(outside, rng.uniform(0, 3), 40, rng)
+    out.append(Tube(outside, np.full(len(outside), rng.uniform(0.6, 2.8)), hu * rng.uniform(0.5, 1.0)))
+    if rng.random() < 0.6:
+        front = smooth([[s * 10, -72, -12], [s * 12, -66, -45], [s * 18, -60, -88]])
+        out.append(Tube(front, np.full(len(front), rng.uniform(0.5, 1.8)), hu * rng.uniform(0.5, 1.0)))
+    return out
+
+
+def draw_thyroid_arteries(rng: np.random.Generator, s: float, filling: Filling) -> list[Tube]:
+    """Thyrocervical trunk and the loop of the inferior thyroid artery behind the common carotid."""
+    path = smooth([[s * 30, -24, -88], [s * 27, -22, -72], [s * 26, -18, -58], [s * 18, -30, -55], [s * 15, -42, -60]])
+    path = wiggle(path, rng.uniform(0, 3), 25, rng)
+    return [Tube(path, np.full(len(path), rng.uniform(0.6, 1.4)), filling.artery * 0.9)]
+
+
+def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling: Filling) -> list[Tube]:
+    """Aortic arch, great arteries up to the commons' lowest points, and the veins of the injected side."""
+    a = filling.artery
+    top = commons["left"][2] - rng.uniform(22, 34)
+    arch = smooth([[-18, -62, top - 45], [-12, -60, top - 14], [4, -46, top], [18, -22, top - 8], [22, -8, top - 45]])
+    out = [Tube(arch, np.full(len(arch), rng.uniform(11, 15)), a)]
+
+    def great(points: list[object], radius: float, hu: float = a) -> None:
+        path = wiggle(smooth(points), rng.uniform(0, 2), 45, rng)
+        out.append(Tube(path, np.full(len(path), radius), hu))
+
+    trunk = np.array([-15.0, -40, commons["right"][2] - 6])
+    great([[-4, -52, top + 4], trunk], rng.uniform(5.5, 7.5))
+    great([trunk, commons["right"]], 3.7)
+    great([trunk, [-30, -30, trunk[2] + 12], [-62, -30, trunk[2] + 14], [-110, -25, trunk[2]]], rng.uniform(3.5, 4.8))
+    great([[4, -46, top + 4], commons["left"]], 3.6)
+    great(
+        [
+            [14, -28, top + 2],
+            [24, -24, commons["left"][2] + 4],
+            [58, -28, commons["left"][2] + 8],
+            [110, -25, commons["left"][2] - 6],
+        ],
+        rng.uniform(3.5, 4.8),
+    )
+    injected = float(rng.choice([-1.0, 1.0]))
+    for s in (-1.0, 1.0):
+        hu = rng.uniform(500, 1600) if s == injected and rng.random() < 0.7 else filling.vein
+        meet = np.array([s * 22, -44, -106.0])
+        great([[s * 110, -38, -98], [s * 60, -46, -96], meet], rng.uniform(4, 7), hu)
+        great([meet, [-14 if s < 0 else -4, -58, top - 2], [-22, -52, top - 20]], rng.uniform(5, 8), hu)
+    return out
+
+
+def draw_distractors(rng: np.random.Generator, filling: Filling) -> list[Tube]:
+    """Small vessels at random places, some forked: whatever else takes contrast in a neck."""
+    out = []
+    for _ in range(rng.integers(4, 16)):
+        start = rng.uniform([16, -75, -90], [60, 35, 75]) * [rng.choice([-1, 1]), 1, 1]
+        way = rng.normal(size=3)
+        way *= rng.uniform(15, 40) / np.linalg.norm(way)
+        way[0] = np.abs(way[0]) * np.sign(start[0])
+        path = wiggle(smooth([start, start + way, start + 2 * way + rng.normal(0, 8, 3)]), rng.uniform(0, 4), 25, rng)
+        hu = float(rng.choice([filling.artery, filling.vein])) * rng.uniform(0.5, 1.0)
+        radius = rng.uniform(0.4, 2.0)
+        out.append(Tube(path, np.full(len(path), radius), hu))
+        if rng.random() < 0.5:
+            fork = at_length(path, rng.uniform(5, 25))
+            side = smooth([fork, fork + 0.5 * way + rng.normal(0, 8, 3), fork + way + rng.normal(0, 14, 3)])
+            out.append(Tube(side, np.full(len(side), radius * 0.8), hu))
+    return out

@@ -1,0 +1,270 @@
+"""The vessel tree: carotids with branches and disease, vertebrals, veins and the arch (body mm, see canvas.Space)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from CarotidLandmarkLib.phantom import priors
+from CarotidLandmarkLib.phantom.canvas import Shape, Space, Tube
+from CarotidLandmarkLib.phantom.carina import carina
+from CarotidLandmarkLib.phantom.curves import arc_length, at_length, coil, smooth, wiggle
+from CarotidLandmarkLib.phantom.disease import Disease, Filling
+
+
+@dataclass
+class Carotid:
+    """One side: the three lumens whose surfaces define the landmark, and all shapes to paint, in order.
+
+    ``sheath`` is the fat around the vessels, to lie below everything but soft tissue.
+    """
+
+    trunk: Tube
+    internal: Tube
+    external: Tube
+    landmark: np.ndarray
+    sheath: list[Shape] = field(default_factory=list)
+    walls: list[Shape] = field(default_factory=list)
+    lumens: list[Shape] = field(default_factory=list)
+    disease: list[Shape] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+def draw_forks(rng: np.random.Generator, size: float, gland_y: float) -> dict[str, np.ndarray]:
+    """Where the two commons divide, relative to the canal: side -> (3,) mm. Priors of 52 real cases.
+
+    ``size`` scales the person; ``gland_y`` is where the submandibular glands lie (mm, negative = anterior).
+    """
+    s = priors.SEPARATION
+    separation = priors.truncated_normal(rng, s["mean"], s["sd"] * 1.1, s["low"] - 6, s["high"] + 6) * size**0.5
+    middle = rng.normal(0, 2.5)
+    y = 0.57 * gland_y + rng.normal(0, 4.5)
+    z = rng.normal(-7, 9) if rng.random() < 0.8 else rng.normal(-9, 22)
+    ap = np.abs(rng.normal(0, priors.ABS_AP_DIFFERENCE_MEAN * 1.25)) * rng.choice([-0.5, 0.5])
+    si = rng.exponential(priors.ABS_SI_DIFFERENCE_MEAN) * rng.choice([-0.5, 0.5])
+    z = float(np.clip(z, -62, 30))
+    uneven = rng.normal(0, 2)
+    return {
+        "left": np.array([middle + separation / 2 + uneven, y + ap, z + si]),
+        "right": np.array([middle - separation / 2 + uneven, y - ap, z - si]),
+    }
+
+
+def draw_carotid(
+    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float
+) -> Carotid:
+    """One carotid with its branches around a ``fork`` (3,) given relative to the canal; redrawn until it parts.
+
+    It starts at the height ``bottom``. What comes back is bent into body mm.
+    """
+    while True:
+        made = _try_carotid(rng, side, fork, filling, space, bottom)
+        if made is not None:
+            return made
+
+
+def _try_carotid(
+    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float
+) -> Carotid | None:
+    s = 1.0 if side == "left" else -1.0
+    d = {k: max(rng.normal(*v), v[0] * 0.55) / 2 for k, v in priors.DIAMETERS.items()}
+    size = rng.normal(1, 0.08)
+    d = {k: v * size for k, v in d.items()}
+
+    low = np.array([s * rng.normal(20, 3.5), rng.normal(-24, 5), bottom])
+    middle = 0.45 * low + 0.55 * fork + rng.normal(0, 2.5, 3) * [1, 1, 0]
+    below = fork + [rng.normal(-1.0, 1.5) * s, rng.normal(0, 1.5), -14]
+    common = smooth([low, middle, below, fork])
+    if rng.random() < 0.5:
+        common = wiggle(common, rng.uniform(0, 5), rng.uniform(35, 90), rng)
+    up = common[-1] - common[-4]
+    up /= np.linalg.norm(up)
+
+    angle, spin = _draw_angle(rng), _draw_spin(rng)
+    toward = np.array([-s * np.sin(spin), -np.cos(spin), 0.0])
+    toward -= up * (toward @ up)
+    toward /= np.linalg.norm(toward)
+    share = rng.uniform(0.4, 0.75)
+    external_way = up * np.cos(angle * share) + toward * np.sin(angle * share)
+    internal_way = up * np.cos(angle * (1 - share)) - toward * np.sin(angle * (1 - share))
+
+    internal = space.bend(_internal_path(rng, s, fork, internal_way))
+    external = space.bend(_external_path(rng, s, fork, external_way))
+    common, fork = space.bend(common), space.bend(fork)
+
+    bulb_at, bulb_length = rng.uniform(1, 9), rng.uniform(8, 18)
+    si = arc_length(internal)
+    ri = d["ICA_distal"] + (d["ICA_origin"] - d["ICA_distal"]) * np.exp(-((si / 14) ** 2))
+    ri = np.maximum(
+        ri, d["ICA_distal"] + (d["bulb"] - d["ICA_distal"]) * np.exp(-(((si - bulb_at) / bulb_length) ** 2))
+    )
+    se = arc_length(external)
+    re = np.interp(se, [0, 25, 60, 110], [d["ECA"], d["ECA"] * 0.95, d["ECA"] * 0.7, d["ECA"] * 0.5])
+    sc = arc_length(common)[-1] - arc_length(common)
+    rc = d["CCA"] + (max(d["bulb"] * rng.uniform(0.85, 1.05), d["CCA"] * 0.95) - d["CCA"]) * np.exp(-((sc / 8) ** 2))
+
+    disease = Disease(rng, filling)
+    walls: list[Shape] = [
+        Tube(p, r + rng.uniform(0.7, 1.3), rng.uniform(20, 70))
+        for p, r in ((common, rc), (internal, ri), (external, re))
+    ]
+    if disease.plaque:
+        walls.append(Tube(internal[si < 32], (ri + 0.3)[si < 32], disease.plaque_hu))
+        walls.append(Tube(common[sc < 16], (rc + 0.3)[sc < 16], disease.plaque_hu))
+    ri_open, rc_open, re_open = disease.narrow(si, ri), disease.narrow(-sc, rc), disease.narrow_external(se, re)
+
+    trunk = Tube(common, rc_open, filling.artery)
+    inner, outer = Tube(internal, ri_open, filling.artery), Tube(external, re_open, filling.artery)
+    landmark = carina(trunk, inner, outer)
+    if landmark is None or landmark[2] - fork[2] > 26:
+        return None
+    parted = float(np.linalg.norm(landmark - fork))
+    lumens: list[Shape] = [trunk, outer]
+    keep = si <= parted + disease.occlusion_after if disease.occluded else np.ones(len(si), bool)
+    if disease.occluded:
+        lumens.append(Tube(internal, ri_open, filling.thrombus))
+    lumens.append(Tube(internal[keep], ri_open[keep], filling.artery))
+    lumens += _branches(rng, s, common, external, parted, d["ECA"], filling, space)
+    carotid = Carotid(trunk, inner, outer, landmark, _sheath(rng, s, common, internal, external), walls, lumens)
+    carotid.disease = disease.calcifications(internal, ri, common, rc, external, re)
+    carotid.disease += disease.hardware(rng, internal, ri, common, rc)
+    carotid.facts = {
+        "angle_deg": float(np.degrees(angle)),
+        "spin_deg": float(np.degrees(spin)),
+        "stenosis": disease.degree,
+        "occluded": float(disease.occluded),
+        "cca_mm": 2 * d["CCA"],
+        "ica_mm": 2 * d["ICA_distal"],
+        "eca_mm": 2 * d["ECA"],
+    }
+    return carotid
+
+
+def _sheath(rng: np.random.Generator, s: float, *paths: np.ndarray) -> list[Shape]:
+    """Fat of varying purity around common, internal and external, reaching sideways to the jugular."""
+    hu, width = rng.uniform(-120, 25), rng.uniform(5, 13)
+    aside = np.array([s * rng.uniform(0, 5), rng.uniform(-1, 4), 0.0])
+    return [
+        Tube(
+            path[path[:, 2] < 48][::2] + aside * share, np.full(len(path[path[:, 2] < 48][::2]), width * size), hu, True
+        )
+        for path, share, size in zip(paths, (1.0, 1.0, 0.3), (1.0, 0.9, 0.7))
+    ]
+
+
+def _draw_angle(rng: np.random.Generator) -> float:
+    mean, sd = priors.BIFURCATION_ANGLES[rng.integers(3)]
+    return np.radians(priors.truncated_normal(rng, mean, sd, 20, 95))
+
+
+def _draw_spin(rng: np.random.Generator) -> float:
+    shares = np.array([row[0] for row in priors.AXIAL_SPIN])
+    _, mean, sd = priors.AXIAL_SPIN[rng.choice(len(shares), p=shares / shares.sum())]
+    return np.radians(rng.normal(mean, sd))
+
+
+def _internal_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np.ndarray) -> np.ndarray:
+    base = priors.BIFURCATION_TO_SKULL_BASE
+    skull = np.array(
+        [s * rng.normal(26, 2.5), rng.normal(-18, 3.5), max(rng.normal(66, 4), fork[2] + base["low"] * 0.7)]
+    )
+    side = fork + 7 * way
+    clear = fork + 17 * way + [0, 0, 2]
+    middle = 0.5 * clear + 0.5 * skull + rng.normal(0, 3, 3)
+    if rng.random() < 0.07:
+        middle[:2] = [s * rng.uniform(6, 14), rng.uniform(-32, -26)]
+    path = smooth(
+        [
+            fork,
+            side,
+            clear,
+            middle,
+            skull,
+            skull + [-s * 3, -4, 7],
+            skull + [-s * 12, -8, 9],
+            skull + [-s * 16, -18, 17],
+            skull + [-s * 16, -10, 27],
+            skull + [-s * 13, -15, 33],
+        ]
+    )
+    tortuous = rng.random()
+    if tortuous < 0.4:
+        n = int((arc_length(path) < 16).sum())
+        path = np.vstack([path[:n], wiggle(path[n:], rng.uniform(2, 9), rng.uniform(22, 55), rng)])
+    elif tortuous < 0.46:
+        path = coil(path, rng.uniform(24, 45), rng.uniform(5, 9), rng)
+    return path
+
+
+def _external_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np.ndarray) -> np.ndarray:
+    side = fork + 7 * way
+    clear = fork + 16 * way + [0, 0, 2]
+    gland = np.array([s * rng.normal(49, 4), rng.normal(-24, 4), max(rng.normal(36, 6), clear[2] + 14)])
+    path = smooth(
+        [
+            fork,
+            side,
+            clear,
+            0.5 * (clear + gland) + rng.normal(0, 2.5, 3),
+            gland,
+            [s * rng.normal(56, 3), rng.normal(-20, 3), gland[2] + 25],
+            [s * 66, rng.normal(-16, 5), gland[2] + 55],
+        ]
+    )
+    return wiggle(path, rng.uniform(0, 3), rng.uniform(25, 60), rng) if rng.random() < 0.5 else path
+
+
+def _branches(
+    rng: np.random.Generator,
+    s: float,
+    common: np.ndarray,
+    external: np.ndarray,
+    parted: float,
+    radius: float,
+    filling: Filling,
+    space: Space,
+) -> list[Shape]:
+    """Branches of the external carotid, some close to the fork: the false forks of the neck."""
+    out: list[Shape] = []
+
+    def branch(start: np.ndarray, ends: list[np.ndarray], r: float, jitter: float = 4.0) -> None:
+        points = smooth([start, *(np.asarray(e, float) + rng.normal(0, jitter, 3) for e in ends)])
+        points = wiggle(points, rng.uniform(0, 2.5), rng.uniform(12, 30), rng)
+        out.append(Tube(points, np.linspace(r, r * 0.6, len(points)), filling.artery * rng.uniform(0.8, 1.0)))
+
+    def far(x: float, y: float, z: float) -> np.ndarray:
+        return space.bend(np.array([s * x, y, z]))
+
+    def on_external(offset: float) -> np.ndarray:
+        return at_length(external, parted + offset)
+
+    thyroid = (
+        at_length(common, arc_length(common)[-1] - rng.uniform(2, 14))
+        if rng.random() < 0.2
+        else on_external(rng.uniform(-1, 8))
+    )
+    branch(
+        thyroid,
+        [thyroid + [-s * 6, -9, -2], far(19, -50, min(thyroid[2] - 14, -22)), far(17, -52, -48)],
+        rng.uniform(0.8, 1.3),
+    )
+    r = radius * rng.uniform(0.45, 0.7)
+    if rng.random() < 0.2:
+        stem = on_external(rng.uniform(6, 16))
+        trunk_end = stem + [s * 1, -9, 6]
+        branch(stem, [trunk_end], r * 1.15, 1.0)
+        branch(trunk_end, [far(18, -66, trunk_end[2] + 4), far(10, -85, trunk_end[2] + 10)], r)
+        branch(trunk_end, [far(34, -55, 20), far(45, -70, 12)], r)
+    else:
+        lingual = on_external(rng.uniform(6, 17))
+        branch(lingual, [lingual + [-s * 5, -10, 7], far(14, -68, lingual[2] + 4), far(9, -85, lingual[2] + 12)], r)
+        facial = on_external(rng.uniform(10, 26))
+        branch(facial, [facial + [-s * 1, -11, 7], far(36, -56, 20), far(46, -68, 10), far(38, -92, 40)], r)
+    back = on_external(rng.uniform(8, 24))
+    branch(back, [back + [s * 7, 10, 10], far(52, 8, 45), far(48, 45, 60)], radius * rng.uniform(0.4, 0.65))
+    up = on_external(rng.uniform(0, 12))
+    branch(up, [up + [-s * 3, 3, 14], far(20, -26, 55)], rng.uniform(0.4, 0.8))
+    top = at_length(external, arc_length(external)[-1] * 0.6)
+    branch(top, [top + [-s * 10, -12, 4], far(30, -58, 58)], radius * 0.5)
+    return out
