@@ -1,0 +1,118 @@
+"""A training case: the pieces of one volume that the network can ask for, small enough to keep by the hundred."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from CarotidLandmarkLib.landmarks.points import SIDES
+from CarotidLandmarkLib.model.config import ModelConfig
+from CarotidLandmarkLib.model.multiscale import LevelLike, PyramidLike
+from CarotidLandmarkLib.volume.geometry import Vector
+from CarotidLandmarkLib.volume.sample import Level
+
+# Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
+STRETCH = 1.2
+JITTER_MM = (0.0, 18.0, 8.0, 6.0)
+
+
+@dataclass
+class TrainingCase:
+    """Views of one volume around its landmarks; a pyramid, as the network wants it, that knows only these views.
+
+    truth: side -> (3,) LPS mm, or None where the landmark is not in the volume. wholes: spacing -> Level.
+    pieces: (spacing, anchor (3,) LPS mm, Level), several a spacing. decoy: (3,), a place without a landmark near it.
+    Images are int16 HU (1, 1, D, H, W).
+    """
+
+    name: str
+    truth: dict[str, np.ndarray | None]
+    wholes: dict[float, Level]
+    pieces: list[tuple[float, np.ndarray, Level]]
+    decoy: np.ndarray
+
+    def whole(self, spacing_mm: float) -> Level:
+        return _floating(self.wholes[spacing_mm])
+
+    def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> Level:
+        """The stored view of this spacing whose anchor is nearest to ``center_lps`` (3,)."""
+        if spacing_mm in self.wholes:
+            return self.whole(spacing_mm)
+        center = np.asarray(center_lps, float)
+        near = [p for p in self.pieces if p[0] == spacing_mm]
+        return _floating(min(near, key=lambda p: float(np.linalg.norm(p[1] - center)))[2])
+
+    def save(self, path: Path) -> None:
+        """Write atomically; read again by ``load_case``."""
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        torch.save(
+            {
+                "name": self.name,
+                "decoy": torch.from_numpy(self.decoy),
+                "truth": {side: None if p is None else torch.from_numpy(p) for side, p in self.truth.items()},
+                "wholes": {spacing: tuple(level) for spacing, level in self.wholes.items()},
+                "pieces": [(spacing, torch.from_numpy(anchor), tuple(level)) for spacing, anchor, level in self.pieces],
+            },
+            partial,
+        )
+        os.replace(partial, path)
+
+
+def load_case(path: Path) -> TrainingCase:
+    """Read what ``TrainingCase.save`` wrote."""
+    d = torch.load(path, weights_only=True)
+    return TrainingCase(
+        d["name"],
+        {side: None if p is None else p.numpy() for side, p in d["truth"].items()},
+        {spacing: Level(*level) for spacing, level in d["wholes"].items()},
+        [(spacing, anchor.numpy(), Level(*level)) for spacing, anchor, level in d["pieces"]],
+        d["decoy"].numpy(),
+    )
+
+
+def cut_case(
+    name: str, pyramid: PyramidLike, truth: dict[str, np.ndarray | None], config: ModelConfig, seed: int
+) -> TrainingCase:
+    """The views of ``pyramid`` that ``config``'s scales need around each landmark and around one decoy.
+
+    A side without a landmark has no pieces of its own. Deterministic in ``seed``.
+    """
+    rng = np.random.default_rng(seed)
+    wholes = {s: _packed(pyramid.whole(s)) for s in config.scales_mm if s >= 2}
+    decoy = _draw_decoy(rng, pyramid.whole(config.scales_mm[0]), [p for p in truth.values() if p is not None])
+    pieces = []
+    for scale, spacing in enumerate(config.scales_mm):
+        if spacing >= 2:
+            continue
+        extent = config.crop_size * spacing * STRETCH
+        for anchor in [truth[side] for side in SIDES if truth[side] is not None]:
+            around = pyramid.around(anchor, extent + 2 * JITTER_MM[scale], spacing)
+            pieces.append((spacing, np.asarray(anchor, float), _packed(around)))
+        pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
+    return TrainingCase(name, truth, wholes, pieces, decoy)
+
+
+def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:
+    """A place in the body: often along the vessel above or below a landmark, else anywhere bright."""
+    inverse = np.linalg.inv(whole.world_to_index.numpy())
+    if points and rng.random() < 0.6:
+        return np.asarray(
+            points[rng.integers(len(points))] + rng.normal(0, 5, 3) + [0, 0, rng.choice([-1, 1]) * rng.uniform(22, 60)]
+        )
+    body = torch.nonzero((whole.image[0, 0] > 100) & (whole.image[0, 0] < 700)).numpy()
+    index = body[rng.integers(len(body))][::-1] if len(body) else np.array(whole.image.shape[:1:-1]) / 2
+    return np.asarray(inverse[:3, :3] @ index + inverse[:3, 3] + rng.normal(0, 3, 3))
+
+
+def _packed(level: LevelLike) -> Level:
+    return Level(level.image.round().clamp(-32768, 32767).to(torch.int16).cpu(), level.world_to_index.cpu())
+
+
+def _floating(level: Level) -> Level:
+    image: Tensor = level.image.float()
+    return Level(image, level.world_to_index)
