@@ -79,6 +79,8 @@ def load_scaffold(path: str | Path) -> Scaffold:
     gland_y = np.mean([g[1] for g in glands]) - canal_y if glands else -50.9
     fields = {}
     for organ, coarse in ORGANS.items():
+        if organ not in labels:
+            continue
         mask = sitk.Cast(image == labels[organ], sitk.sitkUInt8)
         stats = sitk.LabelShapeStatisticsImageFilter()
         stats.Execute(mask)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from scipy import ndimage
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.files import read_points
+from CarotidLandmarkLib.phantom import Phantom, phantom_volume, write_phantoms
+from CarotidLandmarkLib.phantom.canvas import Canvas, Tube
+from CarotidLandmarkLib.phantom.carina import carina
+from CarotidLandmarkLib.phantom.files import ORIENTATIONS, reorient
+from CarotidLandmarkLib.phantom.patches import PhantomPyramid
+from CarotidLandmarkLib.phantom.scaffold import list_scaffolds, load_scaffold
+from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.volume.geometry import Grid
+from CarotidLandmarkLib.volume.read import read_volume
+from CarotidLandmarkLib.volume.sample import VolumePyramid
+
+MANY = 60
+
+
+@pytest.fixture(scope="module")
+def many():
+    return [Phantom.draw(seed, "test") for seed in range(MANY)]
+
+
+def body_points(phantom):
+    return {side: (p - phantom.space.origin) @ phantom.space.rotation for side, p in phantom.truth.items()}
+
+
+def test_a_seed_gives_the_same_neck_and_splits_share_none():
+    one, again, other = Phantom.draw(5, "train"), Phantom.draw(5, "train"), Phantom.draw(5, "test")
+    assert np.array_equal(one.truth["left"], again.truth["left"])
+    assert np.linalg.norm(one.truth["left"] - other.truth["left"]) > 1
+    grid = Grid.axis_aligned(one.truth["left"], (20, 20, 20), 1.0)
+    assert torch.equal(one.render(grid), again.render(grid))
+
+
+def test_the_carina_of_a_straight_fork_is_where_its_cones_part():
+    """Two tubes of radius r that leave at +-a part where the gap between their axes is 2 r."""
+    radius, angle, up = 2.0, np.radians(25), np.linspace(0, 30, 31)[:, None]
+    trunk = Tube(np.array([[0.0, 0, -20], [0, 0, 0]]), np.full(2, radius), 1.0)
+    ways = [np.array([s * np.sin(angle), 0, np.cos(angle)]) for s in (1, -1)]
+    inner, outer = (Tube(up * way, np.full(31, radius), 1.0) for way in ways)
+    found = carina(trunk, inner, outer)
+    assert found == pytest.approx([0, 0, radius / np.sin(angle)], abs=0.1)
+    upright = Tube(up * np.array([0.0, 0, 1.0]), np.full(31, radius), 1.0)
+    assert carina(trunk, upright, upright) is None
+
+
+@pytest.mark.parametrize("seed", [0, 3, 8])
+def test_the_painted_lumens_part_at_the_truth(seed):
+    """Axial slices of the lumens alone, labelled by another library: one piece just below the carina, two above."""
+    phantom = Phantom.draw(seed, "test")
+    for side in ("left", "right"):
+        truth = phantom.truth[side]
+        body = body_points(phantom)[side]
+        tubes = [s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts[side]["lumen_hu"]) < 1e-9]
+        near = sorted(tubes, key=lambda t: float(np.linalg.norm(t.points - body, axis=1).min()))[:3]
+        half = 8.0
+        x, y = np.meshgrid(np.arange(-half, half, 0.05), np.arange(-half, half, 0.05))
+
+        def pieces(dz):
+            points = body + np.stack([x, y, np.full_like(x, dz)], -1)
+            inside = np.minimum.reduce([t.distance(points.reshape(-1, 3)) for t in near]).reshape(x.shape) < 0
+            return inside, ndimage.label(inside)[0]
+
+        at = x.shape[0] // 2
+        window = (slice(at - 8, at + 9), slice(at - 8, at + 9))
+        below, joined = pieces(-0.4)
+        assert below[window].any(), "no lumen just below the carina"
+        above, parted = pieces(0.4)
+        assert not above[window].all(), "no gap just above the carina"
+        lower = np.unique(joined[window][below[window]])
+        assert len(lower) == 1, "the lumens have parted below the carina already"
+        _, higher = pieces(1.5)
+        assert len(np.unique(higher[higher > 0])) > len(np.unique(joined[joined > 0])), "the lumens do not part above"
+        assert truth == pytest.approx(phantom.space.to_world(body), abs=1e-6)
+
+
+def test_vessels_are_bright_in_what_is_rendered(many):
+    for phantom in many[:3]:
+        trunk = next(
+            s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts["left"]["lumen_hu"]) < 1e-9
+            and s.radii.min() > 2
+        )
+        at = phantom.space.to_world(trunk.points[len(trunk.points) // 2])
+        hu = phantom.render(Grid.axis_aligned(at, (3, 3, 3), 0.5))
+        assert float(hu[1, 1, 1]) == pytest.approx(trunk.hu, abs=30)
+
+
+def test_bifurcations_lie_as_in_the_52_real_cases(many):
+    points = [body_points(p) for p in many]
+    vector = np.array([p["left"] - p["right"] for p in points])
+    assert (vector[:, 0] > 0).all()
+    assert vector[:, 0].mean() == pytest.approx(57.9, abs=3 * 10.6 / np.sqrt(MANY))
+    assert 7 < vector[:, 0].std() < 15
+    assert np.abs(vector[:, 1]).mean() == pytest.approx(5.3, abs=2.2)
+    assert np.abs(vector[:, 2]).mean() == pytest.approx(6.0, abs=2.7)
+    facts = [f for p in many for f in p.facts.values()]
+    assert np.mean([f["cca_mm"] for f in facts]) == pytest.approx(6.8, abs=0.4)
+    assert np.mean([f["eca_mm"] for f in facts]) == pytest.approx(4.2, abs=0.4)
+    assert 40 < np.mean([f["angle_deg"] for f in facts]) < 60
+    assert 0.03 < np.mean([f["stenosis"] > 0.5 for f in facts]) < 0.5
+
+
+def test_kinds_of_scan_show_or_miss_the_bifurcations(many):
+    shown = {kind: [] for kind in ("neck", "chest", "head")}
+    for phantom in many[:20]:
+        for kind, seen in shown.items():
+            scan = Scan.draw(phantom, kind)
+            seen += [bool(scan.covers(p)) for p in phantom.truth.values()]
+    assert np.mean(shown["neck"]) > 0.85
+    assert np.mean(shown["chest"]) < 0.1
+    assert np.mean(shown["head"]) < 0.1
+
+
+def test_noise_is_as_strong_as_said_and_absent_outside_the_field_of_view():
+    phantom = Phantom.draw(2, "test")
+    scan = Scan.draw(phantom, "neck", (0.5, 1.0))
+    scan.noise_sd, scan.texture, scan.circle = 20.0, 0.0, 60.0
+    middle = scan.grid.center
+    grid = Grid(
+        (80, 80, 6), scan.grid.spacing, middle - 40 * scan.grid.spacing * [1, 1, 0], np.eye(3)
+    )
+    noisy = scan.acquire(phantom, grid, torch.Generator().manual_seed(0))
+    clean = phantom.render(grid, scan.psf_mm)
+    inside = clean > -900
+    assert float((noisy - clean)[inside].std()) == pytest.approx(20, rel=0.3)
+    away = Grid.axis_aligned(middle + [70.0, 0, 0], (4, 4, 4), 1.0)
+    assert (scan.acquire(phantom, away, torch.Generator()) == -1024).all()
+
+
+def test_patches_agree_with_the_volume_that_is_written():
+    """The training view of a phantom is what a reader of its file sees: same geometry, same values up to noise."""
+    phantom = Phantom.draw(4, "test")
+    scan = Scan.draw(phantom, "slab", (0.8, 2.0))
+    scan.noise_sd = scan.texture = scan.streaks = 0.0
+    scan.circle = None
+    phantom.metal = phantom.metal[:0]
+    truth = phantom.truth["left"]
+    grid = Grid.axis_aligned(truth, (60, 60, 24), scan.grid.spacing)
+    scan.grid = grid
+    from CarotidLandmarkLib.phantom.files import _acquire
+
+    written = VolumePyramid(_acquire(phantom, scan, "RAS"))
+    rendered = PhantomPyramid(phantom, scan)
+    for spacing in (4.0, 2.0, 1.0):
+        views = []
+        for pyramid in (written, rendered):
+            level = pyramid.whole(spacing) if spacing >= 2 else pyramid.around(truth, 12.0, spacing)
+            k, j, i = np.meshgrid(*(np.arange(-2, 3) * spacing,) * 3, indexing="ij")
+            world = truth + np.stack([i, j, k], -1).reshape(-1, 3)
+            index = world @ level.world_to_index[:3, :3].numpy().T + level.world_to_index[:3, 3].numpy()
+            views.append(ndimage.map_coordinates(level.image[0, 0].numpy(), index.T[::-1], order=1))
+        assert np.corrcoef(views)[0, 1] > 0.97
+        assert np.abs(views[0] - views[1]).mean() < 25
+
+
+def test_a_volume_is_the_same_in_any_orientation():
+    array = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
+    grid = Grid((7, 6, 5), [0.5, 0.6, 1.2], [3.0, -4, 9], np.eye(3))
+    for name in ORIENTATIONS:
+        turned, other = reorient(array, grid, name)
+        for ijk in np.ndindex(*other.size):
+            back = np.round(grid.world_to_index(other.index_to_world(ijk))).astype(int)
+            assert turned[ijk[::-1]] == array[tuple(back[::-1])]
+
+
+def test_written_phantoms_are_read_back_with_their_truth(tmp_path, many):
+    seed, phantom = next(
+        (p.seed, p) for p in many if np.prod(Scan.draw(p).grid.size) < 7e6 and Scan.draw(p).kind == "slab"
+    )
+    (path,) = write_phantoms(tmp_path, 1, seed, "test")
+    volume, points = read_volume(path), read_points(tmp_path / f"test-{seed:05d}.mrk.json")
+    about = json.loads((tmp_path / f"test-{seed:05d}.phantom.json").read_text())
+    assert volume.array.dtype == np.int16
+    for side, truth in phantom.truth.items():
+        assert about["carina_lps_mm"][side] == pytest.approx(truth)
+        inside = volume.grid.distance_inside(truth) > 2
+        assert (points.points[side] is not None) == inside
+        if inside:
+            assert points.points[side] == pytest.approx(truth, abs=1e-6)
+    again, _ = phantom_volume(seed, "test", orientation=about["orientation"])
+    assert np.array_equal(again.array, volume.array)
+
+
+@pytest.fixture
+def label_map(tmp_path):
+    """A canal, a mandible and two glands as blocks, in a folder as a user would give it; canal at x = 10, y = 40 mm."""
+    labels = {"Mandible": 1, "Spinal-Canal": 2, "Submandibular-Lt": 3, "Submandibular-Rt": 4}
+    array = np.zeros((60, 90, 90), np.uint8)
+    array[:, 68:76, 46:54] = 2
+    array[30:34, 4:30, 25:75] = 1
+    array[28:36, 38:46, 70:78] = 3
+    array[28:36, 38:46, 22:30] = 4
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((1.5, 1.5, 4.0))
+    image.SetOrigin((-64.25, -67.25, 300.0))
+    sitk.WriteImage(image, str(tmp_path / "someone.nii.gz"))
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    return tmp_path
+
+
+def test_a_scaffold_puts_canal_and_glands_where_the_labels_say(label_map):
+    (path,) = list_scaffolds(label_map)
+    scaffold = load_scaffold(path)
+    assert set(scaffold.fields) == {"Mandible", "Submandibular-Lt", "Submandibular-Rt"}
+    assert scaffold.gland_y == pytest.approx(-45, abs=1)
+    gland = scaffold.fields["Submandibular-Lt"]
+    k, j, i = np.unravel_index(int(gland.distance.argmin()), gland.distance.shape)
+    assert gland.grid.index_to_world([i, j, k]) == pytest.approx([36, -45, 4], abs=4)
+    phantom = Phantom.draw(0, "test", scaffold)
+    assert phantom.scaffold == "someone"
+    assert (phantom.truth["left"] - phantom.truth["right"])[0] > 20
+    canvas = Canvas(Grid.axis_aligned(phantom.space.to_world(np.array([0.0, -80, 8])), (2, 2, 2), 1.0), phantom.space, 0.5)
+    for shape in phantom.shapes:
+        canvas.paint(shape)
+    assert float(canvas.hu.mean()) > 100
+
+
+def test_a_folder_without_labels_is_no_scaffold(tmp_path):
+    with pytest.raises(BadInputError, match="labels.json"):
+        list_scaffolds(tmp_path)
+
+
+@pytest.mark.shared
+def test_real_anatomy_carries_a_vessel_tree(shared_data):
+    maps = list_scaffolds(shared_data / "anatomy")
+    assert len(maps) == 20
+    for path in maps[:3]:
+        phantom = Phantom.draw(1, "test", load_scaffold(path))
+        grid = Grid.axis_aligned(phantom.truth["left"], (20, 20, 20), 1.0)
+        assert float(phantom.render(grid).max()) > 150
