@@ -19,6 +19,7 @@ from CarotidLandmarkLib.volume.sample import Level
 # Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
 STRETCH = 1.2
 JITTER_MM = (0.0, 18.0, 8.0, 6.0)
+DECOY_MM = 20.0
 
 
 @dataclass
@@ -98,15 +99,18 @@ def cut_case(
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:
-    """A place in the body: often along the vessel above or below a landmark, else anywhere bright."""
-    inverse = np.linalg.inv(whole.world_to_index.numpy())
+    """A place ``DECOY_MM`` or more from all landmarks: often along the vessel, above or below one, else somewhere bright."""
     if points and rng.random() < 0.6:
-        return np.asarray(
-            points[rng.integers(len(points))] + rng.normal(0, 5, 3) + [0, 0, rng.choice([-1, 1]) * rng.uniform(22, 60)]
-        )
-    body = torch.nonzero((whole.image[0, 0] > 100) & (whole.image[0, 0] < 700)).numpy()
-    index = body[rng.integers(len(body))][::-1] if len(body) else np.array(whole.image.shape[:1:-1]) / 2
-    return np.asarray(inverse[:3, :3] @ index + inverse[:3, 3] + rng.normal(0, 3, 3))
+        at = points[rng.integers(len(points))] + rng.normal(0, 5, 3)
+        return np.asarray(at + [0, 0, rng.choice([-1, 1]) * rng.uniform(DECOY_MM + 2, 60)])
+    inverse = np.linalg.inv(whole.world_to_index.numpy())
+    bright = torch.nonzero((whole.image[0, 0] > 100) & (whole.image[0, 0] < 700)).numpy()[:, ::-1]
+    places = bright @ inverse[:3, :3].T + inverse[:3, 3]
+    for point in points:
+        places = places[np.linalg.norm(places - point, axis=1) > DECOY_MM]
+    if not len(places):
+        places = (inverse[:3, :3] @ (np.array(whole.image.shape[:1:-1]) / 2) + inverse[:3, 3])[None]
+    return np.asarray(places[rng.integers(len(places))])
 
 
 def _packed(level: LevelLike) -> Level:

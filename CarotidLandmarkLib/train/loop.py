@@ -138,7 +138,8 @@ def train(options: Options) -> Path:
     if fabric.is_global_zero:
         average.config = calibrate(average, data.validation_cases(), options.seed)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
-        save_weights(path, average, training_summary(options, state, data.description, str(fabric.device)))
+        story = training_summary(options, state, data.description, str(fabric.device))
+        save_weights(path, average, {"version": __version__, "training": story})
     data.close()
     log.close()
     return path
@@ -199,8 +200,6 @@ def training_summary(options: Options, state: dict[str, Any], data: str, device:
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if k not in ("out", "cache")}
     plain = {k: Path(v).name if k in ("data", "scaffold", "start") and v else v for k, v in plain.items()}
     return {
-        "name": f"carotid-landmark-{options.preset}",
-        "version": __version__,
         "date": time.strftime("%Y-%m-%d"),
         "steps": state["step"],
         "minutes": round(state["minutes"], 1),

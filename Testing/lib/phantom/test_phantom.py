@@ -60,7 +60,9 @@ def test_the_painted_lumens_part_at_the_truth(seed):
     for side in ("left", "right"):
         truth = phantom.truth[side]
         body = body_points(phantom)[side]
-        tubes = [s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts[side]["lumen_hu"]) < 1e-9]
+        tubes = [
+            s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts[side]["lumen_hu"]) < 1e-9
+        ]
         near = sorted(tubes, key=lambda t: float(np.linalg.norm(t.points - body, axis=1).min()))[:3]
         half = 8.0
         x, y = np.meshgrid(np.arange(-half, half, 0.05), np.arange(-half, half, 0.05))
@@ -86,8 +88,9 @@ def test_the_painted_lumens_part_at_the_truth(seed):
 def test_vessels_are_bright_in_what_is_rendered(many):
     for phantom in many[:3]:
         trunk = next(
-            s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts["left"]["lumen_hu"]) < 1e-9
-            and s.radii.min() > 2
+            s
+            for s in phantom.shapes
+            if isinstance(s, Tube) and abs(s.hu - phantom.facts["left"]["lumen_hu"]) < 1e-9 and s.radii.min() > 2
         )
         at = phantom.space.to_world(trunk.points[len(trunk.points) // 2])
         hu = phantom.render(Grid.axis_aligned(at, (3, 3, 3), 0.5))
@@ -125,9 +128,7 @@ def test_noise_is_as_strong_as_said_and_absent_outside_the_field_of_view():
     scan = Scan.draw(phantom, "neck", (0.5, 1.0))
     scan.noise_sd, scan.texture, scan.circle = 20.0, 0.0, 60.0
     middle = scan.grid.center
-    grid = Grid(
-        (80, 80, 6), scan.grid.spacing, middle - 40 * scan.grid.spacing * [1, 1, 0], np.eye(3)
-    )
+    grid = Grid((80, 80, 6), scan.grid.spacing, middle - 40 * scan.grid.spacing * [1, 1, 0], np.eye(3))
     noisy = scan.acquire(phantom, grid, torch.Generator().manual_seed(0))
     clean = phantom.render(grid, scan.psf_mm)
     inside = clean > -900
@@ -218,7 +219,9 @@ def test_a_scaffold_puts_canal_and_glands_where_the_labels_say(label_map):
     phantom = Phantom.draw(0, "test", scaffold)
     assert phantom.scaffold == "someone"
     assert (phantom.truth["left"] - phantom.truth["right"])[0] > 20
-    canvas = Canvas(Grid.axis_aligned(phantom.space.to_world(np.array([0.0, -80, 8])), (2, 2, 2), 1.0), phantom.space, 0.5)
+    canvas = Canvas(
+        Grid.axis_aligned(phantom.space.to_world(np.array([0.0, -80, 8])), (2, 2, 2), 1.0), phantom.space, 0.5
+    )
     for shape in phantom.shapes:
         canvas.paint(shape)
     assert float(canvas.hu.mean()) > 100
