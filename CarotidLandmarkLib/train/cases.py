@@ -99,7 +99,7 @@ def cut_case(
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:
-    """A place ``DECOY_MM`` or more from all landmarks: often along the vessel, above or below one, else somewhere bright."""
+    """A place ``DECOY_MM`` or more from all landmarks: along the vessel above or below one, or somewhere bright."""
     if points and rng.random() < 0.6:
         at = points[rng.integers(len(points))] + rng.normal(0, 5, 3)
         return np.asarray(at + [0, 0, rng.choice([-1, 1]) * rng.uniform(DECOY_MM + 2, 60)])

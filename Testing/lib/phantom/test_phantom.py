@@ -53,6 +53,14 @@ def test_the_carina_of_a_straight_fork_is_where_its_cones_part():
     assert carina(trunk, upright, upright) is None
 
 
+def lumen_pieces(tubes, center, dz, half=8.0, step=0.05):
+    """An axial slice (n, n) at ``center`` + dz of the union of tubes, and its pieces numbered by another library."""
+    x, y = np.meshgrid(np.arange(-half, half, step), np.arange(-half, half, step))
+    points = (center + np.stack([x, y, np.full_like(x, dz)], -1)).reshape(-1, 3)
+    inside = np.minimum.reduce([tube.distance(points) for tube in tubes]).reshape(x.shape) < 0
+    return inside, ndimage.label(inside)[0]
+
+
 @pytest.mark.parametrize("seed", [0, 3, 8])
 def test_the_painted_lumens_part_at_the_truth(seed):
     """Axial slices of the lumens alone, labelled by another library: one piece just below the carina, two above."""
@@ -64,23 +72,14 @@ def test_the_painted_lumens_part_at_the_truth(seed):
             s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts[side]["lumen_hu"]) < 1e-9
         ]
         near = sorted(tubes, key=lambda t: float(np.linalg.norm(t.points - body, axis=1).min()))[:3]
-        half = 8.0
-        x, y = np.meshgrid(np.arange(-half, half, 0.05), np.arange(-half, half, 0.05))
-
-        def pieces(dz):
-            points = body + np.stack([x, y, np.full_like(x, dz)], -1)
-            inside = np.minimum.reduce([t.distance(points.reshape(-1, 3)) for t in near]).reshape(x.shape) < 0
-            return inside, ndimage.label(inside)[0]
-
-        at = x.shape[0] // 2
-        window = (slice(at - 8, at + 9), slice(at - 8, at + 9))
-        below, joined = pieces(-0.4)
+        window = (slice(152, 169), slice(152, 169))
+        below, joined = lumen_pieces(near, body, -0.4)
         assert below[window].any(), "no lumen just below the carina"
-        above, parted = pieces(0.4)
+        above, parted = lumen_pieces(near, body, 0.4)
         assert not above[window].all(), "no gap just above the carina"
         lower = np.unique(joined[window][below[window]])
         assert len(lower) == 1, "the lumens have parted below the carina already"
-        _, higher = pieces(1.5)
+        _, higher = lumen_pieces(near, body, 1.5)
         assert len(np.unique(higher[higher > 0])) > len(np.unique(joined[joined > 0])), "the lumens do not part above"
         assert truth == pytest.approx(phantom.space.to_world(body), abs=1e-6)
 
