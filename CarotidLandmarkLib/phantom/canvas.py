@@ -12,7 +12,7 @@ from torch import Tensor
 from CarotidLandmarkLib.volume.geometry import Grid
 
 Box = tuple[slice, slice, slice]
-SEGMENTS_AT_ONCE = 4
+SEGMENTS_AT_ONCE = 6
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class Canvas:
         x, y, z = self.plain(everything)
         shift = self.waves(x, y, z)
         self.warped = [(c + d) for c, d in zip((x, y, z), shift)]
-        self.margin = 1.5 + float(np.abs(space.waves[:, 3:6]).sum(0).max()) if len(space.waves) else 1.5
+        self.edge = float(np.sqrt((self.steps**2).sum() + psf_mm**2))
+        self.margin = self.edge + float(np.abs(space.waves[:, 3:6]).sum(0).max(initial=0.0))
         self.upright: list[Tensor] | None = None
 
     def plain(self, box: Box) -> list[Tensor]:
@@ -192,7 +193,7 @@ class Canvas:
     def tube_cover(self, tube: Tube) -> tuple[Box, Tensor] | None:
         """The box of a tube and how much of each of its voxels it covers (d, h, w), 0..1."""
         stretch = np.ones(3) if tube.stretch is None else tube.stretch
-        reach = tube.radii.max() / stretch + self.margin + self.width(np.array([0.0, 0.0, 1.0]))
+        reach = tube.radii.max() / stretch + (self.margin if tube.soft else self.edge)
         whole = self.box(tube.points.min(0) - reach, tube.points.max(0) + reach)
         if whole is None:
             return None
@@ -222,7 +223,7 @@ class Canvas:
             self.blend(painted[0], painted[1], tube.hu)
 
     def _ellipsoid(self, shape: Ellipsoid) -> None:
-        reach = np.abs(shape.axes * shape.radii).sum(1) + self.margin + self.width(np.array([0.0, 0.0, 1.0]))
+        reach = np.abs(shape.axes * shape.radii).sum(1) + self.margin
         box = self.box(shape.center - reach, shape.center + reach)
         if box is None:
             return
