@@ -14,6 +14,8 @@ from CarotidLandmarkLib.train.cases import JITTER_MM, TrainingCase
 from CarotidLandmarkLib.train.losses import LOSSES, WEIGHTS
 from CarotidLandmarkLib.volume.sample import Level
 
+COARSE_ONLY = 0.5  # of the steps of the default recipe train the coarsest net alone: it is the slowest to learn
+DECOYS = 0.5  # of the other steps also show a crop without a landmark
 OTHER = {"left": "right", "right": "left"}
 
 
@@ -38,11 +40,12 @@ class TrainingStep(nn.Module):
         losses: list[list[Tensor]] = [[] for _ in weights]
         log: dict[str, float] = {}
         answers = self._coarse(case, rng, losses[0], log)
-        for side in SIDES:
-            if case.truth[side] is not None:
-                self._refine(case, side, answers[side], rng, losses, log)
-        if rng.random() < 0.5:
-            self._decoy(case, rng, losses)
+        if self.recipe == "paper" or rng.random() >= COARSE_ONLY:
+            for side in SIDES:
+                if case.truth[side] is not None:
+                    self._refine(case, side, answers[side], rng, losses, log)
+            if rng.random() < DECOYS:
+                self._decoy(case, rng, losses)
         total = torch.stack([w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]).sum()
         for spacing, terms in zip(config.scales_mm, losses):
             if terms:
