@@ -1,0 +1,1 @@
+"""How good the detections are: the protocol's numbers and tables."""
