@@ -1,0 +1,8 @@
+"""`python -m CarotidLandmarkLib` is `carotid-landmark`."""
+
+import sys
+
+from CarotidLandmarkLib.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From a CT to two landmarks, each with its uncertainty."""

@@ -1,0 +1,101 @@
+"""From a CT to both carotid bifurcations: the one engine behind the command line, the panel and the Python API."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import torch
+
+from ..errors import BadInputError
+from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
+from ..landmarks.points import SIDES
+from ..model.multiscale import MultiScaleLocNet
+from ..model.numerics import choose_dtype
+from ..model.weights import load_weights
+from ..volume.ct import CTVolume
+from .device import choose_device
+from .presence import Evidence, Thresholds, Verdict, judge
+from .search import Cancelled, Progress, Search
+
+
+class Detector:
+    """Finds both bifurcations in a CT, coarse to fine (Ma, Gupta and Sabuncu, ISBI 2020), with uncertainty.
+
+    model: a MultiScaleLocNet. header: what its weights file says (name, version, sha256). device: where to compute.
+    """
+
+    def __init__(self, model: MultiScaleLocNet, header: dict[str, Any], device: torch.device) -> None:
+        self.model = model.to(device).eval()
+        self.header = header
+        self.device = device
+        self.limits = Thresholds()
+        self.model.use_dtype(choose_dtype(self.model, device))
+
+    @classmethod
+    def from_weights(cls, path: str | os.PathLike[str] | None = None, device: str = "auto") -> Detector:
+        """A detector with the weights at `path`, or those of the package, on `device` (auto, cpu, cuda or mps).
+
+        Raises BadInputError for a file that holds no such weights and CannotRunError where there are no weights or no
+        such device.
+        """
+        chosen = choose_device(device)
+        model, header = load_weights(path)
+        return cls(model, header, chosen)
+
+    def detect(
+        self,
+        volume: CTVolume,
+        samples: int = 50,
+        confidence: float = 0.90,
+        seed: int = 0,
+        case: str = "",
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Detection:
+        """Both landmarks of `volume` with status, position, covariance and confidence ellipsoid.
+
+        samples: passes of the finest scale, each with its crop shifted at random; 1 is a single unshifted pass.
+        confidence: of the ellipsoid, between 0 and 1. seed: of the shifts, which are the same on every device.
+        progress: called with a text and the finished fraction before each step.
+        cancelled: asked before each step; where it says True, CancelledError is raised.
+        Raises BadInputError for settings out of range.
+        """
+        if samples < 1 or not 0 < confidence < 1:
+            raise BadInputError(
+                f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
+            )
+        started = time.perf_counter()
+        search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
+        evidence = search.run()
+        verdicts = judge(evidence, volume.grid, self.limits)
+        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence) for side in SIDES]
+        return Detection(
+            case=case,
+            volume={
+                "path": volume.path,
+                "sha256": volume.sha256,
+                "size": list(volume.grid.size),
+                "spacing_mm": volume.grid.spacing.tolist(),
+                "series_uid": volume.series_uid,
+            },
+            model={key: self.header.get(key) for key in ("name", "version", "sha256")},
+            settings={"samples": samples, "confidence": confidence, "device": str(self.device), "seed": seed},
+            landmarks=landmarks,
+            timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
+            warnings=list(volume.warnings),
+        )
+
+    def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
+        """What every scale says of each side, however little believed: to tune limits and explain answers."""
+        return Search(self.model, volume, samples, seed, believe=0.0).run()
+
+
+def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) -> LandmarkDetection:
+    if verdict.status == "absent":
+        return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence)
+    radii, axes, volume = ellipsoid(seen.covariance, confidence)
+    return LandmarkDetection(
+        side, verdict.status, verdict.reasons, seen.presence, seen.position, seen.covariance, radii, axes, volume
+    )

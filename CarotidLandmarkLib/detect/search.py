@@ -1,0 +1,158 @@
+"""One volume on its way through the scales of the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+
+from ..errors import CancelledError
+from ..landmarks.points import SIDES
+from ..model.crop import side_frame
+from ..model.multiscale import MultiScaleLocNet, ScaleOutput
+from ..volume.ct import CTVolume
+from ..volume.sample import Level, VolumePyramid
+from .presence import Evidence
+from .uncertainty import combine
+
+Progress = Callable[[str, float], None]
+Cancelled = Callable[[], bool]
+
+COARSE_SHARE = 0.2  # of the time, for the progress bar
+BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
+
+
+class Search:
+    """Coarse to fine through one volume. Only the last scale runs more than once; `seconds` says where time went.
+
+    samples: passes of the last scale, each with its crop shifted by up to the model's noise_mm on every axis; 1 is a
+    single unshifted pass. seed: of the shifts, drawn on the CPU, so the same on every device.
+    A side whose presence falls below `believe` goes no further.
+    Before each step `cancelled` is asked, then `progress` is called with a text and the finished fraction.
+    """
+
+    def __init__(
+        self,
+        model: MultiScaleLocNet,
+        volume: CTVolume,
+        samples: int = 50,
+        seed: int = 0,
+        believe: float = 0.5,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> None:
+        self.model = model
+        self.config = model.config
+        self.device = next(model.parameters()).device
+        self.pyramid = VolumePyramid(volume, self.device)
+        generator = torch.Generator().manual_seed(seed)
+        self.shifts = {side: model.noise(samples, generator) * (samples > 1) for side in SIDES}
+        self.believe = believe
+        self.progress = progress or (lambda text, fraction: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.seconds = {"pyramid": 0.0, "network": 0.0}
+
+    @torch.inference_mode()
+    def run(self) -> dict[str, Evidence]:
+        """What every scale says of each side. Raises CancelledError."""
+        spacing = self.config.scales_mm[0]
+        self._step("coarse search", 0.0)
+        with self._clock("pyramid"):
+            level = self.pyramid.whole(spacing)
+        self._step("coarse search", COARSE_SHARE / 2)
+        with self._clock("network"):
+            outputs = self.model.coarse(level)
+        evidence = {side: Evidence() for side in SIDES}
+        for number, side in enumerate(SIDES):
+            self._note(evidence[side], spacing, [outputs[side]])
+            self._refine(side, evidence[side], COARSE_SHARE + number * (1 - COARSE_SHARE) / len(SIDES))
+        return evidence
+
+    def _refine(self, side: str, seen: Evidence, begun: float) -> None:
+        scales, samples = self.config.scales_mm, len(self.shifts[side])
+        last = len(scales) - 1
+        share = (1 - COARSE_SHARE) / len(SIDES) / (last - 1 + samples)
+        for scale in range(1, last):
+            if seen.presence < self.believe:
+                return
+            self._step(f"{side}, {scales[scale]:g} mm", begun + (scale - 1) * share)
+            box = self._box(seen, scale)
+            with self._clock("network"):
+                output = self._look(side, scale, box, torch.from_numpy(seen.position)[None])
+            self._note(seen, scales[scale], [output])
+        if seen.presence < self.believe:
+            return
+        box = self._box(seen, last, margin=2 * self.config.noise_mm)
+        centers = torch.from_numpy(seen.position) + self.shifts[side]
+        batches = centers.split(BATCH.get(self.device.type, 1))
+        passes: list[ScaleOutput] = []
+        with _independent(self.device) as apply:
+            outputs = iter(apply(partial(self._look, side, last, box), batches))
+            for number in range(0, samples, len(batches[0])):
+                done = min(number + len(batches[0]), samples)
+                self._step(
+                    f"{side}, {scales[last]:g} mm, sample {done} of {samples}", begun + (last - 1 + number) * share
+                )
+                with self._clock("network"):
+                    passes.append(next(outputs))
+        self._note(seen, scales[last], passes)
+
+    def _box(self, seen: Evidence, scale: int, margin: float = 0.0) -> Level:
+        with self._clock("pyramid"):
+            return self.pyramid.around(
+                seen.position, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale]
+            )
+
+    @torch.inference_mode()
+    def _look(self, side: str, scale: int, box: Level, centers: torch.Tensor) -> ScaleOutput:
+        """The net of one scale on the crops of `box` at `centers` (B, 3)."""
+        frame = side_frame(side, self.config.scales_mm[scale]).to(box.world_to_index)
+        return self.model.refine(scale, box.image, box.world_to_index, centers.to(frame), frame)
+
+    def _note(self, seen: Evidence, spacing: float, passes: list[ScaleOutput]) -> None:
+        with self._clock("network"):
+            positions = torch.cat([output.position for output in passes]).double().cpu().numpy()
+            heatmaps = torch.cat([output.covariance for output in passes]).double().cpu().numpy()
+            logits = torch.cat([output.presence_logit for output in passes]).double().cpu()
+        index = len(seen.scales_mm)
+        mean, seen.covariance = combine(positions, heatmaps, self.config.covariance_scale[index])
+        believed = torch.sigmoid(self.config.presence_scale * logits + self.config.presence_offset)
+        seen.scales_mm.append(spacing)
+        seen.presences.append(float(believed.mean()))
+        seen.positions.append(mean)
+        seen.samples, seen.heatmap = positions, heatmaps.mean(axis=0)
+
+    def _step(self, text: str, fraction: float) -> None:
+        if self.cancelled():
+            raise CancelledError("Stopped on request; nothing was written for this case.")
+        self.progress(text, fraction)
+
+    @contextmanager
+    def _clock(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds[stage] += time.perf_counter() - started
+
+
+@contextmanager
+def _independent(device: torch.device) -> Iterator[Callable]:
+    """A `map` for passes that do not need each other.
+
+    A CPU runs as many at once as torch has threads, each on a single one: that beats threads within a pass, above all
+    on a busy machine. What has not begun when the block is left is dropped.
+    """
+    workers = torch.get_num_threads() if device.type == "cpu" else 1
+    if workers == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)

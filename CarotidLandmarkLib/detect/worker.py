@@ -1,0 +1,138 @@
+"""`python -m CarotidLandmarkLib.detect.worker`: a Detector that stays loaded and speaks JSON, one object a line.
+
+Requests on stdin:
+    {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the two files), "series",
+    "samples", "confidence", "seed", "device", "weights"
+    {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
+Events on stdout, each with the request's "id" but for the first and the heartbeat:
+    hello {protocol, version, pid}; heartbeat {}, every few seconds, also while detecting; progress {text, fraction};
+    and at the end of each request one of result {detection, files}, error {message, exit_code}, cancelled {}.
+Requests are worked off in their order. The worker ends when stdin does, after the last of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from .. import __version__
+from ..errors import BadInputError, CancelledError, CarotidLandmarkError
+from .case import Settings, detect_case
+from .detector import Detector
+from .results import prepare_folder, write_case
+
+PROTOCOL = "carotid-landmark/worker/1"
+HEARTBEAT_S = 2.0
+FAULT = 1  # exit_code of an error that is a fault of ours
+
+
+class Worker:
+    """Reads requests from one stream and answers on another."""
+
+    def __init__(self, requests: TextIO, events: TextIO, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self.requests = requests
+        self.events = events
+        self.heartbeat_s = heartbeat_s
+        self.waiting: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.cancelled: set[Any] = set()
+        self.ended = threading.Event()
+        self.lock = threading.Lock()
+        self.loaded: tuple[Any, Detector | None] = (None, None)
+
+    def run(self) -> None:
+        self._emit("hello", protocol=PROTOCOL, version=__version__, pid=os.getpid())
+        for target in (self._listen, self._beat):
+            threading.Thread(target=target, daemon=True).start()
+        for request in iter(self.waiting.get, None):
+            self._answer(request)
+        self.ended.set()
+
+    def _listen(self) -> None:
+        for line in self.requests:
+            if not line.strip():
+                continue
+            try:
+                request = json.loads(line)
+                if request["command"] == "cancel":
+                    self.cancelled.add(request["id"])
+                elif request["command"] == "detect" and isinstance(request["path"], str):
+                    self.waiting.put({"id": None, **request})
+                else:
+                    raise ValueError(f"the command {request['command']!r} with the path {request.get('path')!r}")
+            except (ValueError, KeyError, TypeError) as error:
+                self._emit("error", id=None, message=f"A request cannot be understood ({error}).", exit_code=2)
+        self.waiting.put(None)
+
+    def _beat(self) -> None:
+        while not self.ended.wait(self.heartbeat_s):
+            self._emit("heartbeat")
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        number = request["id"]
+        try:
+            if number in self.cancelled:
+                raise CancelledError("Stopped before it began.")
+            settings = _settings(request)
+            detector = self._detector(request.get("weights"), request.get("device", "auto"))
+            output = request.get("output")
+            if output:
+                prepare_folder(Path(output))
+            detection = detect_case(
+                detector,
+                request.get("case") or Path(request["path"]).name.split(".")[0],
+                request["path"],
+                settings,
+                lambda text, fraction: self._emit("progress", id=number, text=text, fraction=round(fraction, 4)),
+                lambda: number in self.cancelled,
+            )
+            files = write_case(Path(output), detection) if output else []
+            self._emit("result", id=number, detection=detection.to_dict(), files=[str(file) for file in files])
+        except CancelledError:
+            self._emit("cancelled", id=number)
+        except CarotidLandmarkError as error:
+            self._emit("error", id=number, message=str(error), exit_code=error.exit_code)
+        except Exception as error:
+            traceback.print_exc()
+            self._emit("error", id=number, message=f"{type(error).__name__}: {error}", exit_code=FAULT)
+        finally:
+            self.cancelled.discard(number)
+
+    def _detector(self, weights: str | None, device: str) -> Detector:
+        if self.loaded[0] != (weights, device) or self.loaded[1] is None:
+            self.loaded = ((weights, device), Detector.from_weights(weights, device))
+        detector = self.loaded[1]
+        assert detector is not None
+        return detector
+
+    def _emit(self, event: str, **values: Any) -> None:
+        with self.lock:
+            print(json.dumps({"event": event, **values}, allow_nan=False), file=self.events, flush=True)
+
+
+def _settings(request: dict[str, Any]) -> Settings:
+    try:
+        given = {name: kind(request[name]) for name, kind in _KINDS.items() if request.get(name) is not None}
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"A setting of the request cannot be used ({error}).") from error
+    return Settings(**given)
+
+
+_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str}
+
+
+def main() -> None:
+    """Serve stdin and stdout; whatever else would print to stdout goes to stderr."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    Worker(sys.stdin, events).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
+from CarotidLandmarkLib.landmarks.detection import Detection
+
+COS, SIN = np.cos(0.35), np.sin(0.35)
+ORIENTATIONS = {
+    "LPS": np.eye(3),
+    "RAS": np.diag([-1.0, -1, 1]),
+    "LAS": np.diag([1.0, -1, 1]),
+    "PIR": np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]]),
+    "ASL": np.array([[0.0, 0, 1], [-1, 0, 0], [0, 1, 0]]),
+    "oblique": np.array([[COS, -SIN, 0], [SIN, COS, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, COS, SIN], [0, -SIN, COS]],
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_finds_each_side_in_the_patients_frame_however_the_volume_is_stored(name, detector, make_neck, balls):
+    detection = detector.detect(make_neck(ORIENTATIONS[name]), samples=5)
+    for side, ball in balls.items():
+        landmark = detection.landmark(side)
+        assert landmark.status == "found", landmark.reasons
+        assert np.linalg.norm(landmark.position_lps_mm - ball) < 0.3
+
+
+@pytest.mark.parametrize("missing", ["left", "right"])
+def test_a_side_that_is_not_there_is_absent(missing, detector, make_neck, balls):
+    volume = make_neck(balls={side: ball for side, ball in balls.items() if side != missing})
+    detection = detector.detect(volume, samples=2)
+    absent = detection.landmark(missing)
+    assert (absent.status, absent.position_lps_mm) == ("absent", None)
+    assert absent.reasons and absent.presence < 0.5
+    other = detection.landmark("left" if missing == "right" else "right")
+    assert other.status == "found"
+
+
+def test_no_time_is_spent_on_a_side_that_is_not_believed(detector, make_neck, balls, monkeypatch):
+    texts = []
+    detector.detect(make_neck(balls={"left": balls["left"]}), samples=3, progress=lambda text, _: texts.append(text))
+    assert "left, 0.5 mm, sample 3 of 3" in texts
+    assert not any("right, 0.5 mm" in text for text in texts)
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_does_not(detector, volume):
+    def positions(seed):
+        return np.stack([x.position_lps_mm for x in detector.detect(volume, samples=3, seed=seed).landmarks])
+
+    assert np.array_equal(positions(4), positions(4))
+    assert not np.array_equal(positions(4), positions(5))
+
+
+def test_only_the_last_scale_runs_once_a_sample(detector, volume, monkeypatch):
+    crops = []
+    refine = detector.model.refine
+
+    def counted(scale, image, world_to_index, center, frame):
+        crops.extend([scale] * len(center))
+        return refine(scale, image, world_to_index, center, frame)
+
+    monkeypatch.setattr(detector.model, "refine", counted)
+    detector.detect(volume, samples=7)
+    assert {scale: crops.count(scale) for scale in crops} == {1: 2, 2: 2, 3: 14}
+
+
+def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_the_noise(detector, volume, monkeypatch):
+    centers = {1: [], 2: [], 3: []}
+    refine = detector.model.refine
+
+    def spied(scale, image, world_to_index, center, frame):
+        centers[scale].append((float(frame[..., 0, 0]), center.clone()))
+        output = refine(scale, image, world_to_index, center, frame)
+        centers.setdefault(f"answer {scale}", []).append(output.position)
+        return output
+
+    monkeypatch.setattr(detector.model, "refine", spied)
+    detector.detect(volume, samples=40)
+    shifts = torch.cat([center for _, center in centers[3][:40]]) - centers["answer 2"][0]
+    assert shifts.abs().max() <= 5.0
+    assert (shifts.amin(0) < -3.5).all() and (shifts.amax(0) > 3.5).all()
+    assert [step for step, _ in centers[2]] == [-1.0, 1.0], "the left crop is mirrored"
+    centers[3].clear()
+    detector.detect(volume, samples=1)
+    assert torch.equal(centers[3][0][1], centers["answer 2"][-2]), "a single pass is not shifted"
+
+
+def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):
+    seen = detector.locate(volume, samples=6)["left"]
+    assert seen.samples.shape == (6, 3)
+    expected = np.cov(seen.samples.T) + seen.heatmap
+    np.testing.assert_allclose(seen.covariance, expected, rtol=1e-9, atol=1e-12)
+    object.__setattr__(detector.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))
+    landmark = detector.detect(volume, samples=6).landmark("left")
+    np.testing.assert_allclose(landmark.covariance_mm2, 2.5 * expected, rtol=1e-9, atol=1e-12)
+
+
+def test_progress_says_what_is_being_done_and_grows(detector, volume):
+    steps = []
+    detector.detect(volume, samples=4, progress=lambda text, fraction: steps.append((text, fraction)))
+    texts, fractions = zip(*steps)
+    assert texts[0] == "coarse search"
+    assert "left, 2 mm" in texts and "right, 1 mm" in texts and "left, 0.5 mm, sample 3 of 4" in texts
+    assert list(fractions) == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
+
+
+def test_several_threads_give_the_same_answer_and_stop_as_soon(detector, volume, monkeypatch):
+    one = detector.detect(volume, samples=6).to_dict()
+    torch.set_num_threads(2)
+    try:
+        assert detector.detect(volume, samples=6).to_dict()["landmarks"] == one["landmarks"]
+        begun, looks = [], detector.model.refine
+        monkeypatch.setattr(detector.model, "refine", lambda *a: (begun.append(a[0]), looks(*a))[1])
+        with pytest.raises(CancelledError):
+            detector.detect(volume, samples=1000, cancelled=lambda: begun.count(3) > 3)
+        assert begun.count(3) < 20
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_cancel_stops_between_two_steps(detector, volume):
+    steps = []
+    with pytest.raises(CancelledError):
+        detector.detect(volume, progress=lambda text, _: steps.append(text), cancelled=lambda: len(steps) == 6)
+    assert len(steps) == 6
+
+
+@pytest.mark.parametrize("settings", [{"samples": 0}, {"confidence": 0.0}, {"confidence": 1.0}])
+def test_settings_out_of_range_are_refused(settings, detector, volume):
+    with pytest.raises(BadInputError):
+        detector.detect(volume, **settings)
+
+
+def test_a_detection_is_the_contracts_json(detector, volume):
+    detection = detector.detect(volume, samples=2, confidence=0.8, seed=3, case="a")
+    values = json.loads(json.dumps(detection.to_dict(), allow_nan=False))
+    assert values["case"] == "a"
+    assert values["volume"]["size"] == [150, 130, 90] and values["volume"]["spacing_mm"] == [0.9, 1.0, 1.25]
+    assert values["model"] == {"name": "bright", "version": "1", "sha256": "0" * 64}
+    assert values["settings"] == {"samples": 2, "confidence": 0.8, "device": "cpu", "seed": 3}
+    assert set(values["timing_s"]) == {"read", "pyramid", "network", "total"}
+    assert values["timing_s"]["pyramid"] + values["timing_s"]["network"] <= values["timing_s"]["total"]
+    assert Detection.from_dict(values).to_dict() == values
+
+
+def test_a_device_that_is_not_there_cannot_run(weights):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(CannotRunError, match="cuda"):
+        Detector.from_weights(weights, "cuda")

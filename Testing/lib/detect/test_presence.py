@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.detect.presence import Evidence, Thresholds, judge
+from CarotidLandmarkLib.volume.geometry import Grid
+
+GRID = Grid.axis_aligned((0, 0, 0), (200, 200, 200), 1.0)
+LEFT, RIGHT = np.array([30.0, 0, 0]), np.array([-30.0, 0, 0])
+SMALL = 0.25 * np.eye(3)
+
+
+def seen(position, presences=(0.99, 0.98, 0.97, 0.96), path=None, covariance=SMALL, heatmap=SMALL):
+    positions = [np.asarray(position, float)] * 4 if path is None else [np.asarray(p, float) for p in path]
+    scales = [4.0, 2.0, 1.0, 0.5][: len(presences)]
+    return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap)
+
+
+def verdicts(left=None, right=None):
+    return judge({"left": left or seen(LEFT), "right": right or seen(RIGHT)}, GRID, Thresholds())
+
+
+def test_an_ordinary_pair_is_found():
+    assert [(v.status, v.reasons) for v in verdicts().values()] == [("found", [])] * 2
+
+
+@pytest.mark.parametrize(
+    ("left", "word"),
+    [
+        (seen(LEFT, presences=(0.3,)), "4 mm scale"),
+        (seen(LEFT, presences=(0.9, 0.9, 0.2, 0.9)), "1 mm scale"),
+        (seen([101.0, 0, 0]), "outside"),
+    ],
+)
+def test_what_is_not_believed_is_absent_and_the_other_side_is_not_touched(left, word):
+    answer = verdicts(left=left)
+    assert answer["left"].status == "absent" and word in answer["left"].reasons[0]
+    assert answer["right"].status == "found"
+
+
+@pytest.mark.parametrize(
+    ("left", "word"),
+    [
+        (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6)), "presence"),
+        (seen(LEFT, path=[LEFT + [0, 0, 25], LEFT, LEFT, LEFT]), "4 mm and 2 mm scales disagree by 25.0"),
+        (seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]]), "1 mm and 0.5 mm scales disagree by 6.0"),
+        (seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0])), "uncertain"),
+        (seen(LEFT, heatmap=np.diag([0.1, 0.1, 20.0])), "heatmap"),
+        (seen([97.0, 0, 0], path=None), "3.0 mm from the border"),
+    ],
+)
+def test_what_stands_out_on_one_side_is_that_sides_review(left, word):
+    answer = verdicts(left=left, right=seen([20.0, 0, 0]) if left.position[0] > 90 else None)
+    assert answer["left"].status == "review"
+    assert len(answer["left"].reasons) == 1 and word in answer["left"].reasons[0]
+    assert answer["right"].status == "found"
+
+
+@pytest.mark.parametrize(
+    ("left", "word"),
+    [
+        ([-28.0, 1, 1], "same place"),
+        ([-50.0, 0, 0], "patient's right"),
+        ([-10.0, 0, 0], "apart"),
+        ([80.0, 0, 0], "apart"),
+        ([30.0, 31, 0], "in front"),
+        ([30.0, 0, -36], "above"),
+    ],
+)
+def test_an_unlikely_left_right_vector_is_a_review_of_both(left, word):
+    for verdict in verdicts(left=seen(left)).values():
+        assert verdict.status == "review"
+        assert len(verdict.reasons) == 1 and word in verdict.reasons[0]
+
+
+def test_scales_that_agree_within_their_limit_are_no_reason():
+    path = [LEFT + [0, 0, 33], LEFT + [0, 0, 14], LEFT + [0, 0, 4.9], LEFT]
+    assert verdicts(left=seen(LEFT, path=path))["left"].status == "found"

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+
+from CarotidLandmarkLib.detect.uncertainty import combine, largest_sd
+
+
+def test_samples_and_heatmaps_add_up():
+    positions = np.array([[1.0, 0, 0], [-1.0, 0, 0], [0, 2.0, 0], [0, -2.0, 0]]) + [10, 20, 30]
+    heatmaps = np.stack([np.diag([1.0, 1, 1]), np.diag([1.0, 1, 3])] * 2)
+    mean, covariance = combine(positions, heatmaps, scale=2.0)
+    np.testing.assert_allclose(mean, [10, 20, 30])
+    np.testing.assert_allclose(covariance, 2 * np.diag([2 / 3 + 1, 8 / 3 + 1, 2.0]))
+
+
+def test_one_sample_has_the_heatmaps_spread_alone():
+    mean, covariance = combine(np.array([[1.0, 2, 3]]), np.diag([1.0, 4, 9])[None], scale=1.0)
+    np.testing.assert_allclose(mean, [1, 2, 3])
+    np.testing.assert_allclose(covariance, np.diag([1.0, 4, 9]))
+
+
+def test_largest_sd_is_along_the_longest_axis():
+    turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
+    assert np.isclose(largest_sd(turn @ np.diag([1.0, 9.0, 4.0]) @ turn.T), 3.0)

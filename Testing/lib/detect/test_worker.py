@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from CarotidLandmarkLib.detect import worker
+from CarotidLandmarkLib.landmarks.detection import read_detection
+from CarotidLandmarkLib.volume.ct import write_volume
+
+
+@pytest.fixture
+def ct(volume, tmp_path):
+    write_volume(volume, tmp_path / "neck.nrrd", compress=False)
+    return str(tmp_path / "neck.nrrd")
+
+
+@pytest.fixture
+def serve(detector, monkeypatch):
+    """Answers a list of requests with the list of events; `loads` counts how often a model was loaded."""
+    loads = []
+
+    def load(weights, device):
+        loads.append((weights, device))
+        return detector
+
+    monkeypatch.setattr(worker.Detector, "from_weights", load)
+
+    def serve(*requests):
+        lines = [request if isinstance(request, str) else json.dumps(request) for request in requests]
+        events = io.StringIO()
+        worker.Worker(io.StringIO("\n".join(lines) + "\n"), events, heartbeat_s=60).run()
+        return [json.loads(line) for line in events.getvalue().splitlines()]
+
+    serve.loads = loads
+    return serve
+
+
+def request(number, path, **settings):
+    return {"id": number, "command": "detect", "path": path, "samples": 2, **settings}
+
+
+def ends(events):
+    return [(e["event"], e["id"]) for e in events if e["event"] in ("result", "error", "cancelled")]
+
+
+def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, tmp_path):
+    events = serve(request(1, ct, seed=5), request(2, ct, output=str(tmp_path / "out")))
+    assert events[0]["event"] == "hello" and events[0]["protocol"] == worker.PROTOCOL
+    assert ends(events) == [("result", 1), ("result", 2)]
+    assert serve.loads == [(None, "auto")]
+    first, second = (e for e in events if e["event"] == "result")
+    assert first["detection"]["settings"] == {"samples": 2, "confidence": 0.9, "device": "cpu", "seed": 5}
+    assert first["detection"]["case"] == "neck" and first["files"] == []
+    assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]
+    texts = [e["text"] for e in events if e["event"] == "progress" and e["id"] == 1]
+    assert texts[:2] == ["reading", "coarse search"]
+
+
+def test_what_cannot_be_done_is_an_error_event_and_the_next_request_is_answered(serve, ct):
+    events = serve(
+        "no json", {"id": 9}, request(1, "/nowhere.nrrd"), request(2, ct, samples="many"), request(3, ct, samples=1)
+    )
+    # misunderstood lines are answered by the listening thread, so only the order of the others is certain
+    assert [end for end in ends(events) if end[1] is not None] == [("error", 1), ("error", 2), ("result", 3)]
+    errors = [e for e in events if e["event"] == "error"]
+    assert len(errors) == 4 and {e["exit_code"] for e in errors} == {2}
+    assert any("/nowhere.nrrd" in e["message"] for e in errors)
+
+
+def test_a_fault_of_ours_is_told_apart_and_does_not_end_the_worker(serve, ct, monkeypatch, capsys):
+    real = worker.detect_case
+    monkeypatch.setattr(worker, "detect_case", lambda *a: 1 / 0 if a[1] == "bad" else real(*a))
+    events = serve(request(1, ct, case="bad"), request(2, ct))
+    assert ends(events) == [("error", 1), ("result", 2)]
+    assert next(e for e in events if e["event"] == "error")["exit_code"] == worker.FAULT
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_cancel_stops_a_running_and_a_waiting_request(ct, weights, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "CarotidLandmarkLib.detect.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+
+        def send(values):
+            process.stdin.write(json.dumps(values) + "\n")
+            process.stdin.flush()
+
+        settings = {"weights": str(weights), "device": "cpu", "output": str(tmp_path / "out")}
+        send(request(1, ct, **{**settings, "samples": 1_000_000}))
+        send(request(2, ct, **settings))
+        send(request(3, ct, **settings))
+        begun, events = time.monotonic(), []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "progress" and "sample" in events[-1]["text"] and len(ends(events)) == 0:
+                send({"id": 1, "command": "cancel"})
+                send({"id": 3, "command": "cancel"})
+            if len(ends(events)) == 2:
+                process.stdin.close()
+                break
+        events += [json.loads(line) for line in process.stdout]
+    assert process.returncode == 0
+    assert ends(events) == [("cancelled", 1), ("result", 2), ("cancelled", 3)]
+    assert time.monotonic() - begun < 60
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["neck.detection.json", "neck.mrk.json"]
+
+
+def test_the_heart_beats_while_waiting():
+    read, write = os.pipe()
+    events = io.StringIO()
+    with open(read) as requests, open(write, "w") as pen:
+        thread = threading.Thread(target=worker.Worker(requests, events, heartbeat_s=0.02).run)
+        thread.start()
+        time.sleep(0.2)
+        pen.close()
+        thread.join(5)
+    assert not thread.is_alive()
+    assert events.getvalue().count('"heartbeat"') >= 2
