@@ -1,0 +1,1 @@
+"""A phantom, what the engine finds in it, and a picture of both."""
