@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from CarotidLandmarkLib.phantom import priors
@@ -15,30 +17,18 @@ def draw_spine(rng: np.random.Generator, body: Body, space: Space) -> list[Shape
     period = 16.5 * body.size * rng.uniform(0.92, 1.08)
     phase = rng.uniform(0, period)
     b, c = body.cancellous, body.cortical
-    bodies = {"period": period, "phase": phase, "gap": 3.8}
-    ring = {"period": period, "phase": phase - 4, "gap": 4.5}
+    bodies: dict[str, Any] = {"period": period, "phase": phase, "gap": 3.8}
+    ring: dict[str, Any] = {"period": period, "phase": phase - 4, "gap": 4.5}
     out: list[Shape] = [
         column([[-190, 0, -18, 14, 11], [-60, 0, -17, 14, 9.5], [48, 0, -16, 11, 8.5]], rng.uniform(60, 120)),
-        column([[-190, 0, -18, 14.5, 11.5], [-60, 0, -17, 14, 9.5], [48, 0, -16, 11, 8.5]], c * 0.75, **bodies),
-        column([[-190, 0, -18, 14.5, 11.5], [-60, 0, -17, 14, 9.5], [48, 0, -16, 11, 8.5]], b, inset=1.6, **bodies),
+        column(
+            [[-190, 0, -18, 14.5, 11.5], [-60, 0, -17, 14, 9.5], [48, 0, -16, 11, 8.5]], c * 0.75, ((1.6, b),), **bodies
+        ),
         column([[-190, 0, 1, 17, 13], [44, 0, 1, 17, 13]], c * 0.8, **ring),
     ]
     for s in (1, -1):
-        out.append(
-            column(
-                [[-85, s * 19, 3, 6.5, 6], [48, s * 18, 1, 6.5, 6]], c * 0.7, period=period, phase=phase - 3, gap=1.8
-            )
-        )
-        out.append(
-            column(
-                [[-85, s * 19, 3, 6.5, 6], [48, s * 18, 1, 6.5, 6]],
-                b,
-                period=period,
-                phase=phase - 3,
-                gap=3.0,
-                inset=1.5,
-            )
-        )
+        pillar = [[-85, s * 19, 3, 6.5, 6], [48, s * 18, 1, 6.5, 6]]
+        out.append(column(pillar, c * 0.7, ((1.5, b),), period=period, phase=phase - 3, gap=1.8))
     levels = np.arange(phase + period / 2 - 12 * period, 50, period)
     for z in levels[levels > -190]:
         tip = rng.uniform(24, 34) if z > -50 else rng.uniform(36, 46)

@@ -13,6 +13,7 @@ from CarotidLandmarkLib.volume.geometry import Grid
 
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6
+WAVE_STEP_MM = 6.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Column:
 
     ``profile`` rows are (z, centre x, centre y, half axis x, half axis y); between rows linear. ``period`` and ``gap``
     leave out slabs (discs between vertebrae): the shape exists where the phase of (z - phase) / period exceeds ``gap``.
+    ``inner`` are layers within, from outside in: (depth below the surface in mm, HU).
     """
 
     profile: np.ndarray
@@ -90,7 +92,7 @@ class Column:
     period: float = 0.0
     gap: float = 0.0
     phase: float = 0.0
-    inset: float = 0.0
+    inner: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass
@@ -123,31 +125,40 @@ class Canvas:
         self.start = inverse @ (grid.affine[:3, 3] - space.origin)
         self.psf = psf_mm
         self.hu = torch.full(grid.shape, -1000.0, device=self.device)
+        middle, half = self.steps[2] @ (np.array(grid.size) - 1) / 2, np.abs(self.steps[2]) @ np.array(grid.size) / 2
+        self.heights = (self.start[2] + middle - half, self.start[2] + middle + half)
         everything: Box = tuple(slice(0, n) for n in grid.shape)  # type: ignore[assignment]
-        x, y, z = self.plain(everything)
-        shift = self.waves(x, y, z)
-        self.warped = [(c + d) for c, d in zip((x, y, z), shift)]
+        shift = self._waves()
+        self.warped = [c.add_(d) for c, d in zip(self.plain(everything), shift)]
         self.edge = float(np.sqrt((self.steps**2).sum() + psf_mm**2))
-        self.margin = self.edge + float(np.abs(space.waves[:, 3:6]).sum(0).max(initial=0.0))
+        most = float(shift.abs().max())
+        self.margin = self.edge + most
+        self.heights = (self.heights[0] - most, self.heights[1] + most)
         self.upright: list[Tensor] | None = None
 
     def plain(self, box: Box) -> list[Tensor]:
         """Body coordinates x, y, z of a box's voxels, each (d, h, w)."""
-        k, j, i = (torch.arange(s.start, s.stop, device=self.device, dtype=torch.float32) for s in box)
+        return self._body(*(torch.arange(s.start, s.stop, device=self.device, dtype=torch.float32) for s in box))
+
+    def _body(self, k: Tensor, j: Tensor, i: Tensor) -> list[Tensor]:
         s, o = self.steps, self.start
         return [
             (float(s[a, 2]) * k + float(o[a]))[:, None, None] + (float(s[a, 1]) * j)[:, None] + float(s[a, 0]) * i
             for a in range(3)
         ]
 
-    def waves(self, x: Tensor, y: Tensor, z: Tensor) -> list[Tensor]:
-        """Displacement of soft tissue, three tensors like ``x``."""
-        shift = [torch.zeros_like(x) for _ in range(3)]
+    def _waves(self) -> Tensor:
+        """Displacement of soft tissue (3, D, H, W) in mm: computed every ``WAVE_STEP_MM`` and interpolated."""
+        shape = self.grid.shape
+        count = [int(np.ceil(n * float(s) / WAVE_STEP_MM)) + 1 for n, s in zip(shape, self.grid.spacing[::-1])]
+        nodes = (torch.linspace(0, n - 1, c, device=self.device) for n, c in zip(shape, count))
+        x, y, z = self._body(*nodes)
+        shift = torch.zeros(3, *x.shape, device=self.device)
         for wave in self.space.waves.tolist():
             s = torch.sin(wave[0] * x + wave[1] * y + wave[2] * z + wave[6])
             for axis in range(3):
                 shift[axis] += wave[3 + axis] * s
-        return shift
+        return torch.nn.functional.interpolate(shift[None], size=shape, mode="trilinear", align_corners=True)[0]
 
     def canal_coordinates(self) -> list[Tensor]:
         """Deformed coordinates relative to the canal, made once."""
@@ -240,35 +251,36 @@ class Canvas:
         self.blend(box, (0.5 - distance / float(width)).clamp_(0, 1), shape.hu)
 
     def _column(self, shape: Column) -> None:
-        profile = shape.profile
-        low, high = profile[0, 0], profile[-1, 0]
-        half = (np.abs(profile[:, 1:3]) + profile[:, 3:5]).max(0)
-        centre = self.space.canal(np.linspace(low, high, 9))
-        reach = half + self.margin + 1
+        low, high = shape.profile[0, 0], shape.profile[-1, 0]
+        bottom, top = max(low, self.heights[0]), min(high, self.heights[1])
+        if bottom >= top:
+            return
+        table = np.arange(low, high + 0.5, 0.5)
+        rows = np.stack([np.interp(table, shape.profile[:, 0], shape.profile[:, c]) for c in range(1, 5)])
+        half = (np.abs(rows[:2]) + rows[2:])[:, (table >= bottom - 1) & (table <= top + 1)].max(1)
+        centre = self.space.canal(np.linspace(bottom, top, 9))
+        reach = half + self.margin
         box = self.box(
-            np.array([*(centre.min(0) - reach), low - self.margin]),
-            np.array([*(centre.max(0) + reach), high + self.margin]),
+            np.array([*(centre.min(0) - reach), bottom - self.margin]),
+            np.array([*(centre.max(0) + reach), top + self.margin]),
         )
         if box is None:
             return
         x, y, z = (c[box] for c in self.canal_coordinates())
-        table = np.arange(low, high + 0.5, 0.5)
-        rows = [np.interp(table, profile[:, 0], profile[:, c]) for c in range(1, 5)]
         index = ((z - low) * 2).round_().long().clamp_(0, len(table) - 1)
-        look = torch.tensor(np.stack(rows), dtype=torch.float32, device=self.device)
-        rx = (look[2] - shape.inset).clamp_(min=0.1)
-        ry = (look[3] - shape.inset).clamp_(min=0.1)
-        radius = ((x - look[0][index]) / rx[index]) ** 2
-        radius += ((y - look[1][index]) / ry[index]) ** 2
+        cx, cy, rx, ry = torch.tensor(rows, dtype=torch.float32, device=self.device)
+        radius = ((x - cx[index]) / rx[index]) ** 2
+        radius += ((y - cy[index]) / ry[index]) ** 2
         distance = (radius.sqrt_() - 1) * torch.minimum(rx, ry)[index]
-        cover = (0.5 - distance / self.width(np.array([0.7071, 0.7071, 0.0]))).clamp_(0, 1)
         height = self.width(np.array([0.0, 0.0, 1.0]))
-        cover *= (0.5 + torch.minimum(z - low, high - z) / height).clamp_(0, 1)
+        upright = (0.5 + torch.minimum(z - low, high - z) / height).clamp_(0, 1)
         if shape.period:
             phase = torch.remainder(z - shape.phase, shape.period)
             inside = torch.minimum(phase - shape.gap, shape.period - phase)
-            cover *= (0.5 + inside / height).clamp_(0, 1)
-        self.blend(box, cover, shape.hu)
+            upright *= (0.5 + inside / height).clamp_(0, 1)
+        width = self.width(np.array([0.5**0.5, 0.5**0.5, 0.0]))
+        for depth, hu in ((0.0, shape.hu), *shape.inner):
+            self.blend(box, (0.5 - (distance + depth) / width).clamp_(0, 1) * upright, hu)
 
     def _field(self, shape: Field) -> None:
         box = self.box(*shape.grid.bounds())

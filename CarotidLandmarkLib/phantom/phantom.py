@@ -107,7 +107,7 @@ def _couch(rng: np.random.Generator) -> list[Shape]:
     """Head rest and couch behind the body."""
     y = rng.uniform(78, 110)
     board = np.array([[-400.0, 0, y, 220, 3], [400, 0, y, 220, 3]])
-    out: list[Shape] = [Column(board, rng.uniform(-700, 100)), Column(board, -950.0, inset=1.5)]
+    out: list[Shape] = [Column(board, rng.uniform(-700, 100), inner=((1.5, -950.0),))]
     if rng.random() < 0.5:
         for s in (1, -1):
             rest = np.array([[s * 85.0, 40, 0], [s * 92, 10, 60], [s * 90, 5, 140]])

@@ -162,5 +162,7 @@ def _blur(image: Tensor, sigma: float) -> Tensor:
     t = torch.arange(-reach, reach + 1, dtype=torch.float32, device=image.device)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)
     kernel /= kernel.sum()
-    image = F.conv2d(image[:, None], kernel.view(1, 1, 1, -1), padding=(0, reach))
-    return F.conv2d(image, kernel.view(1, 1, -1, 1), padding=(reach, 0))[:, 0]
+    for axis in (2, 1):
+        padded = F.pad(image, (reach, reach) if axis == 2 else (0, 0, reach, reach))
+        image = sum(float(w) * padded.narrow(axis, i, image.shape[axis]) for i, w in enumerate(kernel))  # type: ignore[assignment]
+    return image

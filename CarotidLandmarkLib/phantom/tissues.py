@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,9 +63,9 @@ class Body:
         )
 
 
-def column(rows: object, hu: float, **kwargs: float) -> Column:
+def column(rows: object, hu: float, inner: tuple[tuple[float, float], ...] = (), **kwargs: Any) -> Column:
     """A Column from rows of numbers."""
-    return Column(np.asarray(rows, float), hu, **kwargs)
+    return Column(np.asarray(rows, float), hu, inner=inner, **kwargs)
 
 
 def draw_soft_tissue(rng: np.random.Generator, body: Body, space: Space, gland_y: float) -> list[Shape]:
@@ -75,9 +76,11 @@ def draw_soft_tissue(rng: np.random.Generator, body: Body, space: Space, gland_y
     extra = 0.45 * body.fat
     outline[:, 3:] += extra
     out: list[Shape] = [
-        Column(outline, rng.uniform(20, 70)),
-        Column(outline, body.fat_hu, inset=rng.uniform(1.5, 2.5)),
-        Column(outline, body.muscle, inset=2.5 + body.fat),
+        Column(
+            outline,
+            rng.uniform(20, 70),
+            inner=((rng.uniform(1.5, 2.5), body.fat_hu), (2.5 + body.fat, body.muscle)),
+        ),
     ]
 
     spread = np.array([0.96 * body.size, 0.96 * body.size, 1.0])

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--scaffold", type=Path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=float, default=0.5, help="share of the phantoms built on them (default 0.5)")
     add("--preset", choices=("default", "paper"), default="default")
-    add("--start", type=Path, metavar="WEIGHTS", help="go on from these weights instead of from nothing")
+    add("--start", type=Path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
+    add("--scales", type=float, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
     add("--steps", type=int, default=4000, help="volumes to train on, one a step (default 4000)")
     add("--epoch", type=int, default=200, metavar="STEPS", help="steps between validations (default 200)")
     add("--max-minutes", type=float, metavar="M", help="end the schedule after M minutes at the latest")
@@ -45,10 +46,15 @@ def run(args: argparse.Namespace) -> int:
     missing = [name for name in ("lightning_fabric", "tensorboard", "tqdm") if importlib.util.find_spec(name) is None]
     if missing:
         raise CannotRunError(f"Training needs {', '.join(missing)}: install carotid-landmark[train].")
+    from CarotidLandmarkLib.model.config import PRESETS
     from CarotidLandmarkLib.train.loop import Options, train
 
     if not 0 <= args.scaffold_share <= 1:
         raise BadInputError(f"--scaffold-share {args.scaffold_share} is not between 0 and 1.")
+    args.start, args.scales = tuple(args.start), tuple(args.scales)
+    unknown = set(args.scales) - set(PRESETS[args.preset].scales_mm)
+    if unknown:
+        raise BadInputError(f"--scales {min(unknown):g} is no scale of the preset {args.preset}.")
     options = Options(**{f.name: getattr(args, f.name) for f in fields(Options) if hasattr(args, f.name)})
     print(f"Weights: {train(options)}")
     return 0

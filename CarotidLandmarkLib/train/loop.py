@@ -26,7 +26,7 @@ from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.numerics import has_bfloat16
-from CarotidLandmarkLib.model.weights import save_weights
+from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.train.augment import Augmentation
 from CarotidLandmarkLib.train.data import TrainingData
 from CarotidLandmarkLib.train.step import TrainingStep
@@ -42,10 +42,12 @@ class Options:
 
     ``epoch`` is in steps; one step is one volume per process. ``max_minutes`` bends the learning-rate schedule so that
     it ends in time, which makes the run depend on the clock. ``paper`` as preset also sets the paper's optimiser.
+    Only ``scales`` (mm) are trained, all if empty. ``start``: weights to go on from, each for the scales it trained.
     """
 
     out: Path
     preset: str = "default"
+    scales: tuple[float, ...] = ()
     phantoms: str = "0"
     data: Path | None = None
     scaffold: Path | None = None
@@ -63,7 +65,7 @@ class Options:
     validation: int = 24
     seed: int = 0
     resume: bool = False
-    start: Path | None = None
+    start: tuple[Path, ...] = ()
     first_seed: int = 0
     cache: Path | None = None
 
@@ -82,14 +84,14 @@ def train(options: Options) -> Path:
     data = TrainingData(options, config, device=str(fabric.device))
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
-    if options.start:
-        model.load_state_dict(load_start(options.start, model))
+    for path in options.start:
+        load_start(path, model)
     model.use_dtype(torch.bfloat16 if has_bfloat16(fabric.device) and options.preset != "paper" else torch.float32)
     average = MultiScaleLocNet(config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.nets.requires_grad_(False)
     average.use_dtype(model.nets[0].unet.compute_dtype)  # type: ignore[union-attr,arg-type]
-    step_module = TrainingStep(model, options.preset, Augmentation())
+    step_module = TrainingStep(model, options.preset, Augmentation(), options.scales)
     optimizer = make_optimizer(step_module, options)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
     if checkpoint_path.exists():
@@ -127,7 +129,7 @@ def train(options: Options) -> Path:
         if state["step"] % options.epoch == 0 or state["step"] == options.steps:
             state["minutes"] = (time.monotonic() - started) / 60
             if fabric.is_global_zero:
-                result = validate(average, data.validation_cases())
+                result = validate(average, data.validation_cases(), whole_way=step_module.coarse)
                 state["history"].append({"step": state["step"], **result})
                 log.epoch(state["step"], result)
                 save_checkpoint(checkpoint_path, model, average, optimizer, state)
@@ -136,7 +138,8 @@ def train(options: Options) -> Path:
     state["minutes"] = (time.monotonic() - started) / 60
     path = options.out / WEIGHTS
     if fabric.is_global_zero:
-        average.config = calibrate(average, data.validation_cases(), options.seed)
+        if not options.scales:
+            average.config = calibrate(average, data.validation_cases(), options.seed)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
         story = training_summary(options, state, data.description, str(fabric.device))
         save_weights(path, average, {"version": __version__, "training": story})
@@ -184,21 +187,25 @@ def save_checkpoint(
     os.replace(partial, path)
 
 
-def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, torch.Tensor]:
-    """Parameters of trained weights of the same architecture, to go on from."""
-    from CarotidLandmarkLib.model.weights import load_weights
-
-    other, _ = load_weights(path)
-    ours, theirs = model.state_dict(), other.state_dict()
-    if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
-        raise BadInputError(f"{path} has another architecture than this preset: choose its preset with --preset.")
-    return theirs
+def load_start(path: Path, model: MultiScaleLocNet) -> None:
+    """Put trained weights of the same architecture into ``model``: those of the scales that they were trained on."""
+    other, header = load_weights(path)
+    trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
+    for spacing, ours, theirs in zip(model.config.scales_mm, model.nets, other.nets):
+        if spacing in trained:
+            state = theirs.state_dict()
+            if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
+                raise BadInputError(
+                    f"{path} has another architecture than this preset: choose its preset with --preset."
+                )
+            ours.load_state_dict(state)
 
 
 def training_summary(options: Options, state: dict[str, Any], data: str, device: str) -> dict[str, Any]:
     """What the weights file says of its making."""
-    plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if k not in ("out", "cache")}
-    plain = {k: Path(v).name if k in ("data", "scaffold", "start") and v else v for k, v in plain.items()}
+    plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
+    plain.update(start=[path.name for path in options.start])
+    plain.update({k: plain[k].name for k in ("data", "scaffold") if plain[k]})
     return {
         "date": time.strftime("%Y-%m-%d"),
         "steps": state["step"],

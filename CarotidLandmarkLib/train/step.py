@@ -16,6 +16,7 @@ from CarotidLandmarkLib.volume.sample import Level
 
 COARSE_ONLY = 0.5  # of the steps of the default recipe train the coarsest net alone: it is the slowest to learn
 DECOYS = 0.5  # of the other steps also show a crop without a landmark
+THROUGH_CROP = 0.1  # share of the gradient that a finer scale sends back through its crop's centre
 OTHER = {"left": "right", "right": "left"}
 
 
@@ -23,11 +24,17 @@ class TrainingStep(nn.Module):
     """Losses of one case. ``recipe`` names the loss and the schedule: "paper" or "default".
 
     Crops are centred half the time on the truth, shifted by up to ``JITTER_MM``, and otherwise, once the previous scale
-    comes near enough, on its answer, through which the gradient flows back; "paper" always takes the answer.
+    comes near enough, on its answer, through which the gradient flows back (the default weakens it, since what comes
+    from a fine scale is many times what its own loss gives a coarse one); "paper" always takes the answer.
+    ``scales`` (mm; empty = all) are those to train: of scales trained apart, each knows only crops at the truth.
     """
 
-    def __init__(self, model: MultiScaleLocNet, recipe: str, augmentation: Augmentation) -> None:
+    def __init__(
+        self, model: MultiScaleLocNet, recipe: str, augmentation: Augmentation, scales: tuple[float, ...] = ()
+    ) -> None:
         super().__init__()
+        self.coarse = not scales or model.config.scales_mm[0] in scales
+        self.fine = [i for i, s in enumerate(model.config.scales_mm) if i and (not scales or s in scales)]
         self.model, self.recipe, self.augmentation = model, recipe, augmentation
 
     def forward(self, case: TrainingCase, progress: float, seed: tuple[int, int]) -> tuple[Tensor, dict[str, float]]:
@@ -39,8 +46,8 @@ class TrainingStep(nn.Module):
         weights = WEIGHTS[self.recipe](progress, len(config.scales_mm))
         losses: list[list[Tensor]] = [[] for _ in weights]
         log: dict[str, float] = {}
-        answers = self._coarse(case, rng, losses[0], log)
-        if self.recipe == "paper" or rng.random() >= COARSE_ONLY:
+        answers = self._coarse(case, rng, losses[0], log) if self.coarse else dict.fromkeys(SIDES)
+        if self.fine and (self.recipe == "paper" or not self.coarse or rng.random() >= COARSE_ONLY):
             for side in SIDES:
                 if case.truth[side] is not None:
                     self._refine(case, side, answers[side], rng, losses, log)
@@ -91,7 +98,7 @@ class TrainingStep(nn.Module):
     ) -> None:
         config = self.model.config
         last = len(config.scales_mm) - 1
-        for scale in range(1, last + 1):
+        for scale in self.fine:
             spacing = config.scales_mm[scale]
             truth = _tensor(case.truth[side], self._frame(side, spacing))
             assert truth is not None
@@ -100,11 +107,11 @@ class TrainingStep(nn.Module):
             near = answer is not None and float((answer.detach() - truth).abs().max()) < max(
                 reach, 0.2 * JITTER_MM[scale]
             )
-            if near and (self.recipe == "paper" or rng.random() < 0.5):
-                center = answer
+            if answer is not None and near and (self.recipe == "paper" or rng.random() < 0.5):
+                through = 1.0 if self.recipe == "paper" else THROUGH_CROP
+                center = answer.detach() + through * (answer - answer.detach())
             else:
                 center = truth + torch.from_numpy(rng.uniform(-1, 1, (1, 3)) * reach).to(truth)
-            assert center is not None
             center = center + torch.from_numpy(rng.uniform(-1, 1, (1, 3)) * noise).to(center)
             output = self._look(case, scale, center, side, rng)
             losses[scale].append(LOSSES[self.recipe](output, truth))
@@ -113,7 +120,7 @@ class TrainingStep(nn.Module):
 
     def _decoy(self, case: TrainingCase, rng: np.random.Generator, losses: list[list[Tensor]]) -> None:
         """A crop without a landmark, at one of the finer scales: the network must say that it sees none."""
-        scale = int(rng.integers(1, len(losses)))
+        scale = int(rng.choice(self.fine))
         half = self.model.config.extent_mm[scale] / 2
         points = [p for p in case.truth.values() if p is not None]
         if any(float(np.abs(p - case.decoy).max()) < 1.5 * half for p in points):

@@ -14,9 +14,10 @@ from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model import config as model_config
-from CarotidLandmarkLib.model.weights import load_weights
+from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.train.loop import Options, train
+from CarotidLandmarkLib.train.loop import Options, load_start, train
 from CarotidLandmarkLib.train.sources import PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -107,6 +108,20 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert all(e["mean_0.5mm"] >= 0 for e in epochs)
     assert list((out / "tensorboard").glob("events*"))
     assert str(tmp_path) not in json.dumps(header["training"])
+
+
+def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_path, tiny):
+    files = []
+    for number, scales in enumerate(((4.0,), (2.0, 1.0, 0.5))):
+        torch.manual_seed(number)
+        files.append(tmp_path / f"{number}.safetensors")
+        save_weights(files[-1], MultiScaleLocNet(tiny), {"training": {"options": {"scales": scales}}})
+    model = MultiScaleLocNet(tiny)
+    for file in files:
+        load_start(file, model)
+    for index, net in enumerate(model.nets):
+        source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
+        assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
 
 
 def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys):

@@ -6,7 +6,7 @@ import torch
 
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
 from CarotidLandmarkLib.train.augment import Augmentation
-from CarotidLandmarkLib.train.losses import cross_entropy, default_loss, paper_loss, paper_weights
+from CarotidLandmarkLib.train.losses import DISTANCE_WEIGHT, cross_entropy, default_loss, paper_loss, paper_weights
 from CarotidLandmarkLib.train.step import TrainingStep
 
 
@@ -37,7 +37,7 @@ def test_paper_loss_is_the_squared_distance():
 def test_default_loss_counts_voxels_of_its_scale():
     truth = torch.zeros(1, 3)
     near, far = (default_loss(output([d, 0.0, 0.0]), truth) for d in (0.0, 4.0))
-    assert float(far - near) == pytest.approx(2.0, abs=1e-5)
+    assert float(far - near) == pytest.approx(2.0 * DISTANCE_WEIGHT, abs=1e-5)
 
 
 def test_cross_entropy_is_least_for_a_peak_at_the_truth():
@@ -70,6 +70,15 @@ def test_a_step_trains_every_net_and_is_repeatable(case, tiny, recipe, monkeypat
     for net in model.nets:
         assert sum(float(p.grad.abs().sum()) for p in net.parameters() if p.grad is not None) > 0
     assert {"error/4mm/left", "error/0.5mm/right", "loss/1mm"} <= set(values)
+
+
+def test_only_the_chosen_scales_are_trained(case, tiny):
+    for scales, trained in (((4.0,), {0}), ((1.0, 0.5), {2, 3})):
+        torch.manual_seed(0)
+        model = MultiScaleLocNet(tiny)
+        TrainingStep(model, "default", Augmentation(cut=0.0), scales)(case, 0.0, (0, 0))[0].backward()
+        touched = {i for i, net in enumerate(model.nets) if any(p.grad is not None for p in net.parameters())}
+        assert touched == trained
 
 
 def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monkeypatch):
