@@ -118,13 +118,12 @@ def train(options: Options) -> Path:
         case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
         loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
         fabric.backward(loss)
-        norm = fabric.clip_gradients(training_step, optimizer, max_norm=options.clip, error_if_nonfinite=False)
-        if torch.isfinite(norm):  # type: ignore[arg-type]
-            optimizer.step()
+        norm = clip_gradients(model, options.clip)
+        optimizer.step()
         optimizer.zero_grad()
         state["step"] += 1
         update_average(average, model, min(options.ema, (1 + state["step"]) / (10 + state["step"])))
-        log.step(state["step"], {"loss": float(loss.detach()), "rate": rate, "norm": float(norm), **values})  # type: ignore[arg-type]
+        log.step(state["step"], {"loss": float(loss.detach()), "rate": rate, "norm": norm, **values})
         progress_bar.update()
         if state["step"] % options.epoch == 0 or state["step"] == options.steps:
             state["minutes"] = (time.monotonic() - started) / 60
@@ -161,6 +160,20 @@ def learning_rate(options: Options, progress: float, step: int) -> float:
         return 5e-4
     cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
     return options.learning_rate * min(1.0, (step + 1) / 100) * cosine
+
+
+def clip_gradients(model: MultiScaleLocNet, limit: float) -> float:
+    """Clip each scale's net by itself, so that a hard scale does not slow the others; drop what is not finite.
+
+    Returns the largest norm before clipping.
+    """
+    norms = []
+    for net in model.nets:
+        norm = float(torch.nn.utils.clip_grad_norm_(net.parameters(), limit))
+        if not math.isfinite(norm):
+            net.zero_grad()
+        norms.append(norm)
+    return max(norms)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from CarotidLandmarkLib.train.cases import JITTER_MM, TrainingCase
 from CarotidLandmarkLib.train.losses import LOSSES, WEIGHTS
 from CarotidLandmarkLib.volume.sample import Level
 
-COARSE_ONLY = 0.5  # of the steps of the default recipe train the coarsest net alone: it is the slowest to learn
+COARSE_ONLY = 0.5  # of the default recipe's steps, when all scales are trained, are for the slow coarsest net alone
 DECOYS = 0.5  # of the other steps also show a crop without a landmark
 THROUGH_CROP = 0.1  # share of the gradient that a finer scale sends back through its crop's centre
 OTHER = {"left": "right", "right": "left"}
@@ -33,6 +33,7 @@ class TrainingStep(nn.Module):
         self, model: MultiScaleLocNet, recipe: str, augmentation: Augmentation, scales: tuple[float, ...] = ()
     ) -> None:
         super().__init__()
+        self.coarse_only = COARSE_ONLY if recipe == "default" and not scales else 0.0
         self.coarse = not scales or model.config.scales_mm[0] in scales
         self.fine = [i for i, s in enumerate(model.config.scales_mm) if i and (not scales or s in scales)]
         self.model, self.recipe, self.augmentation = model, recipe, augmentation
@@ -47,11 +48,11 @@ class TrainingStep(nn.Module):
         losses: list[list[Tensor]] = [[] for _ in weights]
         log: dict[str, float] = {}
         answers = self._coarse(case, rng, losses[0], log) if self.coarse else dict.fromkeys(SIDES)
-        if self.fine and (self.recipe == "paper" or not self.coarse or rng.random() >= COARSE_ONLY):
+        if self.fine and rng.random() >= self.coarse_only:
             for side in SIDES:
                 if case.truth[side] is not None:
                     self._refine(case, side, answers[side], rng, losses, log)
-            if rng.random() < DECOYS:
+            if rng.random() < DECOYS or not losses[self.fine[-1]]:
                 self._decoy(case, rng, losses)
         total = torch.stack([w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]).sum()
         for spacing, terms in zip(config.scales_mm, losses):

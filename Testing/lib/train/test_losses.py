@@ -81,6 +81,15 @@ def test_only_the_chosen_scales_are_trained(case, tiny):
         assert touched == trained
 
 
+def test_a_volume_without_landmarks_still_teaches_the_fine_scales_what_is_none(case, tiny):
+    case.truth = dict.fromkeys(case.truth)
+    for seed in range(4):
+        loss, values = TrainingStep(MultiScaleLocNet(tiny), "default", Augmentation(), (2.0, 1.0, 0.5))(
+            case, 0.0, (0, seed)
+        )
+        assert float(loss.detach()) > 0 and len(values) == 1
+
+
 def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monkeypatch):
     """End to end: with the loss of the last scale alone, the first net still gets a gradient."""
     import CarotidLandmarkLib.train.step as module
@@ -94,12 +103,14 @@ def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monke
     assert sum(float(p.grad.abs().sum()) for p in model.nets[0].parameters() if p.grad is not None) > 0
 
 
-def test_training_on_one_case_finds_its_landmarks(case, tiny, truth):
+def test_training_on_one_case_finds_its_landmarks(case, tiny, truth, monkeypatch):
+    monkeypatch.setattr("CarotidLandmarkLib.train.step.COARSE_ONLY", 0.0)
+    monkeypatch.setattr("CarotidLandmarkLib.train.step.JITTER_MM", (0.0, 9.0, 5.0, 3.0))  # crops are small here
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
-    step = TrainingStep(model, "default", Augmentation(cut=0.0, angle=2.0, scale=0.02, noise=2.0))
+    step = TrainingStep(model, "default", Augmentation(cut=0.0, mirror=0.0, angle=2.0, scale=0.02, noise=2.0))
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
-    for number in range(60):
+    for number in range(80):
         loss, _ = step(case, 0.0, (0, number))
         loss.backward()
         optimizer.step()
