@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
+import numpy as np
 import torch
 
 from ..errors import CancelledError
@@ -80,13 +81,16 @@ class Search:
             if seen.presence < self.believe:
                 return
             self._step(f"{side}, {scales[scale]:g} mm", begun + (scale - 1) * share)
-            box = self._box(seen, scale)
-            with self._clock("network"):
-                output = self._look(side, scale, box, torch.from_numpy(seen.position)[None])
+            center = seen.position
+            for _ in range(self.config.looks):
+                box = self._box(center, scale)
+                with self._clock("network"):
+                    output = self._look(side, scale, box, torch.from_numpy(center)[None])
+                center = output.position[0].double().cpu().numpy()
             self._note(seen, scales[scale], [output])
         if seen.presence < self.believe:
             return
-        box = self._box(seen, last, margin=2 * self.config.noise_mm)
+        box = self._box(seen.position, last, margin=2 * self.config.noise_mm)
         centers = torch.from_numpy(seen.position) + self.shifts[side]
         batches = centers.split(BATCH.get(self.device.type, 1))
         passes: list[ScaleOutput] = []
@@ -101,11 +105,9 @@ class Search:
                     passes.append(next(outputs))
         self._note(seen, scales[last], passes)
 
-    def _box(self, seen: Evidence, scale: int, margin: float = 0.0) -> Level:
+    def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> Level:
         with self._clock("pyramid"):
-            return self.pyramid.around(
-                seen.position, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale]
-            )
+            return self.pyramid.around(center, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale])
 
     @torch.inference_mode()
     def _look(self, side: str, scale: int, box: Level, centers: torch.Tensor) -> ScaleOutput:

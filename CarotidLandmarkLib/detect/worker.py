@@ -47,11 +47,14 @@ class Worker:
 
     def run(self) -> None:
         self._emit("hello", protocol=PROTOCOL, version=__version__, pid=os.getpid())
-        for target in (self._listen, self._beat):
-            threading.Thread(target=target, daemon=True).start()
+        threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._beat)]
+        for thread in threads:
+            thread.start()
         for request in iter(self.waiting.get, None):
             self._answer(request)
         self.ended.set()
+        for thread in threads:  # one that still holds a stream when the interpreter ends would abort the process
+            thread.join()
 
     def _listen(self) -> None:
         for line in self.requests:

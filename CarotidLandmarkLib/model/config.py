@@ -27,6 +27,8 @@ class ModelConfig:
     crop_size: voxels along a side of the crops of all scales but the first. slim_decoder: see UNet3d.
     window_hu: one (low, high) pair per input channel, mapped linearly onto [0, 1] and clamped.
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
+    looks: passes at each scale between the first and the last; a further one is centred on the answer before it,
+    so that a coarse answer at the edge of the crop is seen from nearby.
     covariance_scale: factor from each scale's heatmap covariance to a calibrated one.
     presence_scale, presence_offset: calibrated presence = sigmoid(scale * logit + offset).
     """
@@ -43,6 +45,7 @@ class ModelConfig:
     dropout: float = 0.0
     window_hu: tuple[Window, ...] = ((-200.0, 500.0), (-1000.0, 1500.0))
     noise_mm: float = 5.0
+    looks: int = 2
     covariance_scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     presence_scale: float = 1.0
     presence_offset: float = 0.0
@@ -66,6 +69,7 @@ class ModelConfig:
             and 8 <= self.crop_size <= 256
             and 0 <= self.dropout < 1
             and self.noise_mm >= 0
+            and self.looks >= 1
             and self.activation in ("softmax", "relu")
             and self.pooling in ("max", "average", "blur")
             and self.padding_mode in ("zeros", "replicate")
@@ -101,6 +105,7 @@ PRESETS = {
         pooling="max",
         slim_decoder=False,
         dropout=0.5,
+        looks=1,
         window_hu=((-200.0, 600.0),),
     ),
 }

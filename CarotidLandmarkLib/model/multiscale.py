@@ -118,14 +118,18 @@ class MultiScaleLocNet(nn.Module):
         outputs: dict[str, Sequence[ScaleOutput]] = {}
         for side, first in self.coarse(pyramid.whole(config.scales_mm[0])).items():
             scales = [first]
-            for scale in range(1, len(config.scales_mm)):
+            last = len(config.scales_mm) - 1
+            for scale in range(1, last + 1):
                 spacing, extent = config.scales_mm[scale], config.extent_mm[scale]
+                frame = side_frame(side, spacing).to(first.position)
                 center = base = scales[-1].position
-                if scale == len(config.scales_mm) - 1 and (self.training or samples > 1):
-                    center = base + self.noise(samples, generator).to(base)
-                    extent += 2 * config.noise_mm
-                level = pyramid.around(base[0].detach(), extent, spacing)
-                frame = side_frame(side, spacing).to(base)
-                scales.append(self.refine(scale, level.image, level.world_to_index, center, frame))
+                for _ in range(config.looks if scale < last else 1):
+                    if scale == last and (self.training or samples > 1):
+                        center = base + self.noise(samples, generator).to(base)
+                        extent += 2 * config.noise_mm
+                    level = pyramid.around(base[0].detach(), extent, spacing)
+                    output = self.refine(scale, level.image, level.world_to_index, center, frame)
+                    center = base = output.position
+                scales.append(output)
             outputs[side] = scales
         return outputs

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -88,6 +89,23 @@ def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_t
     centers[3].clear()
     detector.detect(volume, samples=1)
     assert torch.equal(centers[3][0][1], centers["answer 2"][-2]), "a single pass is not shifted"
+
+
+def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, monkeypatch):
+    seen = []
+    refine = detector.model.refine
+
+    def spied(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        seen.append((scale, center, output.position))
+        return output
+
+    monkeypatch.setattr(detector.model, "refine", spied)
+    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, looks=2))
+    detector.locate(volume, samples=1)
+    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3] * 2
+    for (_, _, answer), (_, center, _) in zip(seen[:4], seen[1:5]):
+        assert torch.equal(answer, center)
 
 
 def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):

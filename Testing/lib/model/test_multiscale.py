@@ -117,7 +117,7 @@ def test_forward_asks_for_the_crops_it_needs_and_keeps_the_sides_apart() -> None
     pyramid, model = NoisePyramid(), MultiScaleLocNet(small("default")).eval()
     with torch.inference_mode():
         outputs = model(pyramid, samples=7, generator=torch.Generator().manual_seed(1))
-    assert pyramid.asked == [(32.0, 2.0), (16.0, 1.0), (18.0, 0.5)] * 2
+    assert pyramid.asked == [(32.0, 2.0), (32.0, 2.0), (16.0, 1.0), (16.0, 1.0), (18.0, 0.5)] * 2
     for side, sign in (("left", -1), ("right", 1)):
         assert [scale.position.shape[0] for scale in outputs[side]] == [1, 1, 1, 7]
         assert all(float(scale.frame[0, 0, 0]) * sign > 0 for scale in outputs[side][1:])
