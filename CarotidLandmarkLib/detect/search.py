@@ -76,18 +76,19 @@ class Search:
     def _refine(self, side: str, seen: Evidence, begun: float) -> None:
         scales, samples = self.config.scales_mm, len(self.shifts[side])
         last = len(scales) - 1
-        share = (1 - COARSE_SHARE) / len(SIDES) / (last - 1 + samples)
-        for scale in range(1, last):
-            if seen.presence < self.believe:
-                return
-            self._step(f"{side}, {scales[scale]:g} mm", begun + (scale - 1) * share)
-            center = seen.position
-            for _ in range(self.config.looks):
-                box = self._box(center, scale)
-                with self._clock("network"):
-                    output = self._look(side, scale, box, torch.from_numpy(center)[None])
-                center = output.position[0].double().cpu().numpy()
-            self._note(seen, scales[scale], [output])
+        if seen.presence < self.believe:
+            return
+        starts = self.config.starts_mm if last > 1 else ()
+        share = (1 - COARSE_SHARE) / len(SIDES) / (len(starts) + samples)
+        ways = []
+        for number, offset in enumerate(starts):
+            between = " and ".join(f"{spacing:g}" for spacing in scales[1:last])
+            self._step(f"{side}, {between} mm, start {number + 1} of {len(starts)}", begun + number * share)
+            ways.append(self._descend(side, seen.position + [0.0, 0.0, offset]))
+        if ways:
+            best = max(ways, key=lambda way: float(way[-1].presence_logit[0]))
+            for scale, output in enumerate(best, start=1):
+                self._note(seen, scales[scale], [output])
         if seen.presence < self.believe:
             return
         box = self._box(seen.position, last, margin=2 * self.config.noise_mm)
@@ -99,11 +100,23 @@ class Search:
             for number in range(0, samples, len(batches[0])):
                 done = min(number + len(batches[0]), samples)
                 self._step(
-                    f"{side}, {scales[last]:g} mm, sample {done} of {samples}", begun + (last - 1 + number) * share
+                    f"{side}, {scales[last]:g} mm, sample {done} of {samples}", begun + (len(starts) + number) * share
                 )
                 with self._clock("network"):
                     passes.append(next(outputs))
         self._note(seen, scales[last], passes)
+
+    def _descend(self, side: str, center: np.ndarray) -> list[ScaleOutput]:
+        """The answers of the scales between the first and the last on the way down from `center` (3,)."""
+        answers = []
+        for scale in range(1, len(self.config.scales_mm) - 1):
+            for _ in range(self.config.looks):
+                box = self._box(center, scale)
+                with self._clock("network"):
+                    output = self._look(side, scale, box, torch.from_numpy(center)[None])
+                center = output.position[0].double().cpu().numpy()
+            answers.append(output)
+        return answers
 
     def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> Level:
         with self._clock("pyramid"):

@@ -29,6 +29,7 @@ class ModelConfig:
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
     looks: passes at each scale between the first and the last; a further one is centred on the answer before it,
     so that a coarse answer at the edge of the crop is seen from nearby.
+    starts_mm: heights above the coarse answer from which a detector goes on; it keeps the way that ends most present.
     covariance_scale: factor from each scale's heatmap covariance to a calibrated one.
     presence_scale, presence_offset: calibrated presence = sigmoid(scale * logit + offset).
     """
@@ -46,6 +47,7 @@ class ModelConfig:
     window_hu: tuple[Window, ...] = ((-200.0, 500.0), (-1000.0, 1500.0))
     noise_mm: float = 5.0
     looks: int = 2
+    starts_mm: tuple[float, ...] = (0.0, -25.0, 25.0)
     covariance_scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     presence_scale: float = 1.0
     presence_offset: float = 0.0
@@ -70,6 +72,8 @@ class ModelConfig:
             and 0 <= self.dropout < 1
             and self.noise_mm >= 0
             and self.looks >= 1
+            and bool(self.starts_mm)
+            and all(math.isfinite(height) for height in self.starts_mm)
             and self.activation in ("softmax", "relu")
             and self.pooling in ("max", "average", "blur")
             and self.padding_mode in ("zeros", "replicate")
@@ -106,6 +110,7 @@ PRESETS = {
         slim_decoder=False,
         dropout=0.5,
         looks=1,
+        starts_mm=(0.0,),
         window_hu=((-200.0, 600.0),),
     ),
 }

@@ -56,7 +56,7 @@ def test_an_orientation_of_the_file_changes_nothing(orientation, trained, phanto
     assert_same(found, trained.detect(read_volume(path), samples=SAMPLES), 0.5)
 
 
-@pytest.mark.parametrize(("name", "spacing"), [("oblique", 0.6), ("fine", 0.4), ("coarse", 1.0)])
+@pytest.mark.parametrize(("name", "spacing"), [("oblique", 0.6), ("fine", 0.4), ("middle", 0.7), ("coarse", 1.0)])
 def test_another_grid_changes_little(name, spacing, trained, phantom, found):
     volume = phantom[0]
     lower, upper = volume.grid.bounds()

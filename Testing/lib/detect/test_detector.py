@@ -108,6 +108,29 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, m
         assert torch.equal(answer, center)
 
 
+def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volume, monkeypatch):
+    config = dataclasses.replace(detector.model.config, starts_mm=(0.0, -60.0, 5.0))
+    monkeypatch.setattr(detector.model, "config", config)
+    refine, starts = detector.model.refine, []
+
+    def biased(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        starts.extend([center] if scale == 1 else [])
+        step = (len(starts) - 1) % 3
+        return output._replace(
+            position=output.position + (torch.tensor([[0.0, 0, 7]]) if scale == 2 and step == 1 else 0),
+            presence_logit=output.presence_logit * 0 + (9.0 if step == 1 else 3.0),
+        )
+
+    monkeypatch.setattr(detector.model, "refine", biased)
+    seen = detector.locate(volume, samples=1)
+    for number, side in enumerate(("left", "right")):
+        heights = [float(center[0, 2]) for center in starts[3 * number : 3 * number + 3]]
+        assert heights == pytest.approx([heights[0], heights[0] - 60, heights[0] + 5])
+        assert seen[side].scales_mm == [4.0, 2.0, 1.0, 0.5]
+        assert seen[side].presences[1] == pytest.approx(1 / (1 + np.exp(-9)))
+
+
 def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):
     seen = detector.locate(volume, samples=6)["left"]
     assert seen.samples.shape == (6, 3)
@@ -123,7 +146,7 @@ def test_progress_says_what_is_being_done_and_grows(detector, volume):
     detector.detect(volume, samples=4, progress=lambda text, fraction: steps.append((text, fraction)))
     texts, fractions = zip(*steps)
     assert texts[0] == "coarse search"
-    assert "left, 2 mm" in texts and "right, 1 mm" in texts and "left, 0.5 mm, sample 3 of 4" in texts
+    assert "left, 2 and 1 mm, start 1 of 1" in texts and "left, 0.5 mm, sample 3 of 4" in texts
     assert list(fractions) == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
 
 

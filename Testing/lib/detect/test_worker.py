@@ -100,7 +100,7 @@ def test_cancel_stops_a_running_and_a_waiting_request(ct, weights, tmp_path):
         send(request(1, ct, **{**settings, "samples": 1_000_000}))
         send(request(2, ct, **settings))
         send(request(3, ct, **settings))
-        begun, events = time.monotonic(), []
+        events = []
         for line in process.stdout:
             events.append(json.loads(line))
             if events[-1]["event"] == "progress" and "sample" in events[-1]["text"] and len(ends(events)) == 0:
@@ -112,7 +112,6 @@ def test_cancel_stops_a_running_and_a_waiting_request(ct, weights, tmp_path):
         events += [json.loads(line) for line in process.stdout]
     assert process.returncode == 0
     assert ends(events) == [("cancelled", 1), ("result", 2), ("cancelled", 3)]
-    assert time.monotonic() - begun < 60
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["neck.detection.json", "neck.mrk.json"]
 
 

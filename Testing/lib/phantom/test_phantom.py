@@ -53,7 +53,7 @@ def test_the_carina_of_a_straight_fork_is_where_its_cones_part():
     assert carina(trunk, upright, upright) is None
 
 
-def lumen_pieces(tubes, center, dz, half=8.0, step=0.05):
+def lumen_pieces(tubes, center, dz, half=6.0, step=0.05):
     """An axial slice (n, n) at ``center`` + dz of the union of tubes, and its pieces numbered by another library."""
     x, y = np.meshgrid(np.arange(-half, half, step), np.arange(-half, half, step))
     points = (center + np.stack([x, y, np.full_like(x, dz)], -1)).reshape(-1, 3)
@@ -61,7 +61,7 @@ def lumen_pieces(tubes, center, dz, half=8.0, step=0.05):
     return inside, ndimage.label(inside)[0]
 
 
-@pytest.mark.parametrize("seed", [0, 3, 8])
+@pytest.mark.parametrize("seed", [0, 3])
 def test_the_painted_lumens_part_at_the_truth(seed):
     """Axial slices of the lumens alone, labelled by another library: one piece just below the carina, two above."""
     phantom = Phantom.draw(seed, "test")
@@ -72,7 +72,7 @@ def test_the_painted_lumens_part_at_the_truth(seed):
             s for s in phantom.shapes if isinstance(s, Tube) and abs(s.hu - phantom.facts[side]["lumen_hu"]) < 1e-9
         ]
         near = sorted(tubes, key=lambda t: float(np.linalg.norm(t.points - body, axis=1).min()))[:3]
-        window = (slice(152, 169), slice(152, 169))
+        window = (slice(112, 129), slice(112, 129))
         below, joined = lumen_pieces(near, body, -0.4)
         assert below[window].any(), "no lumen just below the carina"
         above, parted = lumen_pieces(near, body, 0.4)
