@@ -26,7 +26,7 @@ class Thresholds:
 
     absent_presence: float = 0.5  # more likely not there than there
     review_presence: float = 0.8  # there, but one scale is in doubt
-    disagreement_voxels: float = 10.0  # 20, 10 and 5 mm at the 2, 1 and 0.5 mm scales: a sixth of the crop
+    disagreement_mm: tuple[float, ...] = (45.0, 12.0, 5.0)  # between each scale and the next; the coarsest only guesses
     spread_sd_mm: float = 2.0  # a 90 % ellipsoid with a radius of 5 mm, about the width of an artery
     heatmap_sd_mm: float = 4.0  # the answer is the middle of several places
     border_mm: float = 5.0  # the vessel is cut before the carina can be recognised
@@ -95,7 +95,7 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
         reasons.append(f"The presence of a bifurcation is in doubt ({seen.presence:.2f}).")
     for index in range(1, len(seen.positions)):
         distance = float(np.linalg.norm(seen.positions[index] - seen.positions[index - 1]))
-        if distance > limits.disagreement_voxels * seen.scales_mm[index]:
+        if distance > limits.disagreement_mm[min(index, len(limits.disagreement_mm)) - 1]:
             coarse, fine = seen.scales_mm[index - 1 : index + 1]
             reasons.append(f"The {coarse:g} mm and {fine:g} mm scales disagree by {distance:.1f} mm.")
     spread = largest_sd(seen.covariance)

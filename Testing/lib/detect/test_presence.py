@@ -43,7 +43,7 @@ def test_what_is_not_believed_is_absent_and_the_other_side_is_not_touched(left, 
     ("left", "word"),
     [
         (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6)), "presence"),
-        (seen(LEFT, path=[LEFT + [0, 0, 25], LEFT, LEFT, LEFT]), "4 mm and 2 mm scales disagree by 25.0"),
+        (seen(LEFT, path=[LEFT + [0, 0, 50], LEFT, LEFT, LEFT]), "4 mm and 2 mm scales disagree by 50.0"),
         (seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]]), "1 mm and 0.5 mm scales disagree by 6.0"),
         (seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0])), "uncertain"),
         (seen(LEFT, heatmap=np.diag([0.1, 0.1, 20.0])), "heatmap"),
