@@ -63,7 +63,9 @@ class Phantom:
         for s, side in ((1.0, "left"), (-1.0, "right")):
             others += veins.draw_veins(rng, s, forks[side], filling) + veins.draw_vertebral(rng, s, filling)
             others += veins.draw_thyroid_arteries(rng, s, filling)
-        shapes += [replace(tube, points=space.bend(tube.points)) for tube in others]
+        arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
+        bent = [replace(tube, points=space.bend(tube.points)) for tube in others]
+        shapes += [veins.keep_clear(tube, arteries) for tube in bent]
         shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)
         shapes += [shape for c in carotids.values() for shape in c.walls]
         shapes += [shape for c in carotids.values() for shape in [*c.lumens, *c.disease]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from CarotidLandmarkLib.phantom.canvas import Tube
@@ -119,3 +121,19 @@ def draw_distractors(rng: np.random.Generator, filling: Filling) -> list[Tube]:
             side = smooth([fork, fork + 0.5 * way + rng.normal(0, 8, 3), fork + way + rng.normal(0, 14, 3)])
             out.append(Tube(side, np.full(len(side), radius * 0.8), hu))
     return out
+
+
+def keep_clear(tube: Tube, arteries: list[Tube], gap_mm: float = 0.8) -> Tube:
+    """The tube moved sideways, smoothly, until it leaves ``gap_mm`` between its wall and each artery's lumen."""
+    points = tube.points.copy()
+    radii = tube.radii if tube.stretch is None else tube.radii / min(1.0, float(tube.stretch.min()))
+    for _ in range(6):
+        for artery in arteries:
+            lack = np.maximum(gap_mm - (artery.distance(points) - radii), 0)
+            nearest = np.linalg.norm(points[:, None] - artery.points, axis=-1).argmin(1)
+            away = points - artery.points[nearest]
+            away = away * [1, 1, 0] + [1e-3, 0, 0]
+            away /= np.linalg.norm(away, axis=1, keepdims=True)
+            points += 1.1 * lack[:, None] * away
+        points[1:-1, :2] = 0.5 * points[1:-1, :2] + 0.25 * (points[:-2, :2] + points[2:, :2])
+    return replace(tube, points=points)

@@ -17,6 +17,7 @@ from CarotidLandmarkLib.phantom.files import ORIENTATIONS, reorient
 from CarotidLandmarkLib.phantom.patches import PhantomPyramid
 from CarotidLandmarkLib.phantom.scaffold import list_scaffolds, load_scaffold
 from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.phantom.veins import keep_clear
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -109,6 +110,18 @@ def test_bifurcations_lie_as_in_the_52_real_cases(many):
     assert np.mean([f["eca_mm"] for f in facts]) == pytest.approx(4.2, abs=0.4)
     assert 40 < np.mean([f["angle_deg"] for f in facts]) < 60
     assert 0.03 < np.mean([f["stenosis"] > 0.5 for f in facts]) < 0.5
+
+
+def test_no_other_vessel_runs_through_a_carotid():
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        artery = Tube(np.array([[0.0, 0, -40], [2, 1, 0], [0, 0, 40]]), np.full(3, 3.0), 1.0)
+        z = np.linspace(-35, 35, 40)
+        path = np.stack([rng.normal(2, 2) + 0 * z, rng.normal(0, 2) + 0 * z, z], 1)
+        vein = Tube(path, np.full(40, 6.0), 1.0, stretch=np.array([1.0, rng.uniform(0.75, 1.4), 1.0]))
+        moved = keep_clear(vein, [artery])
+        assert (artery.distance(moved.points) - 6.0).min() > -0.5
+        assert np.linalg.norm(np.diff(moved.points, axis=0), axis=1).max() < 8
 
 
 def test_kinds_of_scan_show_or_miss_the_bifurcations(many):
