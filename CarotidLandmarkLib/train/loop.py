@@ -40,9 +40,10 @@ WEIGHTS = "weights.safetensors"
 class Options:
     """What `carotid-landmark train` is told. ``phantoms`` is a number or "online"; ``data`` a folder or CSV of cases.
 
-    ``epoch`` is in steps; one step is one volume per process. ``max_minutes`` bends the learning-rate schedule so that
-    it ends in time, which makes the run depend on the clock. ``paper`` as preset also sets the paper's optimiser.
-    Only ``scales`` (mm) are trained, all if empty. ``start``: weights to go on from, each for the scales it trained.
+    ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
+    ``max_minutes`` bends the learning-rate schedule so that it ends in time, which makes the run depend on the clock.
+    ``paper`` as preset also sets the paper's optimiser. Only ``scales`` (mm) are trained, all if empty.
+    ``start``: weights to go on from, each for the scales that it was trained on.
     """
 
     out: Path
@@ -84,8 +85,7 @@ def train(options: Options) -> Path:
     data = TrainingData(options, config, device=str(fabric.device))
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
-    for path in options.start:
-        load_start(path, model)
+    stages = [load_start(path, model) for path in options.start]
     model.use_dtype(torch.bfloat16 if has_bfloat16(fabric.device) and options.preset != "paper" else torch.float32)
     average = MultiScaleLocNet(config).to(fabric.device)
     average.load_state_dict(model.state_dict())
@@ -140,7 +140,7 @@ def train(options: Options) -> Path:
         if not options.scales:
             average.config = calibrate(average, data.validation_cases(), options.seed)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
-        story = training_summary(options, state, data.description, str(fabric.device))
+        story = training_summary(options, state, data.description, str(fabric.device), stages)
         save_weights(path, average, {"version": __version__, "training": story})
     data.close()
     log.close()
@@ -200,8 +200,11 @@ def save_checkpoint(
     os.replace(partial, path)
 
 
-def load_start(path: Path, model: MultiScaleLocNet) -> None:
-    """Put trained weights of the same architecture into ``model``: those of the scales that they were trained on."""
+def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
+    """Put trained weights of the same architecture into ``model``, for the scales that they were trained on.
+
+    Returns what their header says of their training.
+    """
     other, header = load_weights(path)
     trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
     for spacing, ours, theirs in zip(model.config.scales_mm, model.nets, other.nets):
@@ -212,10 +215,13 @@ def load_start(path: Path, model: MultiScaleLocNet) -> None:
                     f"{path} has another architecture than this preset: choose its preset with --preset."
                 )
             ours.load_state_dict(state)
+    return dict(header["training"])
 
 
-def training_summary(options: Options, state: dict[str, Any], data: str, device: str) -> dict[str, Any]:
-    """What the weights file says of its making."""
+def training_summary(
+    options: Options, state: dict[str, Any], data: str, device: str, stages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the weights file says of its making; ``stages`` say it of the weights that it started from."""
     plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
     plain.update(start=[path.name for path in options.start])
     plain.update({k: plain[k].name for k in ("data", "scaffold") if plain[k]})
@@ -227,6 +233,7 @@ def training_summary(options: Options, state: dict[str, Any], data: str, device:
         "torch": torch.__version__,
         "data": data,
         "options": plain,
+        "stages": stages,
         "validation": state["history"][-1] if state["history"] else None,
     }
 

@@ -117,8 +117,8 @@ def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_
         files.append(tmp_path / f"{number}.safetensors")
         save_weights(files[-1], MultiScaleLocNet(tiny), {"training": {"options": {"scales": scales}}})
     model = MultiScaleLocNet(tiny)
-    for file in files:
-        load_start(file, model)
+    stages = [load_start(file, model) for file in files]
+    assert [stage["options"]["scales"] for stage in stages] == [[4.0], [2.0, 1.0, 0.5]]
     for index, net in enumerate(model.nets):
         source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
         assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
