@@ -1,8 +1,9 @@
 """Is the landmark there, and is its position to be trusted?
 
-Every scale has its own opinion whether it sees a bifurcation; the presence of a landmark is the *least* of them, for a
-true bifurcation is seen at every scale. A landmark that is not believed, or whose point is outside of the volume, is
-`absent`. One that is believed but stands out in any way is `review`, with a sentence for each reason.
+Every scale has its own opinion whether it sees a bifurcation. The presence of a landmark is the lesser of two: that of
+the coarsest scale, which sees everything around, and that of the finest, which sees the carina itself. A landmark that
+is not believed, or whose point is outside of the volume, is `absent`. One that is believed but stands out in any way,
+to a scale between as well, is `review`, with a sentence for each reason.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ class Thresholds:
     anteroposterior at most 18, superoinferior at most 23) with room to spare.
     """
 
-    absent_presence: float = 0.5  # more likely not there than there
-    review_presence: float = 0.8  # there, but one scale is in doubt
+    absent_presence: float = 0.3  # probably not there
+    review_presence: float = 0.8  # there, but a scale is in doubt
     disagreement_mm: tuple[float, ...] = (45.0, 12.0, 5.0)  # between each scale and the next; the coarsest only guesses
     spread_sd_mm: float = 2.0  # a 90 % ellipsoid with a radius of 5 mm, about the width of an artery
     heatmap_sd_mm: float = 4.0  # the answer is the middle of several places
+    rival_mm: float = 8.0  # another start that ended this far away has found something else
+    rival_presence: float = 0.5  # which counts if it looks like a bifurcation
     border_mm: float = 5.0  # the vessel is cut before the carina can be recognised
     separation_mm: tuple[float, float] = (25.0, 100.0)
     anteroposterior_mm: float = 30.0
@@ -44,6 +47,7 @@ class Evidence:
     LPS mm, the last one the mean of the passes. The first scale that does not believe in the landmark is the last.
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
+    rivals: where the other starts have ended: distance from the answer in mm, presence there.
     """
 
     scales_mm: list[float] = field(default_factory=list)
@@ -52,10 +56,11 @@ class Evidence:
     covariance: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     heatmap: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    rivals: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def presence(self) -> float:
-        return min(self.presences)
+        return min(self.presences[0], self.presences[-1])
 
     @property
     def position(self) -> np.ndarray:
@@ -85,14 +90,16 @@ def judge(evidence: dict[str, Evidence], grid: Grid, limits: Thresholds) -> dict
 
 def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
     if seen.presence < limits.absent_presence:
-        scale = seen.scales_mm[int(np.argmin(seen.presences))]
+        scale = seen.scales_mm[0 if seen.presences[0] < seen.presences[-1] else -1]
         return Verdict("absent", [f"No bifurcation is seen at the {scale:g} mm scale (presence {seen.presence:.2f})."])
     inside = float(grid.distance_inside(seen.position))
     if inside < 0:
         return Verdict("absent", [f"The point would lie {-inside:.1f} mm outside of the volume."])
     reasons = []
-    if seen.presence < limits.review_presence:
-        reasons.append(f"The presence of a bifurcation is in doubt ({seen.presence:.2f}).")
+    least = int(np.argmin(seen.presences))
+    if seen.presences[least] < limits.review_presence:
+        scale, presence = seen.scales_mm[least], seen.presences[least]
+        reasons.append(f"The presence of a bifurcation is in doubt at the {scale:g} mm scale ({presence:.2f}).")
     for index in range(1, len(seen.positions)):
         distance = float(np.linalg.norm(seen.positions[index] - seen.positions[index - 1]))
         if distance > limits.disagreement_mm[min(index, len(limits.disagreement_mm)) - 1]:
@@ -104,6 +111,10 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
     noise = largest_sd(seen.heatmap)
     if noise > limits.heatmap_sd_mm:
         reasons.append(f"The heatmap is spread over several places ({noise:.1f} mm).")
+    rivals = [rival for rival in seen.rivals if rival[0] > limits.rival_mm and rival[1] > limits.rival_presence]
+    if rivals:
+        distance, presence = max(rivals, key=lambda rival: rival[1])
+        reasons.append(f"A place {distance:.0f} mm away looks like a bifurcation, too (presence {presence:.2f}).")
     if inside < limits.border_mm:
         reasons.append(f"The point lies {inside:.1f} mm from the border of the volume.")
     return Verdict("found", reasons)

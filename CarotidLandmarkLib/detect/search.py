@@ -89,6 +89,7 @@ class Search:
             best = max(ways, key=lambda way: float(way[-1].presence_logit[0]))
             for scale, output in enumerate(best, start=1):
                 self._note(seen, scales[scale], [output])
+            seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
         if seen.presence < self.believe:
             return
         box = self._box(seen.position, last, margin=2 * self.config.noise_mm)
@@ -118,6 +119,14 @@ class Search:
             answers.append(output)
         return answers
 
+    def _rival(self, other: ScaleOutput, best: ScaleOutput) -> tuple[float, float]:
+        """How far from the best answer, in mm, another start has ended, and how present the landmark is there."""
+        distance = float((other.position - best.position).norm())
+        return distance, float(self._believed(other.presence_logit))
+
+    def _believed(self, logit: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.config.presence_scale * logit.double() + self.config.presence_offset).mean()
+
     def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> Level:
         with self._clock("pyramid"):
             return self.pyramid.around(center, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale])
@@ -135,9 +144,8 @@ class Search:
             logits = torch.cat([output.presence_logit for output in passes]).double().cpu()
         index = len(seen.scales_mm)
         mean, seen.covariance = combine(positions, heatmaps, self.config.covariance_scale[index])
-        believed = torch.sigmoid(self.config.presence_scale * logits + self.config.presence_offset)
         seen.scales_mm.append(spacing)
-        seen.presences.append(float(believed.mean()))
+        seen.presences.append(float(self._believed(logits)))
         seen.positions.append(mean)
         seen.samples, seen.heatmap = positions, heatmaps.mean(axis=0)
 

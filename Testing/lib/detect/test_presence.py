@@ -11,10 +11,10 @@ LEFT, RIGHT = np.array([30.0, 0, 0]), np.array([-30.0, 0, 0])
 SMALL = 0.25 * np.eye(3)
 
 
-def seen(position, presences=(0.99, 0.98, 0.97, 0.96), path=None, covariance=SMALL, heatmap=SMALL):
+def seen(position, presences=(0.99, 0.98, 0.97, 0.96), path=None, covariance=SMALL, heatmap=SMALL, rivals=()):
     positions = [np.asarray(position, float)] * 4 if path is None else [np.asarray(p, float) for p in path]
     scales = [4.0, 2.0, 1.0, 0.5][: len(presences)]
-    return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap)
+    return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap, rivals=list(rivals))
 
 
 def verdicts(left=None, right=None):
@@ -28,8 +28,8 @@ def test_an_ordinary_pair_is_found():
 @pytest.mark.parametrize(
     ("left", "word"),
     [
-        (seen(LEFT, presences=(0.3,)), "4 mm scale"),
-        (seen(LEFT, presences=(0.9, 0.9, 0.2, 0.9)), "1 mm scale"),
+        (seen(LEFT, presences=(0.2,)), "4 mm scale"),
+        (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.2)), "0.5 mm scale"),
         (seen([101.0, 0, 0]), "outside"),
     ],
 )
@@ -42,12 +42,14 @@ def test_what_is_not_believed_is_absent_and_the_other_side_is_not_touched(left, 
 @pytest.mark.parametrize(
     ("left", "word"),
     [
-        (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6)), "presence"),
+        (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6)), "doubt at the 0.5 mm scale"),
+        (seen(LEFT, presences=(0.9, 0.9, 0.1, 0.9)), "doubt at the 1 mm scale"),
         (seen(LEFT, path=[LEFT + [0, 0, 50], LEFT, LEFT, LEFT]), "4 mm and 2 mm scales disagree by 50.0"),
         (seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]]), "1 mm and 0.5 mm scales disagree by 6.0"),
         (seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0])), "uncertain"),
         (seen(LEFT, heatmap=np.diag([0.1, 0.1, 20.0])), "heatmap"),
         (seen([97.0, 0, 0], path=None), "3.0 mm from the border"),
+        (seen(LEFT, rivals=[(30.0, 0.2), (12.0, 0.9), (3.0, 0.99)]), "12 mm away looks like a bifurcation"),
     ],
 )
 def test_what_stands_out_on_one_side_is_that_sides_review(left, word):
