@@ -28,7 +28,7 @@ class Thresholds:
     absent_presence: float = 0.3  # probably not there
     review_presence: float = 0.8  # there, but a scale is in doubt
     disagreement_mm: tuple[float, ...] = (45.0, 12.0, 5.0)  # between each scale and the next; the coarsest only guesses
-    spread_sd_mm: float = 2.0  # a 90 % ellipsoid with a radius of 5 mm, about the width of an artery
+    spread_sd_mm: float = 0.8  # a 90 % ellipsoid with a radius of 2 mm, half the width of a branch
     heatmap_sd_mm: float = 4.0  # the answer is the middle of several places
     rival_mm: float = 8.0  # another start that ended this far away has found something else
     rival_presence: float = 0.5  # which counts if it looks like a bifurcation
