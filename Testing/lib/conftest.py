@@ -37,9 +37,8 @@ class Bright(nn.Module):
 
 
 def bright_model() -> MultiScaleLocNet:
-    model = MultiScaleLocNet(
-        ModelConfig(channels=((1,),) * 4, convs=(1,) * 4, window_hu=((100.0, 500.0),), looks=1, starts_mm=(0.0,))
-    )
+    once = {"looks": 1, "starts_mm": (0.0,), "covariance_scale": (0.05,) * 4}
+    model = MultiScaleLocNet(ModelConfig(channels=((1,),) * 4, convs=(1,) * 4, window_hu=((100.0, 500.0),), **once))
     for scale, net in enumerate(model.nets):
         net.unet = Bright(2 if scale == 0 else 1)
         nn.init.constant_(net.presence_bias, 14.0)

@@ -179,7 +179,7 @@ def test_an_output_folder_that_is_full_is_2_and_left_empty(good, weights, tmp_pa
 
 def test_ctrl_c_is_130_and_leaves_nothing(good, weights, tmp_path):
     out = tmp_path / "out"
-    words = [*COMMAND[:-1], "1000000", good, "-o", str(out), "--weights", str(weights), "--json"]
+    words = [*COMMAND[:-1], "100000", good, "-o", str(out), "--weights", str(weights), "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if "sample" in json.loads(line)["text"]:

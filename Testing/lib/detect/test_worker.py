@@ -97,7 +97,7 @@ def test_cancel_stops_a_running_and_a_waiting_request(ct, weights, tmp_path):
             process.stdin.flush()
 
         settings = {"weights": str(weights), "device": "cpu", "output": str(tmp_path / "out")}
-        send(request(1, ct, **{**settings, "samples": 1_000_000}))
+        send(request(1, ct, **{**settings, "samples": 100_000}))
         send(request(2, ct, **settings))
         send(request(3, ct, **settings))
         events = []
