@@ -180,7 +180,9 @@ def test_an_output_folder_that_is_full_is_2_and_left_empty(good, weights, tmp_pa
 def test_ctrl_c_is_130_and_leaves_nothing(good, weights, tmp_path):
     out = tmp_path / "out"
     words = [*COMMAND[:-1], "100000", good, "-o", str(out), "--weights", str(weights), "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a background job ignores Ctrl-C
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, preexec_fn=listen) as process:
         for line in process.stdout:
             if "sample" in json.loads(line)["text"]:
                 process.send_signal(signal.SIGINT)
