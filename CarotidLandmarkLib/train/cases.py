@@ -18,7 +18,7 @@ from CarotidLandmarkLib.volume.sample import Level
 
 # Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
 STRETCH = 1.2
-JITTER_MM = (0.0, 24.0, 8.0, 6.0)
+JITTER_MM = (0.0, 24.0, 14.0, 6.0)
 DECOY_MM = 20.0
 
 
