@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import BadInputError, CannotRunError
+from ..errors import BadInputError, OutOfMemoryError
 from ..landmarks.detection import Detection
 from ..volume.read import read_volume
 from .detector import Detector
@@ -47,7 +47,7 @@ def detect_case(
 ) -> Detection:
     """Detect in the volume file or DICOM folder at `path`; the timing includes reading.
 
-    Raises BadInputError, CancelledError, and CannotRunError when memory runs out.
+    Raises BadInputError, CancelledError, and OutOfMemoryError when memory runs out.
     """
     if not os.fspath(path).isprintable():  # bytes that are no text make ITK end the whole process
         raise BadInputError(f"The name of {os.fspath(path)!r} holds bytes that are no text; rename it.")
@@ -64,7 +64,7 @@ def detect_case(
         if not is_out_of_memory(error):
             raise
         advice = "try --device cpu" if detector.device.type != "cpu" else "close other programs or crop the volume"
-        raise CannotRunError(f"Memory ran out on {detector.device} with '{path}'; {advice}.") from error
+        raise OutOfMemoryError(f"Memory ran out on {detector.device} with '{path}'; {advice}.") from error
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection

@@ -29,6 +29,19 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def list_devices() -> list[dict[str, str]]:
+    """The devices of this machine, best first: "device", as choose_device takes it, and "text", for a person."""
+    devices = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        devices.append(
+            {"device": f"cuda:{index}", "text": f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"}
+        )
+    if torch.backends.mps.is_available():
+        devices.append({"device": "mps", "text": "Apple GPU"})
+    return [*devices, {"device": "cpu", "text": f"CPU, {torch.get_num_threads()} threads"}]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """True for every way in which Python, numpy and torch say that memory has run out."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):

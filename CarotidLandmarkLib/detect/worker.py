@@ -2,16 +2,23 @@
 
 Requests on stdin:
     {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the two files), "series",
-    "samples", "confidence", "seed", "device", "weights"
+    "samples", "confidence", "seed", "device", "weights", and "temporary": true for a volume that nobody else needs
+    {"id": 1, "command": "describe"}, and if wanted "weights": what could be detected with, and where
     {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
 Events on stdout, each with the request's "id" but for the first and the heartbeat:
     hello {protocol, version, pid}; heartbeat {}, every few seconds, also while detecting; progress {text, fraction};
-    and at the end of each request one of result {detection, files}, error {message, exit_code}, cancelled {}.
-Requests are worked off in their order. The worker ends when stdin does, after the last of them.
+    and at the end of each request one of result {detection, files}, description {devices, model},
+    error {message, exit_code, reason, device}, cancelled {}. The reason is "out_of_memory" or null; devices are those
+    of list_devices; model is {name, version, sha256, path, data, card}, or {path, problem} with a sentence.
+Requests are worked off in their order. The worker ends when stdin does, after the last of them; with
+--exit-with-parent at once, in the middle of a detection too, or when nobody reads its stdout any more, and it takes
+temporary volumes with it.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
 import queue
@@ -22,9 +29,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .. import __version__
-from ..errors import BadInputError, CancelledError, CarotidLandmarkError
+from ..errors import BadInputError, CancelledError, CarotidLandmarkError, OutOfMemoryError
+from ..model.weights import load_weights
 from .case import Settings, detect_case
 from .detector import Detector
+from .device import is_out_of_memory, list_devices
 from .results import prepare_folder, write_case
 
 PROTOCOL = "carotid-landmark/worker/1"
@@ -35,12 +44,16 @@ FAULT = 1  # exit_code of an error that is a fault of ours
 class Worker:
     """Reads requests from one stream and answers on another."""
 
-    def __init__(self, requests: TextIO, events: TextIO, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, requests: TextIO, events: TextIO, heartbeat_s: float = HEARTBEAT_S, exit_with_parent: bool = False
+    ) -> None:
         self.requests = requests
         self.events = events
         self.heartbeat_s = heartbeat_s
+        self.exit_with_parent = exit_with_parent
         self.waiting: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.cancelled: set[Any] = set()
+        self.temporary: list[Path] = []
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.loaded: tuple[Any, Detector | None] = (None, None)
@@ -64,12 +77,18 @@ class Worker:
                 request = json.loads(line)
                 if request["command"] == "cancel":
                     self.cancelled.add(request["id"])
-                elif request["command"] == "detect" and isinstance(request["path"], str):
+                elif request["command"] == "describe" or (
+                    request["command"] == "detect" and isinstance(request["path"], str)
+                ):
+                    if request.get("temporary"):
+                        self.temporary.append(Path(request["path"]))
                     self.waiting.put({"id": None, **request})
                 else:
                     raise ValueError(f"the command {request['command']!r} with the path {request.get('path')!r}")
             except (ValueError, KeyError, TypeError) as error:
                 self._emit("error", id=None, message=f"A request cannot be understood ({error}).", exit_code=2)
+        if self.exit_with_parent:
+            self._exit()
         self.waiting.put(None)
 
     def _beat(self) -> None:
@@ -78,9 +97,13 @@ class Worker:
 
     def _answer(self, request: dict[str, Any]) -> None:
         number = request["id"]
+        detector = None
         try:
             if number in self.cancelled:
                 raise CancelledError("Stopped before it began.")
+            if request["command"] == "describe":
+                self._emit("description", id=number, devices=list_devices(), model=_describe(request.get("weights")))
+                return
             settings = _settings(request)
             detector = self._detector(request.get("weights"), request.get("device", "auto"))
             output = request.get("output")
@@ -98,16 +121,26 @@ class Worker:
             self._emit("result", id=number, detection=detection.to_dict(), files=[str(file) for file in files])
         except CancelledError:
             self._emit("cancelled", id=number)
-        except CarotidLandmarkError as error:
-            self._emit("error", id=number, message=str(error), exit_code=error.exit_code)
         except Exception as error:
-            traceback.print_exc()
-            self._emit("error", id=number, message=f"{type(error).__name__}: {error}", exit_code=FAULT)
+            known = error if isinstance(error, CarotidLandmarkError) else None
+            if not known:
+                traceback.print_exc()
+            if not known and is_out_of_memory(error):  # not while detecting, but while the model was loaded
+                known = OutOfMemoryError("Memory ran out while the model was loaded; close other programs.")
+            self._emit(
+                "error",
+                id=number,
+                message=str(known or f"{type(error).__name__}: {error}"),
+                exit_code=known.exit_code if known else FAULT,
+                reason=known.reason if known else None,
+                device=str(detector.device) if detector else request.get("device", "auto"),
+            )
         finally:
             self.cancelled.discard(number)
 
     def _detector(self, weights: str | None, device: str) -> Detector:
         if self.loaded[0] != (weights, device) or self.loaded[1] is None:
+            self.loaded = (None, None)  # two models at a time could be one too many
             self.loaded = ((weights, device), Detector.from_weights(weights, device))
         detector = self.loaded[1]
         assert detector is not None
@@ -115,7 +148,19 @@ class Worker:
 
     def _emit(self, event: str, **values: Any) -> None:
         with self.lock:
-            print(json.dumps({"event": event, **values}, allow_nan=False), file=self.events, flush=True)
+            try:
+                print(json.dumps({"event": event, **values}, allow_nan=False), file=self.events, flush=True)
+            except OSError:
+                if self.exit_with_parent:
+                    self._exit()
+                raise
+
+    def _exit(self) -> None:
+        for path in self.temporary:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()
+        os._exit(0)
 
 
 def _settings(request: dict[str, Any]) -> Settings:
@@ -129,12 +174,29 @@ def _settings(request: dict[str, Any]) -> Settings:
 _KINDS = {"samples": int, "confidence": float, "seed": int, "series": str}
 
 
+def _describe(weights: str | None) -> dict[str, Any]:
+    try:
+        _, header = load_weights(weights)
+    except CarotidLandmarkError as error:
+        return {"path": weights, "problem": str(error)}
+    card = Path(header["path"]).with_name("CARD.md")
+    training = header.get("training")
+    return {
+        **{key: header.get(key) for key in ("name", "version", "sha256", "path")},
+        "data": training.get("data") if isinstance(training, dict) else None,
+        "card": card.read_text(encoding="utf-8") if card.is_file() else None,
+    }
+
+
 def main() -> None:
     """Serve stdin and stdout; whatever else would print to stdout goes to stderr."""
+    parser = argparse.ArgumentParser(description="Serve requests, one JSON object a line, from stdin to stdout.")
+    parser.add_argument("--exit-with-parent", action="store_true", help="leave nothing behind when stdin ends")
+    exit_with_parent = parser.parse_args().exit_with_parent
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    Worker(sys.stdin, events).run()
+    Worker(sys.stdin, events, exit_with_parent=exit_with_parent).run()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from CarotidLandmarkLib.detect import worker
+from CarotidLandmarkLib.errors import OutOfMemoryError
 from CarotidLandmarkLib.landmarks.detection import read_detection
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -81,6 +83,72 @@ def test_a_fault_of_ours_is_told_apart_and_does_not_end_the_worker(serve, ct, mo
     assert ends(events) == [("error", 1), ("result", 2)]
     assert next(e for e in events if e["event"] == "error")["exit_code"] == worker.FAULT
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_out_of_memory_is_told_in_a_word_for_programs_with_the_device(serve, ct, monkeypatch):
+    def full(detector, *_):
+        raise OutOfMemoryError("Memory ran out.")
+
+    monkeypatch.setattr(worker, "detect_case", full)
+    error = serve(request(1, ct, device="auto"))[-1]
+    assert (error["message"], error["reason"], error["device"]) == ("Memory ran out.", "out_of_memory", "cpu")
+    monkeypatch.setattr(worker, "detect_case", lambda *_: 1 / 0)
+    assert serve(request(1, ct))[-1]["reason"] is None
+
+
+def test_out_of_memory_while_the_model_is_loaded_is_told_too(serve, ct, monkeypatch):
+    def load(*_):
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(worker.Detector, "from_weights", load)
+    error = serve(request(1, ct, device="cuda"))[-1]
+    assert (error["reason"], error["device"], error["exit_code"]) == ("out_of_memory", "cuda", 3)
+
+
+def test_describe_says_what_could_be_detected_with_and_where(serve, weights, tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    known, bad = serve(
+        {"id": 1, "command": "describe", "weights": str(weights)},
+        {"id": 2, "command": "describe", "weights": str(tmp_path / "bad.safetensors")},
+    )[1:]
+    assert known["event"] == bad["event"] == "description" and known["id"] == 1
+    assert known["devices"][-1]["device"] == "cpu" and "threads" in known["devices"][-1]["text"]
+    model = known["model"]
+    assert (model["name"], model["version"], model["path"], model["card"]) == ("random", "7", str(weights), None)
+    assert len(model["sha256"]) == 64
+    assert "bad.safetensors" in bad["model"]["problem"]
+
+
+def test_describe_shows_the_card_of_the_packaged_weights(serve, default_weights):
+    model = serve({"id": 1, "command": "describe"})[-1]["model"]
+    assert model["data"] and model["card"].startswith("# Default weights")
+
+
+@pytest.mark.parametrize("end", ["stdin", "stdout"])
+def test_with_its_parent_the_worker_ends_in_mid_detection_and_takes_the_volume_with_it(ct, weights, tmp_path, end):
+    folder = tmp_path / "private"
+    folder.mkdir()
+    volume = shutil.copy(ct, folder)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "CarotidLandmarkLib.detect.worker", "--exit-with-parent"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wanted = request(1, volume, weights=str(weights), device="cpu", samples=100_000, temporary=True)
+    process.stdin.write(json.dumps(wanted) + "\n")
+    process.stdin.flush()
+    assert any("sample" in line for line in process.stdout)
+    getattr(process, end).close()
+    process.wait(20)
+    assert not folder.exists()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_without_that_option_a_volume_stays_where_it_is(serve, ct):
+    serve(request(1, ct, temporary=True))
+    assert os.path.exists(ct)
 
 
 def test_cancel_stops_a_running_and_a_waiting_request(ct, weights, tmp_path):
