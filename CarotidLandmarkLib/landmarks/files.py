@@ -50,6 +50,11 @@ def read_points(path: str | os.PathLike[str]) -> LandmarkSet:
     Raises:
         BadInputError: unreadable file, unknown coordinate system or unit, a label without a side, a side twice.
     """
+    return LandmarkSet(read_named_points(path))
+
+
+def read_named_points(path: str | os.PathLike[str]) -> dict[str, np.ndarray | None]:
+    """The points of such a file by side, as ``read_points``, but with no entry for a side that it does not name."""
     path = Path(path)
     name = path.name.lower()
     if name.endswith(".json"):
@@ -72,7 +77,7 @@ def read_points(path: str | os.PathLike[str]) -> LandmarkSet:
             raise BadInputError(f"{path} has more than one {side} point; leave one labelled {LABELS[side]}.")
         where = f"The point {point.label!r} in {path}"
         found[side] = _parse_position(point.position, where) * to_lps if point.defined else None
-    return LandmarkSet(found)
+    return found
 
 
 def read_points_table(path: str | os.PathLike[str]) -> dict[Path, LandmarkSet]:

@@ -1,0 +1,1 @@
+"""What readers made of detections, as a table."""

@@ -1,0 +1,244 @@
+"""Corrections: what a reader made of a detection, in folders that are a data set as they stand.
+
+    FOLDER/case-1a2b3c4d5e6f/r001/correction.json       who, which model, and each side's decision
+                                  prediction.mrk.json   the engine's points
+                                  correction.mrk.json   the points as the reader left them
+                                  volume.nrrd           where the volume was copied
+                            r002/…                      the same case exported again; the newest revision counts
+
+Positions are LPS mm in the volume's own space. A case is named after its voxels, never after its patient. Only
+what was reviewed is truth: "accepted" and "moved" give the point, "missing" says that there is none, and "unreviewed"
+says nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInputError, CannotRunError
+from ..volume.ct import hash_files
+from .atomic import write_text
+from .detection import STATUSES
+from .files import read_points, write_markups
+from .points import SIDES, LandmarkSet
+
+SCHEMA = "carotid-landmark/correction/1"
+DECISIONS = ("unreviewed", "accepted", "moved", "missing")
+FILE, PREDICTION, CORRECTED, VOLUME = "correction.json", "prediction.mrk.json", "correction.mrk.json", "volume.nrrd"
+
+_MODEL_KEYS = ("name", "version", "sha256")
+_SETTING_KEYS = ("samples", "confidence", "device", "seed")
+_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REVISION = re.compile(r"r(\d{3,})")
+
+
+@dataclass
+class Correction:
+    """One reader's review of one case.
+
+    ``prediction`` and ``corrected`` are the engine's points and the reader's, the latter with an unreviewed point where
+    it stood. ``statuses`` and ``decisions`` map each side to one of STATUSES and of DECISIONS. ``volume`` holds "path"
+    (absolute, or relative to ``folder``), "series_uid" and "sha256"; ``model`` and ``settings`` are the detection's.
+    ``anonymised`` ones hold no path outside of the export, no UID and no time.
+    Raises BadInputError for what contradicts itself.
+    """
+
+    case: str
+    reader: str
+    statuses: dict[str, str]
+    decisions: dict[str, str]
+    prediction: LandmarkSet
+    corrected: LandmarkSet
+    volume: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    anonymised: bool = True
+    exported_at: str | None = None
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not _CASE.fullmatch(self.case):
+            raise BadInputError(f"A case cannot be named {self.case!r}; use letters, digits, '.', '_' and '-'.")
+        if not re.fullmatch(r"[^\W\d_]{1,8}", self.reader):
+            raise BadInputError(f"The reader's initials {self.reader!r} must be 1 to 8 letters.")
+        for side in SIDES:
+            status, decision = self.statuses.get(side), self.decisions.get(side)
+            if status not in STATUSES or decision not in DECISIONS:
+                raise BadInputError(f"The {side} landmark has the status {status!r} and the decision {decision!r}.")
+            if decision == "moved" and self.corrected.points[side] is None:
+                raise BadInputError(f"The {side} landmark was moved but has no position.")
+
+    @property
+    def unreviewed(self) -> tuple[str, ...]:
+        """The sides that nobody has looked at."""
+        return tuple(side for side in SIDES if self.decisions[side] == "unreviewed")
+
+    def truth(self) -> LandmarkSet:
+        """The reviewed positions; None where the landmark is missing, and for sides that are ``unreviewed``."""
+        there = ("accepted", "moved")
+        return LandmarkSet({side: p for side, p in self.corrected.points.items() if self.decisions[side] in there})
+
+    def displacement_mm(self, side: str) -> float | None:
+        """How far the reader moved the point of ``side``; None where either position is missing."""
+        before, after = self.prediction.points[side], self.corrected.points[side]
+        if before is None or after is None or self.decisions[side] == "missing":
+            return None
+        return float(np.linalg.norm(after - before))
+
+    @property
+    def volume_path(self) -> Path:
+        """Where the volume is, a file or a DICOM folder."""
+        return Path(os.path.normpath((self.folder or Path()) / self.volume["path"]))
+
+    @property
+    def series(self) -> str | None:
+        """The UID of the DICOM series to read, None for a volume file."""
+        return self.volume.get("series_uid") if self.volume_path.is_dir() else None
+
+
+def case_name(content_sha256: str) -> str:
+    """The pseudonym of the volume with this hash of its voxels and geometry."""
+    return f"case-{content_sha256[:12]}"
+
+
+def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
+    """Case name to the folder of its newest revision, in the order of the names; empty where there are none."""
+    newest: dict[str, Path] = {}
+    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")):
+        case = file.parent.parent.name
+        if _number(file.parent) > (_number(newest[case]) if case in newest else 0):
+            newest[case] = file.parent
+    return newest
+
+
+def write_correction(
+    folder: str | os.PathLike[str], correction: Correction, copy_volume: Callable[[Path], None] | None = None
+) -> Path:
+    """Write ``correction`` as the next revision of its case in ``folder``, whole or not at all; return its folder.
+
+    ``copy_volume`` writes the volume to the .nrrd path that it is given; where an earlier revision holds a copy, that
+    is referred to. Without it ``correction.volume`` must say where the volume is.
+
+    Raises BadInputError where nothing was reviewed and CannotRunError where the folder cannot be written.
+    """
+    if len(correction.unreviewed) == len(SIDES):
+        raise BadInputError("Nothing was reviewed: accept, move or mark as missing at least one landmark, then export.")
+    if correction.anonymised and copy_volume is None:
+        raise ValueError("an anonymised correction needs a copy of its volume")
+    home = Path(folder) / correction.case
+    part = home / f".{uuid.uuid4().hex}.part"
+    try:
+        part.mkdir(parents=True)
+        volume = dict(correction.volume)
+        if copy_volume is not None:
+            volume.update(_copied(home, part, copy_volume))
+        write_markups(part / PREDICTION, correction.prediction, correction.statuses)
+        write_markups(part / CORRECTED, correction.corrected, correction.decisions)
+        write_text(part / FILE, json.dumps(_to_dict(correction, volume), indent=2, allow_nan=False) + "\n")
+        return _rename_to_next(part, home)
+    except OSError as error:
+        raise CannotRunError(
+            f"Cannot write corrections to {folder} ({error.strerror or error}); choose a folder that can be written."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it holds revisions
+            home.rmdir()
+
+
+def read_correction(folder: str | os.PathLike[str]) -> Correction:
+    """Read the correction in a revision's folder; raise BadInputError if it is none or contradicts itself."""
+    folder = Path(folder)
+    path = folder / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {values['schema']!r} and this version reads {SCHEMA!r}")
+        sides = {landmark["side"]: landmark for landmark in values["landmarks"]}
+        if not isinstance(values["volume"]["path"], str):
+            raise TypeError("the volume has no path")
+        return Correction(
+            case=values["case"],
+            reader=values["reader"],
+            statuses={side: sides[side]["status"] for side in SIDES},
+            decisions={side: sides[side]["decision"] for side in SIDES},
+            prediction=read_points(folder / PREDICTION),
+            corrected=read_points(folder / CORRECTED),
+            volume=values["volume"],
+            model=values["model"],
+            settings=values["settings"],
+            anonymised=values["anonymised"],
+            exported_at=values["exported_at"],
+            folder=folder,
+        )
+    except OSError as error:
+        raise BadInputError(f"Cannot read {path} ({error.strerror}); give a folder of exported corrections.") from error
+    except BadInputError as error:
+        raise BadInputError(f"Cannot use {path}. {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInputError(f"{path} is no correction ({error}); export the case again.") from error
+
+
+def _to_dict(correction: Correction, volume: dict[str, Any]) -> dict[str, Any]:
+    hidden = correction.anonymised
+    return {
+        "schema": SCHEMA,
+        "case": correction.case,
+        "reader": correction.reader,
+        "anonymised": hidden,
+        "exported_at": None if hidden else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "volume": {
+            "path": volume["path"],
+            "sha256": volume.get("sha256"),
+            "series_uid": None if hidden else volume.get("series_uid"),
+        },
+        "model": {key: correction.model.get(key) for key in _MODEL_KEYS},
+        "settings": {key: correction.settings.get(key) for key in _SETTING_KEYS},
+        "landmarks": [
+            {
+                "side": side,
+                "status": correction.statuses[side],
+                "decision": correction.decisions[side],
+                "displacement_mm": correction.displacement_mm(side),
+            }
+            for side in SIDES
+        ],
+    }
+
+
+def _copied(home: Path, part: Path, copy_volume: Callable[[Path], None]) -> dict[str, Any]:
+    """The copy of the volume, made unless an earlier revision has one, as seen from the new revision."""
+    earlier = sorted(home.glob(f"r*/{VOLUME}"))
+    if earlier:
+        return {"path": f"../{earlier[-1].parent.name}/{VOLUME}", "sha256": hash_files(earlier[-1:])}
+    copy_volume(part / VOLUME)
+    return {"path": VOLUME, "sha256": hash_files([part / VOLUME])}
+
+
+def _rename_to_next(part: Path, home: Path) -> Path:
+    while True:
+        target = home / f"r{1 + max(map(_number, home.iterdir())):03d}"
+        try:
+            os.rename(part, target)
+            return target
+        except OSError as error:  # someone else has just taken this number
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+
+def _number(revision: Path) -> int:
+    match = _REVISION.fullmatch(revision.name)
+    return int(match.group(1)) if match else 0
