@@ -26,7 +26,8 @@ DECOY_MM = 20.0
 class TrainingCase:
     """Views of one volume around its landmarks; a pyramid, as the network wants it, that knows only these views.
 
-    truth: side -> (3,) LPS mm, or None where the landmark is not in the volume. wholes: spacing -> Level.
+    truth: side -> (3,) LPS mm, or None where the landmark is not in the volume; ``unreviewed`` sides are unknown.
+    wholes: spacing -> Level.
     pieces: (spacing, anchor (3,) LPS mm, Level), several a spacing. decoy: (3,), a place without a landmark near it.
     Images are int16 HU (1, 1, D, H, W).
     """
@@ -36,6 +37,7 @@ class TrainingCase:
     wholes: dict[float, Level]
     pieces: list[tuple[float, np.ndarray, Level]]
     decoy: np.ndarray
+    unreviewed: tuple[str, ...] = ()
 
     def whole(self, spacing_mm: float) -> Level:
         return _floating(self.wholes[spacing_mm])
@@ -58,6 +60,7 @@ class TrainingCase:
                 "truth": {side: None if p is None else torch.from_numpy(p) for side, p in self.truth.items()},
                 "wholes": {spacing: tuple(level) for spacing, level in self.wholes.items()},
                 "pieces": [(spacing, torch.from_numpy(anchor), tuple(level)) for spacing, anchor, level in self.pieces],
+                "unreviewed": self.unreviewed,
             },
             partial,
         )
@@ -73,11 +76,17 @@ def load_case(path: Path) -> TrainingCase:
         {spacing: Level(*level) for spacing, level in d["wholes"].items()},
         [(spacing, anchor.numpy(), Level(*level)) for spacing, anchor, level in d["pieces"]],
         d["decoy"].numpy(),
+        d.get("unreviewed", ()),
     )
 
 
 def cut_case(
-    name: str, pyramid: PyramidLike, truth: dict[str, np.ndarray | None], config: ModelConfig, seed: int
+    name: str,
+    pyramid: PyramidLike,
+    truth: dict[str, np.ndarray | None],
+    config: ModelConfig,
+    seed: int,
+    unreviewed: tuple[str, ...] = (),
 ) -> TrainingCase:
     """The views of ``pyramid`` that ``config``'s scales need around each landmark and around one decoy.
 
@@ -95,7 +104,7 @@ def cut_case(
             around = pyramid.around(anchor, extent + 2 * JITTER_MM[scale], spacing)
             pieces.append((spacing, np.asarray(anchor, float), _packed(around)))
         pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
-    return TrainingCase(name, truth, wholes, pieces, decoy)
+    return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:

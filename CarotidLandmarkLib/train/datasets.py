@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from CarotidLandmarkLib.errors import BadInputError, CarotidLandmarkError
+from CarotidLandmarkLib.landmarks.corrections import latest_revisions, read_correction
 from CarotidLandmarkLib.landmarks.files import read_points, read_points_table
-from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
 from CarotidLandmarkLib.volume.read import find_cases, read_volume
 
 POINT_SUFFIXES = (".mrk.json", ".fcsv")
@@ -18,28 +20,38 @@ SEPARATION_MM = (15.0, 130.0)
 
 @dataclass(frozen=True)
 class Sample:
-    """One volume and its landmarks: points is side -> (3,) LPS mm, or None where the landmark is not in the volume."""
+    """One volume and its landmarks: points is side -> (3,) LPS mm, or None where the landmark is not in the volume.
+
+    Of ``unreviewed`` sides nothing is known. ``series`` chooses one of a DICOM folder. ``sha256`` is that of the file
+    when its points were placed.
+    """
 
     name: str
     volume: Path
     points: dict[str, np.ndarray | None]
+    unreviewed: tuple[str, ...] = ()
+    series: str | None = None
+    sha256: str | None = None
 
 
 def read_dataset(path: str | Path) -> list[Sample]:
-    """The cases of a folder (each volume with its points beside it) or of a CSV ``volume,side,x,y,z,space``.
+    """The cases of a folder (each volume with its points beside it, or exported corrections) or of a CSV
+    ``volume,side,x,y,z,space``.
 
-    Every volume is opened once and every point checked against it. Raises BadInputError that lists all that is wrong.
+    Of corrections each case's newest revision counts. Every volume is opened once and every point checked against it.
+    Raises BadInputError that lists all that is wrong.
     """
     path = Path(path)
     problems: list[str] = []
-    pairs = _from_table(path) if path.is_file() else _from_folder(path, problems)
-    samples = []
-    for name, volume, points in pairs:
-        wrong = _problems(volume, points)
-        problems += [f"{name}: {sentence}" for sentence in wrong]
-        if not wrong:
-            samples.append(Sample(name, volume, {side: points.points[side] for side in SIDES}))
-    if not pairs and not problems:
+    if path.is_file():
+        samples = [Sample(volume.name, volume, points.points) for volume, points in read_points_table(path).items()]
+    elif revisions := latest_revisions(path):
+        samples = _from_corrections(revisions.values(), problems)
+    else:
+        samples = _from_folder(path, problems)
+    for sample in samples:
+        problems += [f"{sample.name}: {sentence}" for sentence in _problems(sample)]
+    if not samples and not problems:
         problems.append("no volume with points beside it (<case>.mrk.json or <case>.fcsv) was found")
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
@@ -47,12 +59,25 @@ def read_dataset(path: str | Path) -> list[Sample]:
     return samples
 
 
-def _from_table(path: Path) -> list[tuple[str, Path, LandmarkSet]]:
-    return [(volume.name, volume, points) for volume, points in read_points_table(path).items()]
+def _from_corrections(revisions: Iterable[Path], problems: list[str]) -> list[Sample]:
+    samples = []
+    for folder in revisions:
+        name = f"{folder.parent.name}-{folder.name}"
+        try:
+            c = read_correction(folder)
+        except CarotidLandmarkError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        points = c.truth().points
+        if c.unreviewed and all(point is None for point in points.values()):
+            print(f"{name}: left out; one side was not reviewed, the other has no point to learn from", file=sys.stderr)
+            continue
+        samples.append(Sample(name, c.volume_path, points, c.unreviewed, c.series, c.volume.get("sha256")))
+    return samples
 
 
-def _from_folder(folder: Path, problems: list[str]) -> list[tuple[str, Path, LandmarkSet]]:
-    pairs = []
+def _from_folder(folder: Path, problems: list[str]) -> list[Sample]:
+    samples = []
     for name, volume in find_cases(folder):
         beside = [volume.parent / f"{name}{suffix}" for suffix in POINT_SUFFIXES]
         found = [p for p in beside if p.is_file()]
@@ -60,19 +85,22 @@ def _from_folder(folder: Path, problems: list[str]) -> list[tuple[str, Path, Lan
             problems.append(f"{name}: {beside[0].name} (or .fcsv) is missing beside {volume.name}")
             continue
         try:
-            pairs.append((name, volume, read_points(found[0])))
+            samples.append(Sample(name, volume, read_points(found[0]).points))
         except CarotidLandmarkError as error:
             problems.append(f"{name}: {error}")
-    return pairs
+    return samples
 
 
-def _problems(path: Path, points: LandmarkSet) -> list[str]:
+def _problems(sample: Sample) -> list[str]:
     try:
-        grid = read_volume(path).grid
+        volume = read_volume(sample.volume, sample.series)
     except CarotidLandmarkError as error:
         return [str(error)]
+    grid = volume.grid
     out = []
-    placed = {side: p for side, p in points.points.items() if p is not None}
+    if sample.sha256 and sample.volume.is_file() and volume.sha256 != sample.sha256:
+        out.append(f"{sample.volume} is not the file that was corrected (another sha256): restore it or export again")
+    placed = {side: p for side, p in sample.points.items() if p is not None}
     for side, point in placed.items():
         outside = -float(grid.distance_inside(point))
         if outside > 0:

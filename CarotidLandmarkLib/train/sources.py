@@ -71,8 +71,8 @@ class VolumeRecipe:
 
     def make(self, index: int, config: ModelConfig) -> TrainingCase:
         sample = self.samples[index]
-        pyramid = VolumePyramid(read_volume(sample.volume))
-        return cut_case(sample.name, pyramid, sample.points, config, index)
+        pyramid = VolumePyramid(read_volume(sample.volume, sample.series))
+        return cut_case(sample.name, pyramid, sample.points, config, index, sample.unreviewed)
 
 
 class CaseStore:

@@ -27,6 +27,7 @@ class TrainingStep(nn.Module):
     comes near enough, on its answer, through which the gradient flows back (the default weakens it, since what comes
     from a fine scale is many times what its own loss gives a coarse one); "paper" always takes the answer.
     ``scales`` (mm; empty = all) are those to train: of scales trained apart, each knows only crops at the truth.
+    A side that is unreviewed teaches nothing, and its case has no decoys, for one may lie on its landmark.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TrainingStep(nn.Module):
             for side in SIDES:
                 if case.truth[side] is not None:
                     self._refine(case, side, answers[side], rng, losses, log)
-            if rng.random() < DECOYS or not losses[self.fine[-1]]:
+            if (rng.random() < DECOYS or not losses[self.fine[-1]]) and not case.unreviewed:
                 self._decoy(case, rng, losses)
         total = torch.stack([w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]).sum()
         for spacing, terms in zip(config.scales_mm, losses):
@@ -82,7 +83,8 @@ class TrainingStep(nn.Module):
                 index = (level.world_to_index[:3, :3] @ truth[0] + level.world_to_index[:3, 3]).cpu().numpy()
                 if (index < 0).any() or (index > size - 1).any():
                     truth = None
-            losses.append(LOSSES[self.recipe](seen, truth))
+            if side not in case.unreviewed:
+                losses.append(LOSSES[self.recipe](seen, truth))
             answers[side] = seen.position if truth is not None else None
             if truth is not None:
                 log[f"error/{spacing:g}mm/{side}"] = _error(seen, truth)

@@ -33,6 +33,8 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     imagined: list[float] = []
     for case in cases:
         for side, outputs in (model(case) if whole_way else _from_near(model, case)).items():
+            if side in case.unreviewed:
+                continue
             presence = min(float(output.presence_logit[0]) for output in outputs)
             truth = case.truth[side]
             (imagined if truth is None else seen).append(presence)

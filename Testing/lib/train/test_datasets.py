@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_fcsv, write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.train.datasets import read_dataset
@@ -82,3 +83,62 @@ def test_a_stray_point_gets_a_hint_at_the_mistake(tmp_path, volume, truth):
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(BadInputError):
         read_dataset(tmp_path)
+
+
+@pytest.fixture
+def correct(tmp_path, volume, truth):
+    """Export a correction of `volume` to tmp_path; the prediction is 3 mm off on either side."""
+
+    def correct(case, left, right, copied=True):
+        predicted = {side: point + [0, 0, 3.0] for side, point in truth.items()}
+        corrected = {
+            side: truth[side] if side_made == "moved" else predicted[side]
+            for side, side_made in (("left", left), ("right", right))
+        }
+        correction = Correction(
+            case=case,
+            reader="AB",
+            statuses={"left": "found", "right": "review"},
+            decisions={"left": left, "right": right},
+            prediction=LandmarkSet(predicted),
+            corrected=LandmarkSet(corrected),
+            anonymised=copied,
+            volume={} if copied else {"path": str(tmp_path / "elsewhere.nrrd"), "sha256": "0" * 64},
+        )
+        folder = tmp_path / "corrections"
+        copy = (lambda path: write_volume(volume, path, compress=False)) if copied else None
+        return write_correction(folder, correction, copy)
+
+    return correct
+
+
+def test_exported_corrections_are_a_data_set_as_they_stand(tmp_path, correct, truth):
+    correct("case-a", "accepted", "accepted")
+    newest = correct("case-a", "moved", "accepted")
+    correct("case-b", "missing", "moved")
+    one, two = read_dataset(tmp_path / "corrections")
+    assert (one.name, two.name) == ("case-a-r002", "case-b-r001")
+    assert one.volume == newest.parent / "r001" / "volume.nrrd"
+    assert one.points["left"] == pytest.approx(truth["left"], abs=1e-6)
+    assert one.points["right"] == pytest.approx(truth["right"] + [0, 0, 3], abs=1e-6)
+    assert two.points["left"] is None and two.points["right"] == pytest.approx(truth["right"], abs=1e-6)
+    assert one.unreviewed == two.unreviewed == ()
+
+
+def test_an_unreviewed_side_is_unknown_and_not_missing(tmp_path, correct, capsys):
+    correct("case-a", "unreviewed", "moved")
+    correct("case-b", "unreviewed", "missing")
+    (sample,) = read_dataset(tmp_path / "corrections")
+    assert sample.name == "case-a-r001" and sample.unreviewed == ("left",)
+    assert "case-b-r001: left out" in capsys.readouterr().err
+
+
+def test_corrections_whose_volume_changed_or_that_are_damaged_are_listed(tmp_path, correct, volume):
+    write_volume(volume, tmp_path / "elsewhere.nrrd", compress=False)
+    correct("changed", "accepted", "accepted", copied=False)
+    (correct("damaged", "accepted", "accepted") / "correction.json").write_text("{")
+    (correct("gone", "accepted", "accepted") / "volume.nrrd").unlink()
+    with pytest.raises(BadInputError) as caught:
+        read_dataset(tmp_path / "corrections")
+    for name, what in (("changed", "another sha256"), ("damaged", "no correction"), ("gone", "does not exist")):
+        assert any(name in line and what in line for line in str(caught.value).splitlines()), caught.value

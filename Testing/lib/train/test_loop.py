@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model import config as model_config
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.train.cases import load_case
 from CarotidLandmarkLib.train.data import POOL, RENEWED, TrainingData
 from CarotidLandmarkLib.train.loop import Options, load_start, train
 from CarotidLandmarkLib.train.sources import PhantomRecipe
@@ -108,6 +110,25 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert all(e["mean_0.5mm"] >= 0 for e in epochs)
     assert list((out / "tensorboard").glob("events*"))
     assert str(tmp_path) not in json.dumps(header["training"])
+
+
+def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, tiny, monkeypatch, capsys):
+    monkeypatch.setattr("CarotidLandmarkLib.train.loop.PRESETS", {"default": tiny})
+    for case, right in (("case-a", "moved"), ("case-b", "unreviewed")):
+        correction = Correction(
+            case=case,
+            reader="AB",
+            statuses={"left": "found", "right": "review"},
+            decisions={"left": "accepted", "right": right},
+            prediction=LandmarkSet({**truth, "right": truth["right"] + [0, 0, 3.0]}),
+            corrected=LandmarkSet(truth),
+        )
+        write_correction(tmp_path / "data", correction, lambda path: write_volume(volume, path, compress=False))
+    assert main(arguments(tmp_path / "data", tmp_path / "run", 2)) == 0, capsys.readouterr().err
+    cases = [load_case(path) for path in sorted((tmp_path / "run" / "cases").rglob("*.case"))]
+    known = {case.name: case for case in cases}
+    assert known["case-a-r001"].truth["right"] == pytest.approx(truth["right"], abs=0.01)
+    assert known["case-b-r001"].unreviewed == ("right",)
 
 
 def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_path, tiny):
