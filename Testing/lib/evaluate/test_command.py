@@ -8,6 +8,7 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.volume.ct import write_volume
@@ -92,3 +93,29 @@ def test_data_without_truth_is_a_sentence(evaluate, data, tmp_path, capsys):
         file.unlink()
     assert evaluate(data, "report") == 2
     assert "mrk.json beside" in capsys.readouterr().err and not (tmp_path / "report").exists()
+
+
+def test_exported_corrections_serve_as_truth_but_for_unreviewed_sides(evaluate, make_neck, balls, tmp_path):
+    moved = {"left": balls["left"] + [0, 0, 2.0], "right": balls["right"]}
+    for case, right in (("case-a", "accepted"), ("case-b", "unreviewed")):
+        correction = Correction(
+            case=case,
+            reader="AB",
+            statuses={"left": "found", "right": "found"},
+            decisions={"left": "moved", "right": right},
+            prediction=LandmarkSet(balls),
+            corrected=LandmarkSet(moved),
+        )
+        write_correction(tmp_path / "c", correction, lambda path: write_volume(make_neck(), path, compress=False))
+    assert evaluate(tmp_path / "c", "report") == 0
+    found = report(tmp_path / "report")
+    assert (found["cases"], found["left"]["present"], found["right"]["present"]) == (2, 2, 1)
+    assert found["unreviewed_landmarks"] == 1 and found["right"]["false_positives"] == {"found": 0, "review": 0}
+    assert found["left"]["mean_mm"] == pytest.approx(2, abs=0.3) and found["right"]["mean_mm"] < 0.3
+    with open(tmp_path / "report" / "report.csv", newline="") as file:
+        assert [(row["case"], row["side"]) for row in csv.DictReader(file)] == [
+            ("case-a", "left"),
+            ("case-a", "right"),
+            ("case-b", "left"),
+        ]
+    assert "left out: 1" in (tmp_path / "report" / "report.md").read_text()
