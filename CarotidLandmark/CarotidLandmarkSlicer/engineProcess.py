@@ -1,0 +1,381 @@
+"""The engine in a child process: requests go in, events come out, and every way to fail becomes one sentence."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+
+import CarotidLandmarkLib
+import qt
+import slicer
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import Detection
+from slicer.i18n import tr as _
+
+PROTOCOL = "carotid-landmark/worker/1"
+LONGEST_LINE = 1 << 24
+STOP_MS = 500
+FIELDS = {
+    "hello": {"protocol": str, "pid": int},
+    "heartbeat": {},
+    "progress": {"id": int, "text": str, "fraction": (int, float)},
+    "result": {"id": int, "detection": dict},
+    "description": {"id": int, "devices": list, "model": dict},
+    "error": {"message": str},
+    "cancelled": {"id": int},
+}
+
+
+def engineCommand():
+    """(program, arguments, environment) of the engine: the application's Python, without the application's libraries."""
+    hasStartup = hasattr(slicer.app, "startupEnvironment")
+    environment = dict(slicer.util.startupEnvironment() if hasStartup else os.environ)
+    environment.update(
+        PYTHONPATH=os.path.dirname(os.path.dirname(os.path.abspath(CarotidLandmarkLib.__file__))),
+        PYTHONNOUSERSITE="1",
+        PYTHONUNBUFFERED="1",
+        PYTHONUTF8="1",
+        PYTHONFAULTHANDLER="1",
+    )
+    arguments = ["-m", "CarotidLandmarkLib.detect.worker", "--exit-with-parent"]
+    return shutil.which("PythonSlicer") or sys.executable, arguments, environment
+
+
+class EngineProcess:
+    """Starts the worker when it is first needed, keeps it warm, and ends it after some idle minutes.
+
+    program, arguments, environment: of the child, as engineCommand() gives them. logPath: where its stderr goes; the
+    log of the start before is kept beside it, as "<logPath>.1".
+
+    `state` is "off", "starting", "idle", "busy" or "cancelling". `note` is a sentence about the last run, or "".
+    The on... attributes are called from the event loop; after detect() one of onResult(detection), onError(sentence)
+    and onCancelled() is called, once. onError also comes without detect() when describe() finds no engine.
+    Whatever goes wrong, detect() works again at once.
+    """
+
+    def __init__(
+        self,
+        program,
+        arguments,
+        environment,
+        logPath,
+        idleMinutes=10,
+        heartbeatTimeoutS=20,
+        cancelTimeoutS=0.8,
+        startTimeoutS=120,
+    ):
+        self.program, self.arguments, self.environment = program, list(arguments), environment
+        self.logPath = logPath
+        self.onProgress = self.onResult = self.onError = self.onCancelled = _nothing
+        self.onStateChanged = self.onDescription = _nothing
+        self.state = "off"
+        self.note = ""
+        # an alarm rings twice before it counts: after the GUI was blocked it can ring before the child's news are read
+        self._alarmMs = {
+            "starting": int(startTimeoutS * 500),
+            "idle": int(idleMinutes * 60_000),
+            "busy": int(heartbeatTimeoutS * 500),
+            "cancelling": int(cancelTimeoutS * 1000),
+        }
+        self._alarm = qt.QTimer()
+        self._alarm.setSingleShot(True)
+        self._alarm.connect("timeout()", self._onAlarm)
+        self._rings = 0
+        self._process = None
+        self._children = []  # those too that were killed, until they are gone
+        self._generation = 0
+        self._workerPid = 0
+        self._buffer = b""
+        self._number = 0
+        self._request = None
+        self._transfer = None
+        self._questions = []
+
+    def detect(self, request, transfer=None):
+        """Ask for a detection: {"path", and if wanted "case", "samples", "confidence", "seed", "device", "weights"}.
+
+        transfer: a VolumeTransfer, which then writes the volume and stands for "path"; it is removed after the run,
+        however that ends, and the detection and the sentences name its volume instead of its file.
+        """
+        if self._request is not None:
+            raise RuntimeError("a detection is under way: cancel() it first")
+        self._number += 1
+        self._request = {**request, "id": self._number, "command": "detect"}
+        self._sent = False
+        self._transfer = transfer
+        self.note = ""
+        if self.state == "off":
+            self._start()
+        elif self.state == "idle":
+            self._enter("busy")
+        if transfer is None:
+            self._send()
+        elif self._transfer is transfer:
+            transfer.start(self._onWritten, self._onNotWritten)
+
+    def describe(self, weights=None):
+        """Ask for the devices and for what the weights (a path, None: those of the package) say of themselves.
+
+        onDescription(devices, model) is called with lists and dictionaries as CarotidLandmarkLib.detect.worker has
+        them; model["problem"] is a sentence where the weights cannot be used.
+        """
+        self._number += 1
+        self._questions.append({"id": self._number, "command": "describe", "weights": weights})
+        if self.state == "off":
+            self._start()
+        self._send()
+
+    def cancel(self):
+        """End the detection: within cancelTimeoutS, then by force. Does nothing where there is none."""
+        if self._request is None or self.state == "cancelling":
+            return
+        if self._sent:
+            self._write({"id": self._request["id"], "command": "cancel"})
+            self._enter("cancelling")
+        else:
+            self._end(self.onCancelled)
+
+    def stop(self):
+        """End the child and wait until it is gone, a second at most. No callback is called."""
+        self._forget()
+        self._questions = []
+        self._process = None
+        for process in self._children:
+            process.closeWriteChannel()
+            if not process.waitForFinished(STOP_MS):
+                self._kill(process)
+                process.waitForFinished(STOP_MS)
+        self._children = []
+        self._alarm.stop()
+        self.state = "off"
+
+    def _start(self):
+        self._generation += 1
+        generation = self._generation
+        self._children = [process for process in self._children if process.state() != qt.QProcess.NotRunning]
+        self._buffer, self._workerPid = b"", 0
+        environment = qt.QProcessEnvironment()
+        for name, value in self.environment.items():
+            environment.insert(name, value)
+        process = qt.QProcess()
+        process.setProcessEnvironment(environment)
+        process.setStandardErrorFile(self._openLog(), qt.QIODevice.Append)
+        process.connect("readyReadStandardOutput()", lambda: self._onOutput(generation))
+        process.connect(
+            "finished(int,QProcess::ExitStatus)", lambda code, status: self._onFinished(generation, code, status)
+        )
+        process.connect("errorOccurred(QProcess::ProcessError)", lambda error: self._onProcessError(generation, error))
+        self._process = process
+        self._children.append(process)
+        self._enter("starting")
+        process.start(self.program, self.arguments)
+
+    def _send(self):
+        if self.state in ("off", "starting"):
+            return
+        for question in self._questions:
+            if not question.get("sent"):
+                self._write(question)
+                question["sent"] = True
+        if self._request is not None and not self._sent and "path" in self._request:
+            self._write(self._request)
+            self._sent = True
+
+    def _write(self, values):
+        self._process.write((json.dumps(values) + "\n").encode())
+
+    def _onWritten(self, path):
+        self._request.update(path=path, temporary=True)
+        self._send()
+
+    def _onNotWritten(self, sentence):
+        self._end(self.onError, sentence)
+
+    # what the child says
+
+    def _onOutput(self, generation):
+        if not self._isCurrent(generation):
+            return
+        self._buffer += self._process.readAllStandardOutput().data() or b""
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            if self._isCurrent(generation):
+                self._onLine(line)
+        if self._isCurrent(generation) and len(self._buffer) > LONGEST_LINE:
+            self._onLine(self._buffer)
+
+    def _onLine(self, line):
+        event = _parse(line)
+        if event is None or (self.state == "starting") != (event.get("event") == "hello"):
+            self._log(line[:200])
+            self._fail(_("The engine has sent something that is no answer and was ended; the log says what: {log}"))
+            return
+        if self.state == "busy":
+            self._setAlarm()
+        kind, request = event["event"], self._request
+        if kind == "hello":
+            self._onHello(event)
+        elif kind == "description":
+            self._onDescribed(event)
+        elif request is None or not self._sent or event.get("id") not in (request["id"], None):
+            return
+        elif kind == "progress" and self.state == "busy":
+            self.onProgress(event["text"], event["fraction"])
+        elif kind == "cancelled" or (kind in ("result", "error") and self.state == "cancelling"):
+            self._end(self.onCancelled)
+        elif kind == "result":
+            detection = event["detection"]
+            if self._transfer is not None:
+                detection = {**detection, "volume": {**detection["volume"], **self._transfer.reference}}
+            self._end(self.onResult, detection)
+        elif kind == "error":
+            self._onEngineError(event)
+
+    def _onHello(self, event):
+        if event["protocol"] != PROTOCOL:
+            self._log(f"{event['protocol']} instead of {PROTOCOL}")
+            self._fail(_("The engine is of another version than the module: install the extension again. Log: {log}"))
+            return
+        self._workerPid = event["pid"]
+        self._enter("idle" if self._request is None else "busy")
+        self._send()
+
+    def _onDescribed(self, event):
+        if any(question["id"] == event["id"] for question in self._questions):
+            self._questions = [question for question in self._questions if question["id"] != event["id"]]
+            self.onDescription(event["devices"], event["model"])
+
+    def _onEngineError(self, event):
+        onGpu = event.get("device") != "cpu" and self._request.get("device") != "cpu"
+        if event.get("reason") == "out_of_memory" and onGpu:
+            self._number += 1
+            self._request.update(id=self._number, device="cpu")
+            self._sent = False
+            self.note = _("Computed on the CPU, since the memory of the GPU ran out.")
+            self.onProgress(_("the memory of the GPU ran out: once more on the CPU"), 0.0)
+            self._send()
+            return
+        self.note = ""
+        message = event["message"]
+        if self._transfer is not None:
+            message = message.replace(self._request["path"], self._transfer.name)
+        self._end(self.onError, message)
+
+    # how it ends
+
+    def _onAlarm(self):
+        self._rings += 1
+        if self.state in ("starting", "busy") and self._rings < 2:
+            self._alarm.start(self._alarmMs[self.state])
+        elif self.state == "starting":
+            self._fail(_("The engine did not start in time and was ended; the log says how far it came: {log}"))
+        elif self.state == "busy":
+            self._fail(_("The engine has stopped answering and was ended; detect again. Log: {log}"))
+        elif self.state == "cancelling":
+            self._discard()
+            self._end(self.onCancelled)
+        elif self.state == "idle":
+            self._discard()
+
+    def _onProcessError(self, generation, error):
+        if self._isCurrent(generation) and error == qt.QProcess.FailedToStart:
+            self._log(f"{self.program} cannot be started")
+            self._fail(_("The engine's Python cannot be started: install the application again. Log: {log}"))
+
+    def _onFinished(self, generation, exitCode, exitStatus):
+        self._onOutput(generation)
+        if not self._isCurrent(generation):
+            return
+        self._log(f"ended with exit code {exitCode}" + (", crashed" if exitStatus == qt.QProcess.CrashExit else ""))
+        if self.state == "starting":
+            self._fail(_("The engine ended while it started; the log says why: {log}"))
+        else:
+            self._fail(_("The engine has crashed or was ended, perhaps for lack of memory; detect again. Log: {log}"))
+
+    def _fail(self, sentence):
+        wasCancelling = self.state == "cancelling"
+        wasNeeded = self._request is not None or self._questions
+        self._discard()
+        if wasCancelling:
+            self._end(self.onCancelled)
+        elif wasNeeded:
+            self._end(self.onError, sentence.format(log=self.logPath))
+
+    def _end(self, callback, *values):
+        """The run is over: what is still to do for it, then `callback`, which may start the next."""
+        self._forget()
+        if self.state in ("busy", "cancelling"):
+            self._enter("idle")
+        callback(*values)
+
+    def _forget(self):
+        transfer, self._transfer, self._request = self._transfer, None, None
+        if transfer is not None:
+            transfer.remove()
+
+    def _discard(self):
+        process, self._process = self._process, None
+        self._questions = []
+        self._kill(process)
+        self._enter("off")
+
+    def _kill(self, process):
+        """PythonSlicer is a launcher: to kill it is not enough."""
+        if process.state() == qt.QProcess.NotRunning:
+            return
+        if process is self._children[-1] and self._workerPid not in (0, process.processId()):
+            with contextlib.suppress(OSError):
+                os.kill(self._workerPid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.kill()
+
+    def _isCurrent(self, generation):
+        return self._process is not None and generation == self._generation
+
+    def _enter(self, state):
+        changed = state != self.state
+        self.state = state
+        self._setAlarm()
+        if changed:
+            self.onStateChanged(state)
+
+    def _setAlarm(self):
+        self._rings = 0
+        self._alarm.stop()
+        if self.state != "off":
+            self._alarm.start(self._alarmMs[self.state])
+
+    def _openLog(self):
+        """The path of a new log, or of nothing where none can be written."""
+        try:
+            os.makedirs(os.path.dirname(self.logPath), exist_ok=True)
+            with contextlib.suppress(OSError):
+                os.replace(self.logPath, self.logPath + ".1")
+            with open(self.logPath, "a", encoding="utf-8") as log:
+                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.program} {' '.join(self.arguments)}\n")
+        except OSError:
+            return qt.QProcess.nullDevice()
+        return self.logPath
+
+    def _log(self, what):
+        with contextlib.suppress(OSError), open(self.logPath, "a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} engine: {what}\n")
+
+
+def _parse(line):
+    """The event on a line, None if there is none; events of a later version have no FIELDS and are let through."""
+    try:
+        event = json.loads(line)
+        if not all(isinstance(event[name], kind) for name, kind in FIELDS.get(event["event"], {}).items()):
+            return None
+        if event["event"] == "result":
+            Detection.from_dict(event["detection"])
+        return event
+    except (ValueError, KeyError, TypeError, BadInputError):
+        return None
+
+
+def _nothing(*values):
+    pass
