@@ -5,11 +5,12 @@
 """
 
 import atexit
+import importlib
 import shutil
 import sys
 import tempfile
+import types
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -160,9 +161,9 @@ class MrmlHost:
         self._applicationNodes = {node.GetID() for node in nodes}
         slicer.app = Application(self)
         slicer.mrmlScene = self.scene
-        slicer.modules = SimpleNamespace(
+        slicer.modules = types.SimpleNamespace(
             **{
-                name.lower(): SimpleNamespace(name=name, logic=lambda it=logic: it)
+                name.lower(): types.SimpleNamespace(name=name, logic=lambda it=logic: it)
                 for name, logic in self.logics.items()
             }
         )
@@ -199,6 +200,12 @@ def bootSlicer():
     """Return this process's host with an empty scene; the first call boots it."""
     global _host
     if _host is None:
+        try:
+            importlib.import_module("slicer.i18n")
+        except ImportError:
+            i18n = types.ModuleType("slicer.i18n")
+            i18n.tr = lambda text: text
+            sys.modules["slicer.i18n"] = slicer.i18n = i18n
         for folder in (REPOSITORY / "CarotidLandmark", REPOSITORY):
             if str(folder) not in sys.path:
                 sys.path.insert(0, str(folder))

@@ -1,0 +1,180 @@
+"""The confidence ellipsoids: model nodes that follow what is stored on the landmark node."""
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from CarotidLandmarkLib.landmarks.detection import ellipsoid
+from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
+
+from .coordinates import rasFromLps
+from .landmarkRecord import ELLIPSOID_ROLES
+
+# RGB by chip, bright enough on a CT; neighbours in the table differ in lightness too, for the colour blind.
+COLORS = {
+    "found": (0.30, 0.85, 0.45),
+    "review": (1.00, 0.65, 0.10),
+    "absent": (0.60, 0.62, 0.65),
+    "accepted": (0.25, 0.62, 1.00),
+    "moved": (0.85, 0.45, 0.95),
+    "missing": (0.60, 0.62, 0.65),
+}
+PLAIN_COLOR = (1.00, 0.90, 0.55)
+
+_CONFIDENCE = "CarotidLandmark.Confidence"
+_COLOR_BY_STATUS = "CarotidLandmark.ColorByStatus"
+_SIDE = "CarotidLandmark.Ellipsoid"
+_DEFAULT_CONFIDENCE = 0.9
+_DEFAULT_OPACITY = 0.35
+_OUTLINE_PIXELS = 2
+_MIN_RADIUS_MM = 0.01
+
+
+def confidenceRadii(landmark, confidence):
+    """Return the radii (3,) mm, longest first, and the volume in mm^3 of a LandmarkDetection's ellipsoid, or None."""
+    if landmark.covariance_mm2 is None:
+        return None, None
+    radii, _, volume = ellipsoid(landmark.covariance_mm2, confidence)
+    return radii, volume
+
+
+def ellipsoidPolyData(center, halfAxes):
+    """Return a closed triangle surface with outward unit normals.
+
+    ``center`` (3,) mm; ``halfAxes`` (3, 3), its columns are the half axes in mm. The ends of the axes are points of the
+    surface.
+    """
+    sphere = vtk.vtkSphereSource()
+    sphere.SetRadius(1.0)
+    sphere.SetThetaResolution(64)
+    sphere.SetPhiResolution(33)
+    sphere.Update()
+    surface = sphere.GetOutput()
+    if np.linalg.det(halfAxes) < 0:
+        reverse = vtk.vtkReverseSense()
+        reverse.SetInputData(surface)
+        reverse.Update()
+        surface = reverse.GetOutput()
+    directions = vtk_to_numpy(sphere.GetOutput().GetPoints().GetData()).astype(np.float64)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    normals = directions @ np.linalg.inv(halfAxes)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = vtk.vtkPoints()
+    points.SetData(numpy_to_vtk(center + directions @ halfAxes.T, deep=True))
+    polyData = vtk.vtkPolyData()
+    polyData.SetPoints(points)
+    polyData.SetPolys(surface.GetPolys())
+    vtkNormals = numpy_to_vtk(normals.astype(np.float32), deep=True)
+    vtkNormals.SetName("Normals")
+    polyData.GetPointData().SetNormals(vtkNormals)
+    return polyData
+
+
+def updateEllipsoids(record, chips):
+    """Make or update both ellipsoid nodes of ``record``; ``chips`` (side to chip) give the colours.
+
+    An ellipsoid stands at the prediction, also after the point was moved. It is empty where there is no prediction and
+    where the reader marked the landmark as missing. Returns the nodes that had to be made.
+    """
+    display = ellipsoidDisplay(record)
+    newNodes = []
+    for side in SIDES:
+        node = _ellipsoidNode(record, side)
+        if node is None:
+            node = _addNode(record, side)
+            newNodes.append(node)
+        if node.GetTransformNodeID() != record.node.GetTransformNodeID():
+            node.SetAndObserveTransformNodeID(record.node.GetTransformNodeID())
+        _show(node, _shape(record, side, display["confidence"]) if chips[side] != "missing" else None)
+        color = COLORS[chips[side]] if display["colorByStatus"] else PLAIN_COLOR
+        node.GetDisplayNode().SetColor(color)
+    return newNodes
+
+
+def ellipsoidDisplay(record):
+    """Return how the ellipsoids are shown: the arguments of setEllipsoidDisplay, as they are now."""
+    settings = (record.detection or {}).get("settings") or {}
+    node = _ellipsoidNode(record, "left")
+    if node is None:
+        confidence = settings.get("confidence", _DEFAULT_CONFIDENCE)
+        return {"visible": True, "opacity": _DEFAULT_OPACITY, "confidence": confidence, "colorByStatus": True}
+    return {
+        "visible": bool(node.GetDisplayNode().GetVisibility()),
+        "opacity": node.GetDisplayNode().GetOpacity(),
+        "confidence": float(node.GetAttribute(_CONFIDENCE) or _DEFAULT_CONFIDENCE),
+        "colorByStatus": node.GetAttribute(_COLOR_BY_STATUS) == "1",
+    }
+
+
+def setEllipsoidDisplay(record, visible=None, opacity=None, confidence=None, colorByStatus=None):
+    """Change what is given, on both ellipsoid nodes of ``record``; updateEllipsoids draws it."""
+    for side in SIDES:
+        node = _ellipsoidNode(record, side) or _addNode(record, side)
+        if visible is not None:
+            node.GetDisplayNode().SetVisibility(bool(visible))
+        if opacity is not None:
+            node.GetDisplayNode().SetOpacity(opacity)
+        if confidence is not None:
+            node.SetAttribute(_CONFIDENCE, repr(float(confidence)))
+        if colorByStatus is not None:
+            node.SetAttribute(_COLOR_BY_STATUS, "1" if colorByStatus else "0")
+
+
+def removeOtherEllipsoids(scene, landmarkNodes):
+    """Remove the ellipsoids that belong to none of ``landmarkNodes``."""
+    kept = {node.GetNodeReferenceID(role) for node in landmarkNodes for role in ELLIPSOID_ROLES.values()}
+    for node in slicer.util.getNodesByClass("vtkMRMLModelNode", scene):
+        if node.GetAttribute(_SIDE) is not None and node.GetID() not in kept:
+            scene.RemoveNode(node.GetDisplayNode())
+            scene.RemoveNode(node)
+
+
+def _ellipsoidNode(record, side):
+    node = record.node.GetNodeReference(ELLIPSOID_ROLES[side])
+    return node if node is not None and node.GetDisplayNode() is not None else None
+
+
+def _addNode(record, side):
+    display = ellipsoidDisplay(record)
+    name = f"{record.node.GetName()} {LABELS[side]}"
+    node = record.node.GetScene().AddNewNodeByClass("vtkMRMLModelNode", name)
+    node.SetAttribute(_SIDE, side)
+    node.SetAttribute(_CONFIDENCE, repr(float(display["confidence"])))
+    node.SetAttribute(_COLOR_BY_STATUS, "1" if display["colorByStatus"] else "0")
+    node.SetSelectable(False)
+    node.CreateDefaultDisplayNodes()
+    displayNode = node.GetDisplayNode()
+    displayNode.SetOpacity(display["opacity"])
+    displayNode.SetVisibility(display["visible"])
+    displayNode.SetVisibility2D(True)
+    displayNode.SetSliceIntersectionThickness(_OUTLINE_PIXELS)
+    displayNode.SetScalarVisibility(False)
+    displayNode.SetSpecular(0.2)
+    displayNode.SetPower(20)
+    record.node.SetNodeReferenceID(ELLIPSOID_ROLES[side], node.GetID())
+    return node
+
+
+def _shape(record, side, confidence):
+    landmark = record.predictions[side]
+    if landmark.position_lps_mm is None or landmark.covariance_mm2 is None:
+        return None
+    radii, axes, _ = ellipsoid(landmark.covariance_mm2, confidence)
+    halfAxes = record.frame[:3, :3] @ (rasFromLps(axes) * np.maximum(radii, _MIN_RADIUS_MM)[:, None]).T
+    return ellipsoidPolyData(record.toLocal(landmark.position_lps_mm), halfAxes)
+
+
+def _show(node, polyData):
+    before = node.GetPolyData()
+    if polyData is None:
+        if before is not None and before.GetNumberOfPoints():
+            node.SetAndObserveMesh(vtk.vtkPolyData())
+    elif before is None or not _isSameSurface(before, polyData):
+        node.SetAndObserveMesh(polyData)
+
+
+def _isSameSurface(one, other):
+    if one.GetNumberOfPoints() != other.GetNumberOfPoints():
+        return False
+    return np.allclose(*(vtk_to_numpy(surface.GetPoints().GetData()) for surface in (one, other)), rtol=0, atol=1e-4)

@@ -1,0 +1,141 @@
+"""What is stored on a landmark node, in its attributes and references, and so in .mrml and .mrb files."""
+
+import json
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
+from CarotidLandmarkLib.landmarks.points import SIDES
+
+from .coordinates import rasFromLps, transformPoint
+from .review import State, statesFromJson, statesToJson
+
+VERSION = 1
+VOLUME_ROLE = "CarotidLandmark.Volume"
+ELLIPSOID_ROLES = {side: f"CarotidLandmark.Ellipsoid.{side}" for side in SIDES}
+
+_VERSION = "CarotidLandmark.Version"
+_DETECTION = "CarotidLandmark.Detection"
+_REVIEW = "CarotidLandmark.Review"
+_FRAME = "CarotidLandmark.Frame"
+
+
+class LandmarkRecord:
+    """Reads and writes what is stored on ``node``. What cannot be read counts as not there and is in ``problem``.
+
+    Positions are stored in the volume's LPS at the time of detection. ``frame`` (4, 4) leads from there, in RAS, to the
+    node's own coordinates: the identity, unless the volume's geometry was changed since (a transform was hardened).
+    """
+
+    def __init__(self, node):
+        self.node = node
+        self.problem = self._versionProblem()
+        self.detection, self.predictions = self._readDetection()
+        self.states = self._readStates()
+
+    @staticmethod
+    def isRecord(node):
+        """Return whether the node was made by this module, in whatever version."""
+        return node.IsA("vtkMRMLMarkupsFiducialNode") and any(map(node.GetAttribute, (_VERSION, _DETECTION)))
+
+    @property
+    def volumeNode(self):
+        """The volume that the landmarks are of, or None."""
+        return self.node.GetNodeReference(VOLUME_ROLE)
+
+    @property
+    def fingerprint(self):
+        """What one step of undo changes."""
+        return self.node.GetAttribute(_DETECTION), self.node.GetAttribute(_REVIEW)
+
+    def writeDetection(self, detection, volumeNode):
+        """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none."""
+        Detection.from_dict(detection)
+        self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+        self.node.SetAttribute(_VERSION, str(VERSION))
+        self.node.SetAttribute(_DETECTION, json.dumps(detection))
+        geometry = _geometry(volumeNode)
+        self._writeFrame(geometry, geometry)
+        self.problem = ""
+        self.detection, self.predictions = self._readDetection()
+        self.writeStates({side: State("unreviewed", self.predicted(side)) for side in SIDES})
+
+    def writeStates(self, states):
+        """Store the reader's decisions (side to State)."""
+        self.states = states
+        self.node.SetAttribute(_REVIEW, statesToJson(states))
+
+    def predicted(self, side):
+        """Return the predicted position (3,) LPS mm of ``side`` at the time of detection, or None."""
+        return self.predictions[side].position_lps_mm
+
+    def toLocal(self, lps):
+        """Return a stored LPS position (3,) in the node's own RAS."""
+        return transformPoint(self.frame, rasFromLps(lps))
+
+    def fromLocal(self, ras):
+        """Return a position (3,) of the node's own RAS as it is stored, in LPS."""
+        return rasFromLps(transformPoint(np.linalg.inv(self.frame), ras))
+
+    @property
+    def frame(self):
+        """(4, 4), see above."""
+        detected, now = self._readFrame()
+        return now @ np.linalg.inv(detected)
+
+    def followVolume(self):
+        """Bring the frame up to the volume's geometry; return whether it had changed."""
+        detected, before = self._readFrame()
+        now = before if self.volumeNode is None else _geometry(self.volumeNode)
+        if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
+            return False
+        self._writeFrame(detected, now)
+        return True
+
+    def _versionProblem(self):
+        version = self.node.GetAttribute(_VERSION)
+        if version == str(VERSION):
+            return ""
+        if version is not None and version.isdigit() and int(version) > VERSION:
+            text = _("“{name}” was saved by a newer version of this module: update the extension to see all of it.")
+        else:
+            text = _("“{name}” was saved by an older version of this module: check the decisions.")
+        return text.format(name=self.node.GetName())
+
+    def _readDetection(self):
+        try:
+            detection = json.loads(self.node.GetAttribute(_DETECTION) or "null")
+            predictions = {landmark.side: landmark for landmark in Detection.from_dict(detection).landmarks}
+            return detection, predictions
+        except (ValueError, BadInputError):
+            self.problem = _(
+                "The detection stored with “{name}” cannot be read: its points are kept, detect again for the rest."
+            ).format(name=self.node.GetName())
+            return None, {side: LandmarkDetection(side, "absent") for side in SIDES}
+
+    def _readStates(self):
+        try:
+            return statesFromJson(self.node.GetAttribute(_REVIEW) or "")
+        except ValueError:
+            return {side: State("unreviewed", self.predicted(side)) for side in SIDES}
+
+    def _readFrame(self):
+        try:
+            detected, now = np.array(json.loads(self.node.GetAttribute(_FRAME)), dtype=float).reshape(2, 4, 4)
+            np.linalg.inv(detected), np.linalg.inv(now)
+        except (TypeError, ValueError, np.linalg.LinAlgError):
+            detected = now = np.eye(4) if self.volumeNode is None else _geometry(self.volumeNode)
+        return detected, now
+
+    def _writeFrame(self, detected, now):
+        self.node.SetAttribute(_FRAME, json.dumps([detected.tolist(), now.tolist()]))
+
+
+def _geometry(volumeNode):
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)

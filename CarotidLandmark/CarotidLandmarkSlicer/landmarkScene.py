@@ -1,0 +1,300 @@
+"""The landmarks in the scene: what a detection makes of it, what the reader decides, and how both stay together."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import slicer
+
+from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.landmarks.points import SIDES
+
+from .coordinates import rasFromLps
+from .ellipsoids import (
+    confidenceRadii,
+    ellipsoidDisplay,
+    removeOtherEllipsoids,
+    setEllipsoidDisplay,
+    updateEllipsoids,
+)
+from .landmarkObserver import LandmarkObserver
+from .landmarkPoints import (
+    addLandmarkNode,
+    describePoint,
+    fileBelowVolume,
+    isUnset,
+    localPoint,
+    removeEmptyFolders,
+    repairPoints,
+    setLocalPoint,
+)
+from .landmarkRecord import LandmarkRecord
+from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
+from .views import showPoint
+
+__all__ = ["LandmarkScene", "rasFromLps"]
+
+
+class LandmarkScene:
+    """The landmark nodes of a scene: one fiducial node a volume, two ellipsoid models, one folder.
+
+    Sides are "left" and "right", the patient's. Every decision is one undo step of the scene; undo is switched on for
+    these fiducial nodes, and the ellipsoids are made anew from them. ``note`` is a sentence for the user about the last
+    thing that had to be repaired, "" if there is nothing to say.
+    """
+
+    def __init__(self, mrmlScene):
+        self.scene = mrmlScene
+        self.note = ""
+        self._observers = {}
+        self._isWriting = False
+
+    @property
+    def isChanging(self):
+        """Whether the scene is in the middle of a change by this module, or of undo, closing or loading."""
+        scene = self.scene
+        return self._isWriting or any(
+            (scene.IsClosing(), scene.IsImporting(), scene.IsUndoing(), scene.IsRedoing(), scene.IsBatchProcessing())
+        )
+
+    def applyDetection(self, volumeNode, detection):
+        """Make or update the nodes of this volume from a detection (dictionary), unreviewed; one undo step.
+
+        Positions are LPS mm of the volume's own coordinates, without its parent transform. Returns the fiducial node.
+        Raises BadInputError, with the scene as it was, if ``detection`` is none.
+        """
+        Detection.from_dict(detection)
+        with self._step():
+            landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
+            repairPoints(landmarkNode)
+            record = LandmarkRecord(landmarkNode)
+            record.writeDetection(detection, volumeNode)
+            self._write(record)
+            self.removeLeftovers()
+        return landmarkNode
+
+    def landmarkNodes(self):
+        """Return all landmark nodes of the scene."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode", self.scene)
+        return [node for node in nodes if LandmarkRecord.isRecord(node)]
+
+    def landmarkNode(self, volumeNode):
+        """Return the fiducial node of a volume, or None."""
+        nodes = (node for node in self.landmarkNodes() if self.volumeNode(node) is volumeNode)
+        return next(nodes, None) if volumeNode is not None else None
+
+    def volumeNode(self, landmarkNode):
+        """Return the volume of a landmark node, or None if it is no longer in the scene."""
+        return LandmarkRecord(landmarkNode).volumeNode
+
+    def detection(self, landmarkNode):
+        """Return the detection (dictionary) as it was applied, or None if none can be read."""
+        return LandmarkRecord(landmarkNode).detection
+
+    def problem(self, landmarkNode):
+        """Return a sentence about what could not be read from an older, newer or damaged scene, or ""."""
+        return LandmarkRecord(landmarkNode).problem
+
+    def reviews(self, landmarkNode):
+        """Return side to LandmarkReview, as the points are now."""
+        self.repair(landmarkNode)
+        record = LandmarkRecord(landmarkNode)
+        confidence = ellipsoidDisplay(record)["confidence"]
+        return {side: self._review(record, index, side, confidence) for index, side in enumerate(SIDES)}
+
+    def rows(self, landmarkNode):
+        """Return the LandmarkReviews in the order of the table: what needs to be looked at comes first."""
+        reviews = self.reviews(landmarkNode)
+        return [reviews[side] for side in sidesInOrder(reviews)]
+
+    def accept(self, landmarkNode, side):
+        """The prediction is right, also if it says absent. A point that was moved stays where it is, and moved."""
+        self._decide(landmarkNode, side, lambda record: accepted(record.states[side], record.predicted(side)))
+
+    def markMissing(self, landmarkNode, side):
+        """There is no such landmark in the volume."""
+        self._decide(landmarkNode, side, lambda record: State("missing"))
+
+    def restorePrediction(self, landmarkNode, side):
+        """Back to the prediction, unreviewed."""
+        self._decide(landmarkNode, side, lambda record: State("unreviewed", record.predicted(side)))
+
+    def place(self, landmarkNode, side, ras):
+        """The landmark is at ``ras`` (3,), mm in the world."""
+        local = [0.0, 0.0, 0.0]
+        landmarkNode.TransformPointFromWorld(ras, local)
+        self._decide(landmarkNode, side, lambda record: State("moved", record.fromLocal(local)))
+
+    def moved(self, landmarkNode, side):
+        """Take in that a point was dragged; observe() does it by itself. The views keep the undo step of a drag."""
+        self.repair(landmarkNode)
+
+    def display(self, landmarkNode):
+        """Return how the ellipsoids are shown: visible, opacity, confidence and colorByStatus as a dictionary."""
+        return ellipsoidDisplay(LandmarkRecord(landmarkNode))
+
+    def setDisplay(self, landmarkNode, visible=None, opacity=None, confidence=None, colorByStatus=None):
+        """Change how the ellipsoids are shown; what is None stays. ``opacity`` and ``confidence`` are fractions.
+
+        A new confidence changes their size at once, from the stored covariance. No undo step.
+        """
+        with self._changing():
+            record = LandmarkRecord(landmarkNode)
+            setEllipsoidDisplay(record, visible, opacity, confidence, colorByStatus)
+            self._write(record)
+
+    def jumpTo(self, landmarkNode, side):
+        """Show the point, or the prediction where there is none, in all views; return False if there is neither."""
+        review = self.reviews(landmarkNode)[side]
+        ras = review.predictedRas if review.ras is None else review.ras
+        if ras is not None:
+            showPoint(self.scene, self.volumeNode(landmarkNode), ras)
+        return ras is not None
+
+    def undo(self):
+        """Take the last decision, drag or detection back; return False if there is none."""
+        return self._travel(self.scene.Undo, self.scene.GetNumberOfUndoLevels)
+
+    def redo(self):
+        """Do again what was undone; return False if there is nothing."""
+        return self._travel(self.scene.Redo, self.scene.GetNumberOfRedoLevels)
+
+    def observe(self, landmarkNode, onChanged):
+        """Call ``onChanged()`` after every change of points, decisions, volume or transforms, until unobserve().
+
+        Meanwhile drags become decisions, and the node is repaired as repair() says. Also called when the node or its
+        volume leaves the scene. A node has one such callback.
+        """
+        self.unobserve(landmarkNode)
+        landmarkNode.SetUndoEnabled(True)
+        self.scene.SetUndoOn()
+        self._observers[landmarkNode] = LandmarkObserver(self, landmarkNode, onChanged)
+        self.repair(landmarkNode)
+
+    def unobserve(self, landmarkNode=None):
+        """End observe() for one node, or for all."""
+        for node in list(self._observers) if landmarkNode is None else [landmarkNode]:
+            if node in self._observers:
+                self._observers.pop(node).stop()
+
+    def repair(self, landmarkNode):
+        """Take in what the user or another module did to the nodes.
+
+        A point elsewhere than the decision left it was moved or marked missing. Points deleted or without position
+        come back, names and number are put right, and all follows the volume and its transform.
+        """
+        observer = self._observers.get(landmarkNode)
+        if self.isChanging or not landmarkNode.GetScene() or (observer is not None and observer.isDragged):
+            return
+        with self._changing(notify=False):
+            self.note = repairPoints(landmarkNode) or self.note
+            record = LandmarkRecord(landmarkNode)
+            if not self._followVolume(record):
+                states = {side: self._settled(record, index, side) for index, side in enumerate(SIDES)}
+                if any(states[side] is not record.states[side] for side in SIDES):
+                    record.writeStates(states)
+            self._write(record)
+
+    def removeLeftovers(self):
+        """Remove ellipsoids and folders whose landmark node has left the scene."""
+        removeOtherEllipsoids(self.scene, self.landmarkNodes())
+        removeEmptyFolders(self.scene)
+
+    def _settled(self, record, index, side):
+        state = record.states[side]
+        if isUnset(record.node, index):
+            return state
+        local = localPoint(record.node, index)
+        return settle(state, None if local is None else record.fromLocal(local))
+
+    def _followVolume(self, record):
+        changed = record.followVolume()
+        volumeNode = record.volumeNode
+        if volumeNode is not None and volumeNode.GetTransformNodeID() != record.node.GetTransformNodeID():
+            record.node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+            changed = True
+        return changed
+
+    def _write(self, record):
+        """Make points, ellipsoids and transforms what ``record`` says."""
+        self._followVolume(record)
+        chips = {}
+        for index, side in enumerate(SIDES):
+            state = record.states[side]
+            local = None if state.point is None else record.toLocal(state.point)
+            if isUnset(record.node, index) or not isSamePoint(local, localPoint(record.node, index)):
+                setLocalPoint(record.node, index, local)
+            review = self._review(record, index, side, ellipsoidDisplay(record)["confidence"])
+            describePoint(record.node, index, review)
+            chips[side] = review.chip
+        newNodes = updateEllipsoids(record, chips)
+        if newNodes and record.volumeNode is not None:
+            fileBelowVolume(record.volumeNode, [record.node, *newNodes])
+
+    def _review(self, record, index, side, confidence):
+        landmark, predictedLps = record.predictions[side], record.predicted(side)
+        local = localPoint(record.node, index)
+        radii, volume = confidenceRadii(landmark, confidence)
+        return LandmarkReview(
+            side=side,
+            status=landmark.status,
+            decision=record.states[side].decision,
+            reasons=list(landmark.reasons),
+            presence=landmark.presence,
+            predictedRas=None if predictedLps is None else _world(record.node, record.toLocal(predictedLps)),
+            ras=None if local is None else _world(record.node, local),
+            predictedLps=predictedLps,
+            lps=None if local is None else record.fromLocal(local),
+            radiiMm=radii,
+            volumeMm3=volume,
+        )
+
+    def _decide(self, landmarkNode, side, decide):
+        self.repair(landmarkNode)
+        record = LandmarkRecord(landmarkNode)
+        before, after = record.states[side], decide(record)
+        if before.decision == after.decision and isSamePoint(before.point, after.point):
+            return
+        with self._step():
+            record.writeStates({**record.states, side: after})
+            self._write(record)
+
+    @contextmanager
+    def _step(self):
+        self.note = ""
+        self.scene.SetUndoOn()
+        self.scene.SaveStateForUndo()
+        with self._changing():
+            yield
+
+    @contextmanager
+    def _changing(self, notify=True):
+        self._isWriting = True
+        try:
+            yield
+        finally:
+            self._isWriting = False
+        if notify:
+            for observer in list(self._observers.values()):
+                observer.onChanged()
+
+    def _travel(self, go, levels):
+        """Undo or redo until something of ours is different: clicks on a point are steps of the scene as well."""
+        for node in self.landmarkNodes():
+            self.repair(node)
+        before = self._fingerprints()
+        with self._changing():
+            while levels() > 0 and self._fingerprints() == before:
+                go()
+            for node in self.landmarkNodes():
+                self._write(LandmarkRecord(node))
+            self.removeLeftovers()
+        return self._fingerprints() != before
+
+    def _fingerprints(self):
+        return {node.GetID(): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
+
+
+def _world(node, local):
+    world = [0.0, 0.0, 0.0]
+    node.TransformPointToWorld(list(local), world)
+    return np.array(world)
