@@ -1,0 +1,86 @@
+"""What a test does with the panel: click, type, wait with the event loop running, take a picture."""
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QEventLoop, QPoint, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from Testing.host.pythonQtProxy import alive
+
+
+def _visibleWidget(wrapper):
+    widget = alive(wrapper)
+    if not widget.isVisible():
+        raise AssertionError(f"{wrapper.className()} '{widget.objectName()}' is not visible: a user cannot reach it")
+    if not widget.isEnabled():
+        raise AssertionError(f"{wrapper.className()} '{widget.objectName()}' is disabled: {widget.toolTip()!r}")
+    return widget
+
+
+def processEvents():
+    QApplication.processEvents()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def click(wrapper, x=None, y=None):
+    """A click of the left mouse button; raises AssertionError where a user could not click."""
+    widget = _visibleWidget(wrapper)
+    position = widget.rect().center() if x is None else QPoint(x, y)
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, position)
+    processEvents()
+
+
+def clickCell(wrapper, row, column):
+    """A click into a cell of a table or a tree of items."""
+    view = _visibleWidget(wrapper)
+    index = view.model().index(row, column)
+    view.scrollTo(index)
+    position = view.visualRect(index).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, position)
+    processEvents()
+
+
+def pressKey(wrapper, key):
+    """Press a key ("D", "Ctrl+Z", "Delete") with the focus on the widget; shortcuts of its window react too."""
+    widget = _visibleWidget(wrapper)
+    widget.window().activateWindow()
+    widget.setFocus()
+    processEvents()
+    combination = QKeySequence(key)[0]
+    QTest.keyClick(widget, combination.key(), combination.keyboardModifiers())
+    processEvents()
+
+
+def typeText(wrapper, text):
+    """Type a text with the focus on the widget."""
+    widget = _visibleWidget(wrapper)
+    widget.setFocus()
+    QTest.keyClicks(widget, text)
+    processEvents()
+
+
+def waitUntil(predicate, seconds=10.0):
+    """Run the event loop until the predicate holds; raises AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > end:
+            raise AssertionError(f"not true within {seconds} s: {getattr(predicate, '__name__', predicate)}")
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        time.sleep(0.002)
+
+
+def grab(wrapper, path, width=None, height=None):
+    """Write a picture of the widget as PNG, shown first where it is not; returns the path."""
+    widget: QWidget = alive(wrapper)
+    if width or height:
+        widget.resize(width or widget.sizeHint().width(), height or widget.sizeHint().height())
+    if not widget.isVisible():
+        widget.show()
+    processEvents()
+    if not widget.grab().save(str(path), "PNG"):
+        raise OSError(f"could not write {path}")
+    return Path(path)

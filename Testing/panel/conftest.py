@@ -1,0 +1,18 @@
+import pytest
+
+from Testing.host.mrmlHost import bootSlicer
+from Testing.host.pythonQt import installQtHost
+
+
+@pytest.fixture
+def qtHost():
+    """The GUI host with an empty scene; what goes wrong in a callback during the test fails it afterwards."""
+    bootSlicer()
+    host = installQtHost()
+    host.takeErrors()
+    yield host
+    errors = host.takeErrors()
+    host.reset()
+    bootSlicer()
+    if errors:
+        raise errors[0]
