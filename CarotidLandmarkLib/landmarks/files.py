@@ -31,14 +31,15 @@ _TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
 # Before Slicer 4.11 .fcsv files gave the number of the system instead of its name.
 _FCSV_SYSTEMS = {"0": "RAS", "1": "LPS", "RAS": "RAS", "LPS": "LPS"}
 _FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
-# vtkMRMLMarkupsNode::PositionDefined and PositionMissing, written behind the named columns of .fcsv.
+# The numbers of vtkMRMLMarkupsNode's position statuses, written behind the named columns of .fcsv.
+_FCSV_STATUSES = {"0": "undefined", "1": "preview", "2": "defined", "3": "missing"}
 _FCSV_DEFINED, _FCSV_MISSING = "2", "3"
 
 
 class _Point(NamedTuple):
     label: str
     position: Any
-    defined: bool
+    status: str
 
 
 def read_points(path: str | os.PathLike[str]) -> LandmarkSet:
@@ -54,7 +55,7 @@ def read_points(path: str | os.PathLike[str]) -> LandmarkSet:
 
 
 def read_named_points(path: str | os.PathLike[str]) -> dict[str, np.ndarray | None]:
-    """The points of such a file by side, as ``read_points``, but with no entry for a side that it does not name."""
+    """The points of such a file by side, as ``read_points``, but only those that are placed or marked as missing."""
     path = Path(path)
     name = path.name.lower()
     if name.endswith(".json"):
@@ -67,6 +68,8 @@ def read_named_points(path: str | os.PathLike[str]) -> dict[str, np.ndarray | No
         raise BadInputError(f"{path} holds no points; place two points labelled L and R.")
     found: dict[str, np.ndarray | None] = {}
     for point in points:
+        if point.status not in ("defined", "missing"):
+            continue
         side = side_of_label(point.label)
         if side is None:
             raise BadInputError(
@@ -76,7 +79,7 @@ def read_named_points(path: str | os.PathLike[str]) -> dict[str, np.ndarray | No
         if side in found:
             raise BadInputError(f"{path} has more than one {side} point; leave one labelled {LABELS[side]}.")
         where = f"The point {point.label!r} in {path}"
-        found[side] = _parse_position(point.position, where) * to_lps if point.defined else None
+        found[side] = _parse_position(point.position, where) * to_lps if point.status == "defined" else None
     return found
 
 
@@ -200,7 +203,7 @@ def _parse_markups(text: str, path: Path) -> tuple[list[_Point], np.ndarray]:
             _Point(
                 str(point.get("label", "")),
                 point.get("position"),
-                point.get("positionStatus", "defined") == "defined",
+                point.get("positionStatus", "defined"),
             )
             for markup in markups
             for point in markup.get("controlPoints", [])
@@ -236,7 +239,7 @@ def _parse_fcsv(text: str, path: Path) -> tuple[list[_Point], np.ndarray]:
         for row in csv.reader(rows):
             if row:
                 status = row[len(columns)] if len(row) > len(columns) else _FCSV_DEFINED
-                points.append(_Point(row[label_at], [row[i] for i in at], status == _FCSV_DEFINED))
+                points.append(_Point(row[label_at], [row[i] for i in at], _FCSV_STATUSES.get(status, "undefined")))
     except (ValueError, IndexError, csv.Error) as error:
         raise BadInputError(f"{path} is no Slicer .fcsv file; save the points from Slicer as .mrk.json.") from error
     return points, _sign(_FCSV_SYSTEMS.get(system.upper(), system), path)
