@@ -66,8 +66,10 @@ class qSlicerScriptedLoadableModuleWidget(_SceneHolder, QWidget):
 
     def __init__(self, moduleName):
         super().__init__()
-        self.moduleName, self.python = moduleName, None
+        self.moduleName, self.python, self.entered = moduleName, None, False
         self.setLayout(QVBoxLayout())
+
+    isEntered = Property(bool, lambda self: self.entered)
 
     def _construct(self):
         import slicer
@@ -88,11 +90,13 @@ class qSlicerScriptedLoadableModuleWidget(_SceneHolder, QWidget):
 
     @Slot()
     def enter(self):
+        self.entered = True
         if hasattr(self.python, "enter"):
             self.python.enter()
 
     @Slot()
     def exit(self):
+        self.entered = False
         if hasattr(self.python, "exit"):
             self.python.exit()
 
