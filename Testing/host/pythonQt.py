@@ -22,7 +22,8 @@ from PySide6.QtWidgets import QApplication, QMainWindow  # noqa: E402
 from Testing.host import mrmlHost, pythonQtCtk, pythonQtDialogs, pythonQtModule, pythonQtMrml, pythonQtUi  # noqa: E402
 from Testing.host.pythonQtConvert import toPython, toQt  # noqa: E402
 from Testing.host.pythonQtDrive import processEvents  # noqa: E402
-from Testing.host.pythonQtProxy import Method, QtModule, classOf, overrides, staticOverrides, wrap  # noqa: E402
+from Testing.host.pythonQtMembers import overrides, staticOverrides  # noqa: E402
+from Testing.host.pythonQtProxy import Method, QtModule, classOf, wrap  # noqa: E402
 from Testing.host.pythonQtSignals import callbackErrors, recordError  # noqa: E402
 
 _HARMLESS = ("propagateSizeHints", "This plugin does not support", "XDG_RUNTIME_DIR")
@@ -38,8 +39,8 @@ class QtHost:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="CarotidLandmark-qt-"))
         self.dialogs = pythonQtDialogs.dialogs
-        self.statusMessages = []
         self._modules = []
+        self.onStartup = []
         QCoreApplication.setOrganizationName("CarotidLandmarkTest")
         QCoreApplication.setApplicationName("Slicer")
         QSettings.setDefaultFormat(QSettings.Format.IniFormat)
@@ -62,6 +63,12 @@ class QtHost:
         self._modules.append(module)
         return module
 
+    def connectApplication(self, signature, function):
+        """``slicer.app.connect``: a test calls what is in ``onStartup`` where the application has started."""
+        if signature != "startupCompleted()":
+            raise ValueError(f"signal '{signature}' does not exist on qSlicerApplication")
+        self.onStartup.append(function)
+
     def takeErrors(self):
         """The exceptions of callbacks and Qt's warnings since the last call; they are no longer raised."""
         processEvents()
@@ -78,6 +85,7 @@ class QtHost:
         """Unload the modules, forget dialogs and settings."""
         while self._modules:
             self._modules.pop().unload()
+        self.onStartup = []
         for widget in self.application.topLevelWidgets():
             if widget is not self.mainWindow:
                 widget.deleteLater()
@@ -93,7 +101,6 @@ def _installQt():
     for cls in pythonQtCtk.CLASSES:
         setattr(ctk, cls.__name__, classOf(cls))
     overrides["QSettings", "value"] = _settingsValue
-    overrides["QMainWindow", "statusBar"] = lambda window: window.statusBar()
     staticOverrides["QTimer", "singleShot"] = _singleShot
     pythonQtDialogs.install()
     pythonQtUi.install()
@@ -143,6 +150,7 @@ def _installSlicer(host, qt):
 
     app, manager, application = slicer.app, pythonQtModule.qSlicerModuleManager(), host.application
     app.moduleManager = lambda: wrap(manager)
+    app.connect = host.connectApplication
     app.processEvents = processEvents
     app.testingEnabled = lambda: False
     app.topLevelWidgets = lambda: toPython(application.topLevelWidgets())
