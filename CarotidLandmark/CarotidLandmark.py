@@ -1,0 +1,301 @@
+"""The Slicer module CarotidLandmark: module, widget, logic, self test."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+import qt
+import slicer
+from CarotidLandmarkSlicer.panelParameters import DISPLAY, READER, VOLUME, readParameters, writeParameters
+from CarotidLandmarkSlicer.panelWeights import readWeights
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class CarotidLandmark(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Carotid Landmark")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Vascular")]
+        self.parent.dependencies = ["Markups", "Models", "SubjectHierarchy", "Volumes"]
+        self.parent.contributors = ["CarotidLandmark contributors"]
+        self.parent.helpText = _(
+            "Finds both carotid bifurcations in a neck CT and says how sure it is of each. "
+            "Choose a volume, click Detect, go through the landmarks, correct and export them."
+        )
+        self.parent.acknowledgementText = _(
+            "The method follows Ma et al., ISBI 2020. For research use only, not for clinical use."
+        )
+        useLibrary()
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def useLibrary():
+    """Make CarotidLandmarkLib importable from a source checkout, where it lies beside this module's folder."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if os.path.isdir(os.path.join(root, "CarotidLandmarkLib")) and root not in sys.path:
+        sys.path.append(root)
+
+
+def registerSampleData():
+    """Offer the phantom in the module Sample Data."""
+    from CarotidLandmarkSlicer import sampleData
+
+    sampleData.register()
+
+
+class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Makes the panel, shows it while the module is open, and ends it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        self.logic = CarotidLandmarkLogic()
+        from CarotidLandmarkSlicer.panel import Panel
+
+        root = slicer.util.loadUI(self.resourcePath("UI/CarotidLandmark.ui"))
+        self.layout.addWidget(root)
+        root.setMRMLScene(slicer.mrmlScene)
+        self.panel = Panel(slicer.util.childWidgetVariables(root), self.logic, slicer.util.mainWindow() or root)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
+        if self.parent.isEntered:  # after Reload
+            self.enter()
+
+    def enter(self):
+        self.panel.show(self.logic.parameterNode())
+
+    def exit(self):
+        self.panel.leave()
+
+    def cleanup(self):
+        if self.panel is not None:
+            self.panel.leave()
+            self.removeObservers()
+            self.logic.close()
+
+    def onReload(self):
+        """Reload the rooms of the module with it."""
+        for name in [name for name in sys.modules if name.startswith("CarotidLandmarkSlicer.")]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.leave()
+
+    def onSceneReady(self, caller, event):
+        if self.parent.isEntered:
+            self.enter()
+
+
+class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
+    """Detection, review and export without a panel; a test can give other rooms than the real ones.
+
+    run is the detection under way and what there is to say about it, landmarkScene the landmarks in the scene, exporter
+    the corrections on disk. onDetected(landmarkNode) is called when a detection is in the scene, onLandmarksChanged()
+    after any change of landmarks.
+    """
+
+    def __init__(self, landmarkScene=None, engine=None, transferVolume=None, installation=None, exporter=None):
+        ScriptedLoadableModuleLogic.__init__(self)
+        VTKObservationMixin.__init__(self)
+        useLibrary()
+        from CarotidLandmarkSlicer import installation as realInstallation
+        from CarotidLandmarkSlicer.correctionsExport import CorrectionsExporter
+        from CarotidLandmarkSlicer.engineProcess import EngineProcess, engineCommand
+        from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
+        from CarotidLandmarkSlicer.panelRun import DetectionRun
+        from CarotidLandmarkSlicer.volumeTransfer import VolumeTransfer
+
+        logPath = os.path.join(slicer.app.temporaryPath, "CarotidLandmark-engine.log")
+        self.landmarkScene = landmarkScene or LandmarkScene(slicer.mrmlScene)
+        self.engine = engine or EngineProcess(*engineCommand(), logPath)
+        self.installation = installation or realInstallation
+        self.exporter = exporter or CorrectionsExporter(self.landmarkScene)
+        self.run = DetectionRun(self.landmarkScene, self.engine, transferVolume or VolumeTransfer)
+        self.run.onDetected = self._onDetected
+        self.onDetected = lambda landmarkNode: None
+        self.onLandmarksChanged = lambda: None
+        self._watched = []
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.watchLandmarks()
+
+    def close(self):
+        """Stop the engine and let go of the scene; what was decided stays in it."""
+        self.removeObservers()
+        self.landmarkScene.unobserve()
+        self.onLandmarksChanged = lambda: None
+        self.run.close()
+
+    def startDetection(self, volumeNode, parameterNode):
+        """Begin to detect in the volume; `run` tells how it goes, also if it cannot begin."""
+        from CarotidLandmarkSlicer.volumeCheck import checkVolume
+
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        if self.run.busy:
+            return
+        check = checkVolume(volumeNode)
+        if not check.ok:
+            self.run.say(check.text, failed=True)
+            return
+        result = self.installation.install(slicer.util.confirmOkCancelDisplay)
+        if not result.ok:
+            self.run.say(result.reason, failed=True)
+            return
+        parameters = readParameters(parameterNode)
+        try:
+            readWeights(parameters.weights, parameters.weightsSha256)
+        except CarotidLandmarkError as error:
+            self.run.say(str(error), failed=True)
+            return
+        self.run.start(
+            volumeNode,
+            {
+                "samples": parameters.samples,
+                "confidence": parameters.confidence,
+                "seed": parameters.seed,
+                "device": parameters.device,
+                "weights": parameters.weights or None,
+            },
+        )
+
+    def askForDevices(self):
+        """Have the engine say where it can compute, unless that would need an installation first."""
+        if not self.run.busy and not self.installation.missingPackages():
+            self.engine.describe()
+
+    def setParameter(self, parameterNode, name, value):
+        """Store one of PanelParameters and let it work; weights are stored with the checksum that they have now."""
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        changes = {name: value}
+        if name == "weights":
+            changes["weightsSha256"] = ""
+            with contextlib.suppress(CarotidLandmarkError):  # said when they are shown or used
+                changes["weightsSha256"] = readWeights(value).sha256 if value else ""
+        writeParameters(parameterNode, **changes)
+        if name in READER:
+            qt.QSettings().setValue(f"CarotidLandmark/{name}", value)
+        if name in DISPLAY:
+            self.applyDisplay()
+
+    def parameterNode(self):
+        """Return the module's parameter node; a new one has the volume that is shown and the last session's reader."""
+        parameterNode = self.getParameterNode()
+        if parameterNode.GetNodeReference(VOLUME) is None:
+            active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
+            nodes = [slicer.mrmlScene.GetNodeByID(active)] if active else []
+            nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            first = next((node for node in nodes if node and node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+            parameterNode.SetNodeReferenceID(VOLUME, first.GetID() if first else None)
+        for name in READER:
+            if not parameterNode.HasParameter(name):
+                writeParameters(parameterNode, **{name: slicer.util.settingsValue(f"CarotidLandmark/{name}", "")})
+        return parameterNode
+
+    def applyDisplay(self):
+        """Show the uncertainty of all landmarks in the scene as the parameters say."""
+        parameters = readParameters(self.getParameterNode())
+        for landmarkNode in self.landmarkScene.landmarkNodes():
+            self.landmarkScene.setDisplay(
+                landmarkNode,
+                visible=parameters.uncertaintyVisible,
+                opacity=parameters.opacity,
+                confidence=parameters.confidence,
+                colorByStatus=parameters.colorByStatus,
+            )
+
+    def watchLandmarks(self):
+        """Turn drags into decisions and repair what others break, for all landmarks in the scene."""
+        self._watched = [node for node in self._watched if slicer.mrmlScene.IsNodePresent(node)]
+        for landmarkNode in self.landmarkScene.landmarkNodes():
+            if landmarkNode not in self._watched:
+                self._watched.append(landmarkNode)
+                self.landmarkScene.observe(landmarkNode, self._onLandmarksChanged)
+                problem = self.landmarkScene.problem(landmarkNode)
+                if problem:
+                    self.run.say(problem)
+
+    def _onDetected(self, landmarkNode):
+        self.watchLandmarks()
+        self.applyDisplay()
+        self.onDetected(landmarkNode)
+
+    def _onLandmarksChanged(self):
+        if self.landmarkScene.note and self.landmarkScene.note != self.run.message:
+            self.run.say(self.landmarkScene.note)
+        deleted = next((node for node in self._watched if not slicer.mrmlScene.IsNodePresent(node)), None)
+        if deleted is not None:
+            self.run.say(_("{name} was deleted; Detect makes it again.").format(name=deleted.GetName()))
+        self.watchLandmarks()
+        self.onLandmarksChanged()
+
+    def onNodeRemoved(self, caller, event):
+        self.run.cancelIfDeleted()
+
+    def onSceneStartClose(self, caller, event):
+        self.run.cancel(_("The scene was closed, so the detection was dropped."))
+
+    def onSceneEndImport(self, caller, event):
+        self.watchLandmarks()
+
+
+class CarotidLandmarkTest(ScriptedLoadableModuleTest):
+    """Reload and Test in the application: sample data, detect, correct, export, close the scene."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_detectCorrectExport()
+
+    def test_detectCorrectExport(self):
+        import SampleData
+
+        volumeNode = SampleData.downloadSample("CarotidCTAPhantom")
+        logic = CarotidLandmarkLogic()
+        try:
+            landmarkNode = self.detect(logic, volumeNode)
+            landmarkScene = logic.landmarkScene
+            predicted = landmarkScene.reviews(landmarkNode)["left"].ras
+            landmarkScene.place(landmarkNode, "left", predicted + [3.0, 0.0, 0.0])
+            self.assertAlmostEqual(landmarkScene.reviews(landmarkNode)["left"].displacementMm, 3.0, 3)
+            landmarkScene.accept(landmarkNode, "right")
+            with tempfile.TemporaryDirectory() as folder:
+                logic.exporter.export(landmarkNode, folder, "test")
+                self.assertEqual(logic.exporter.countCases(folder), 1)
+            self.assertIs(self.detect(logic, volumeNode), landmarkNode)
+            slicer.mrmlScene.Clear()
+            self.assertEqual(landmarkScene.landmarkNodes(), [])
+        finally:
+            logic.close()
+        self.delayDisplay("Test passed")
+
+    def detect(self, logic, volumeNode):
+        logic.startDetection(volumeNode, logic.parameterNode())
+        while logic.run.busy:
+            slicer.app.processEvents()
+        self.assertFalse(logic.run.failed, logic.run.message)
+        return logic.landmarkScene.landmarkNode(volumeNode)

@@ -1,0 +1,154 @@
+"""The whole panel: its parts, what the parameter node says, and which volume is selected."""
+
+
+import vtk
+from slicer.util import VTKObservationMixin
+
+from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+from .panelAdvanced import AdvancedPanel
+from .panelBindings import bindParameters
+from .panelCorrections import CorrectionsPanel
+from .panelLandmarks import LandmarkPanel
+from .panelParameters import VOLUME, readParameters
+from .panelShortcuts import Shortcuts
+from .panelWeights import readWeights
+from .panelWork import WorkPanel
+from .volumeCheck import checkVolume
+
+
+class Panel(VTKObservationMixin):
+    """Shows what the logic is doing and passes on what the user wants. window is where the keys are caught.
+
+    Between leave() and show() it neither reads nor changes the scene but for the detection under way.
+    """
+
+    def __init__(self, ui, logic, window):
+        VTKObservationMixin.__init__(self)
+        self.ui = ui
+        self.logic = logic
+        self.parameterNode = None
+        self.work = WorkPanel(ui, logic.run)
+        self.landmarks = LandmarkPanel(ui, logic.landmarkScene, logic.run.say)
+        self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
+        self.advanced = AdvancedPanel(ui, logic.engine)
+        self.bindings = bindParameters(ui)
+        for name, binding in self.bindings.items():
+            binding.widget.connect(binding.signal, lambda value, name=name: self.onEdited(name))
+        ui.detectButton.connect("clicked()", self.onDetect)
+        ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeSelected)
+        ui.advancedSection.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
+        self.shortcuts = Shortcuts(
+            window,
+            {
+                "D": self.onDetectKey,
+                "N": lambda: self.landmarks.step(1),
+                "P": lambda: self.landmarks.step(-1),
+                "A": self.landmarks.accept,
+                "M": self.landmarks.markMissing,
+            },
+        )
+        logic.run.onChanged = self.updateWork
+        logic.onDetected = self.onDetected
+        logic.onLandmarksChanged = self.updateLandmarks
+        self.updateWork()
+
+    def show(self, parameterNode):
+        """Show and change the parameters on that node, and listen to the keys."""
+        self.leave()
+        self.parameterNode = parameterNode
+        self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.updateParameters)
+        self.shortcuts.install()
+        self.updateParameters()
+        self.updateVolume()
+        self.updateWork()
+        self.onAdvancedCollapsed(self.ui.advancedSection.collapsed)
+
+    def leave(self):
+        """Let go of keys, scene and mouse."""
+        self.shortcuts.remove()
+        self.landmarks.setLandmarkNode(None)
+        self.removeObservers()
+        self.parameterNode = None
+
+    def updateParameters(self, caller=None, event=None):
+        """Show the parameters as the scene has them."""
+        parameters = readParameters(self.parameterNode)
+        for name, binding in self.bindings.items():
+            if binding.read() != getattr(parameters, name):
+                wasBlocked = binding.widget.blockSignals(True)
+                binding.write(getattr(parameters, name))
+                binding.widget.blockSignals(wasBlocked)
+        self.ui.volumeSelector.setCurrentNode(self.parameterNode.GetNodeReference(VOLUME))
+
+    def updateVolume(self, caller=None, event=None):
+        """Show whether the selected volume fits, and its landmarks."""
+        self.work.showVolume(checkVolume(self.ui.volumeSelector.currentNode()))
+        self.updateLandmarks()
+
+    def updateLandmarks(self):
+        """Show the landmarks of the selected volume."""
+        if self.parameterNode is not None:
+            landmarkNode = self.logic.landmarkScene.landmarkNode(self.ui.volumeSelector.currentNode())
+            self.landmarks.setLandmarkNode(landmarkNode)
+            self.corrections.setLandmarkNode(landmarkNode)
+
+    def updateWork(self):
+        """Show what the logic is doing."""
+        self.work.update()
+        self.advanced.update()
+
+    def updateCard(self):
+        """Show what the chosen weights say of themselves, or why they cannot be used."""
+        parameters = readParameters(self.parameterNode)
+        try:
+            self.advanced.showCard(readWeights(parameters.weights, parameters.weightsSha256))
+        except CarotidLandmarkError as error:
+            self.advanced.showProblem(str(error))
+
+    def onVolumeSelected(self, volumeNode):
+        """Another volume was selected, by the user or since the one before has left the scene."""
+        self.removeObservers(self.updateVolume)
+        if self.parameterNode is None:
+            return
+        self.parameterNode.SetNodeReferenceID(VOLUME, volumeNode.GetID() if volumeNode else None)
+        if volumeNode is not None:
+            self.addObserver(volumeNode, vtk.vtkCommand.ModifiedEvent, self.updateVolume)
+            self.addObserver(volumeNode, volumeNode.ImageDataModifiedEvent, self.updateVolume)
+            self.addObserver(volumeNode, volumeNode.TransformModifiedEvent, self.updateVolume)
+        self.updateVolume()
+
+    def onEdited(self, name):
+        """Store what the user has changed and show what it means."""
+        if self.parameterNode is None:
+            return
+        self.logic.setParameter(self.parameterNode, name, self.bindings[name].read())
+        if name in ("correctionsFolder", "initials", "anonymise"):
+            self.corrections.update()
+        elif name == "weights":
+            self.updateCard()
+
+    def onDetect(self):
+        """Detect, or cancel the detection under way."""
+        if self.logic.run.busy:
+            self.logic.run.cancel()
+        elif self.parameterNode is not None:
+            self.landmarks.placing.stop()
+            self.logic.startDetection(self.ui.volumeSelector.currentNode(), self.parameterNode)
+
+    def onDetectKey(self):
+        """Detect, but never cancel."""
+        if self.ui.detectButton.enabled and not self.logic.run.busy:
+            self.onDetect()
+
+    def onDetected(self, landmarkNode):
+        """Go to what needs to be looked at first."""
+        self.updateLandmarks()
+        if landmarkNode is self.landmarks.landmarkNode:
+            self.landmarks.show(self.landmarks.table.sides[0])
+
+    def onAdvancedCollapsed(self, collapsed):
+        """Look for what the section shows only once it is open."""
+        if not collapsed and self.parameterNode is not None:
+            self.updateCard()
+            self.logic.askForDevices()

@@ -1,0 +1,67 @@
+"""The advanced section: where to compute, which weights, what they say of themselves, how the engine is."""
+
+import html
+import os
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from .panelBindings import selectDevice
+
+
+class AdvancedPanel:
+    """Shows the weights' model card, the devices and the state of the engine."""
+
+    def __init__(self, ui, engine):
+        self.ui = ui
+        self.engine = engine
+        engine.onDescription = lambda devices, model: self.showDevices(devices)
+        ui.weightsEdit.filters = ctk.ctkPathLineEdit.Files
+        ui.weightsEdit.nameFilters = ["*.safetensors"]
+        self.showDevices([])
+        ui.logButton.connect("clicked()", self.openLog)
+
+    def showDevices(self, devices):
+        """Offer the engine's devices, as list_devices() gives them; the chosen one stays."""
+        combo = self.ui.deviceCombo
+        chosen = combo.itemData(combo.currentIndex) if combo.count else "auto"
+        wasBlocked = combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(_("Automatic"), "auto")
+        for device in devices or [{"device": "cpu", "text": _("CPU")}]:
+            combo.addItem(device["text"], device["device"])
+        selectDevice(combo, chosen)
+        combo.blockSignals(wasBlocked)
+
+    def showCard(self, card):
+        """Show a WeightsCard."""
+        limits = card.limits or [_("No card lies beside this file, so its limits are not known.")]
+        title = html.escape(f"{card.name} {card.version}")
+        data = html.escape(_("Trained on {data}").format(data=card.trainingData or _("data that are not named")))
+        checksum = html.escape(_("SHA-256 {start}\u2026").format(start=card.sha256[:12]))
+        items = "".join(f"<li>{html.escape(limit)}</li>" for limit in limits)
+        self.ui.cardLabel.text = (
+            f"<b>{title}</b><br>{data}<br>{checksum}<ul style='margin-left: 12px; -qt-list-indent: 0'>{items}</ul>"
+        )
+        self.ui.cardLabel.toolTip = card.sha256
+
+    def showProblem(self, text):
+        """Say why there is no card."""
+        self.ui.cardLabel.text = html.escape(text)
+        self.ui.cardLabel.toolTip = ""
+
+    def update(self):
+        """Show the state of the engine in words."""
+        self.ui.engineLabel.text = {
+            "off": _("not running"),
+            "starting": _("starting"),
+            "idle": _("ready"),
+            "busy": _("working"),
+            "cancelling": _("cancelling"),
+        }[self.engine.state]
+        self.ui.logButton.enabled = os.path.isfile(self.engine.logPath)
+
+    def openLog(self):
+        """Open the engine's log in the system's viewer."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(self.engine.logPath))

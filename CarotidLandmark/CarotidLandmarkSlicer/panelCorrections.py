@@ -1,0 +1,95 @@
+"""The corrections section: export of what the reader decided, import of earlier points."""
+
+import os
+
+import ctk
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+
+class CorrectionsPanel:
+    """Exports and imports the corrections of one landmark node. say(message, failed) is told how it went."""
+
+    def __init__(self, ui, exporter, say):
+        self.ui = ui
+        self.exporter = exporter
+        self.say = say
+        self.landmarkNode = None
+        ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
+        ui.exportButton.connect("clicked()", self.exportCorrections)
+        ui.importButton.connect("clicked()", self.importCorrections)
+
+    def setLandmarkNode(self, landmarkNode):
+        """Offer another node, or None."""
+        self.landmarkNode = landmarkNode
+        self.update()
+
+    def update(self):
+        """Show what can be done with the node, the folder and the reader."""
+        ui = self.ui
+        folder = ui.folderEdit.currentPath
+        if self.landmarkNode is None:
+            reason = _("Detect first.")
+        elif not folder:
+            reason = _("Choose a folder first.")
+        elif not ui.initialsEdit.text.strip():
+            reason = _("Give your initials first.")
+        else:
+            reason = ""
+        ui.exportButton.enabled = not reason
+        ui.exportButton.toolTip = reason or _("Write the prediction and what became of it to the folder.")
+        ui.importButton.enabled = self.landmarkNode is not None
+        ui.copyVolumeCheckBox.enabled = not ui.anonymiseCheckBox.checked
+        ui.exportedLabel.text = reason or self._count(folder)
+
+    def exportCorrections(self):
+        """Write the corrections of this volume to the folder."""
+        ui = self.ui
+        if self._try(
+            lambda: self.exporter.export(
+                self.landmarkNode,
+                ui.folderEdit.currentPath,
+                ui.initialsEdit.text.strip(),
+                anonymise=ui.anonymiseCheckBox.checked,
+                copyVolume=ui.copyVolumeCheckBox.checked,
+            ),
+            _("The corrections were written to {result}."),
+        ):
+            self.update()
+
+    def importCorrections(self):
+        """Ask for a point file and take its points."""
+        path = qt.QFileDialog.getOpenFileName(
+            slicer.util.mainWindow(),
+            _("Import points"),
+            self.ui.folderEdit.currentPath,
+            _("Points") + " (*.mrk.json *.fcsv)",
+        )
+        if path:
+            self._try(
+                lambda: self.exporter.importCorrections(self.landmarkNode, path),
+                _("The points were taken from {path}.").format(path=path),
+            )
+
+    def _try(self, action, success):
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        try:
+            with slicer.util.WaitCursor():
+                result = action()
+        except (CarotidLandmarkError, OSError) as error:
+            self.say(str(error), failed=True)
+            return False
+        self.say(success.replace("{result}", str(result)))
+        return True
+
+    def _count(self, folder):
+        if not folder:
+            return ""
+        if not os.path.isdir(folder):
+            return _("This folder does not exist yet; Export makes it.")
+        count = self.exporter.countCases(folder)
+        return (
+            _("{count} cases are in this folder.").format(count=count) if count != 1 else _("1 case is in this folder.")
+        )

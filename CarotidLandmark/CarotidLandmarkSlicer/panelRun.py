@@ -1,0 +1,117 @@
+"""One detection, from a volume node to landmarks in the scene."""
+
+import slicer
+from slicer.i18n import tr as _
+
+
+class DetectionRun:
+    """Has the engine detect in a volume and puts what comes back into the scene; one at a time.
+
+    transferVolume(volumeNode) makes a VolumeTransfer.
+    volumeNode is that of the detection under way, else None. text and fraction (0 to 1) are its progress. message is
+    a sentence about the last one, an error if failed. onChanged() is called after any of them has changed and
+    onDetected(landmarkNode) when the landmarks are in the scene.
+    """
+
+    def __init__(self, landmarkScene, engine, transferVolume):
+        self.landmarkScene = landmarkScene
+        self.engine = engine
+        self.transferVolume = transferVolume
+        self.volumeNode = None
+        self.text = ""
+        self.fraction = 0.0
+        self.message = ""
+        self.failed = False
+        self.onChanged = lambda: None
+        self.onDetected = lambda landmarkNode: None
+        self._verdict = ""  # what to say instead of the result, once nobody waits for it any more
+        engine.onProgress = self._onProgress
+        engine.onResult = self._onResult
+        engine.onError = lambda message: self._end(self._verdict or message, failed=not self._verdict)
+        engine.onCancelled = lambda: self._end(self._verdict)
+        engine.onStateChanged = lambda state: self.onChanged()
+
+    @property
+    def busy(self):
+        """True while a detection is under way."""
+        return self.volumeNode is not None
+
+    @property
+    def cancelling(self):
+        """True while a detection is under way that nobody waits for any more."""
+        return bool(self._verdict)
+
+    def start(self, volumeNode, request):
+        """Begin with a volume that was checked; request holds the settings as the engine's protocol names them."""
+        self.volumeNode = volumeNode
+        self.text = _("starting")
+        self.fraction = 0.0
+        self.say("")
+        self.engine.detect(dict(request, case=volumeNode.GetName()), self.transferVolume(volumeNode))
+
+    def cancel(self, verdict=""):
+        """Stop; the scene stays as it was. verdict is the sentence to say then."""
+        if self.busy and not self.cancelling:
+            self._verdict = verdict or _("The detection was cancelled; nothing has changed.")
+            self.text = _("cancelling")
+            self.onChanged()
+            self.engine.cancel()
+
+    def cancelIfDeleted(self):
+        """Stop if the volume has left the scene."""
+        if self.busy and not slicer.mrmlScene.IsNodePresent(self.volumeNode):
+            self.cancel(_deleted(self.volumeNode))
+
+    def close(self):
+        """Stop the engine; nothing is called any more."""
+        self.onChanged = lambda: None
+        self.engine.stop()
+        self.volumeNode = None
+
+    def say(self, message, failed=False):
+        """Show a sentence; the next one takes its place."""
+        self.message = message
+        self.failed = failed
+        self.onChanged()
+
+    def _onProgress(self, text, fraction):
+        if self.busy and not self.cancelling:
+            self.text = text
+            self.fraction = fraction
+            self.onChanged()
+
+    def _onResult(self, detection):
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        if not self.busy or self.cancelling:
+            self._end(self._verdict)
+        elif not slicer.mrmlScene.IsNodePresent(self.volumeNode):
+            self._end(_deleted(self.volumeNode))
+        else:
+            try:
+                landmarkNode = self.landmarkScene.applyDetection(self.volumeNode, detection)
+            except CarotidLandmarkError as error:
+                self._end(str(error), failed=True)
+                return
+            self._end(" ".join(filter(None, [_summary(detection), self.engine.note, *detection["warnings"]])))
+            self.onDetected(landmarkNode)
+
+    def _end(self, message, failed=False):
+        self.volumeNode = None
+        self._verdict = ""
+        self.say(message, failed)
+
+
+def _summary(detection):
+    statuses = [landmark["status"] for landmark in detection["landmarks"]]
+    if "review" in statuses:
+        text = _("Detected in {seconds:.1f} s; look at what is marked review before you use it.")
+    elif "absent" in statuses:
+        text = _("Detected in {seconds:.1f} s; not every bifurcation was found.")
+    else:
+        text = _("Both bifurcations were found in {seconds:.1f} s.")
+    return text.format(seconds=detection["timing_s"]["total"])
+
+
+def _deleted(volumeNode):
+    return _("{volume} was deleted, so its detection was dropped.").format(volume=volumeNode.GetName())

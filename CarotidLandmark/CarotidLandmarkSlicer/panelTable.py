@@ -1,0 +1,126 @@
+"""The table of landmarks: a row a side with its numbers, and below it a row with the reasons in words."""
+
+import qt
+from slicer.i18n import tr as _
+
+from .ellipsoids import COLORS
+
+COLUMNS = 5
+NO_VALUE = "\u2013"
+
+
+class LandmarkTable:
+    """Fills a QTableWidget from LandmarkReviews. onClicked(side) is called when a row is clicked."""
+
+    def __init__(self, table, onClicked):
+        self.table = table
+        self.onClicked = onClicked
+        self.sides = []
+        table.setColumnCount(COLUMNS)
+        table.setHorizontalHeaderLabels([_("Side"), _("Status"), _("R, A, S (mm)"), _("\u00b1 mm"), _("mm\u00b3")])
+        tips = [
+            _("The patient's side."),
+            _("What was detected, or what the reader has decided."),
+            _("Where the point is now: to the right, to the front, to the head."),
+            _("Largest radius of the confidence ellipsoid."),
+            _("Volume of the confidence ellipsoid."),
+        ]
+        for column, tip in enumerate(tips):
+            table.horizontalHeaderItem(column).setToolTip(tip)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(2, qt.QHeaderView.Stretch)
+        header.setHighlightSections(False)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.connect("cellClicked(int,int)", self._clicked)
+
+    def show(self, reviews):
+        """Show the LandmarkReviews in their order and keep the selected side."""
+        selected = self.selectedSide()
+        self.sides = [review.side for review in reviews]
+        self.table.setRowCount(2 * len(reviews))
+        for number, review in enumerate(reviews):
+            self._showRow(2 * number, review)
+        if selected in self.sides:
+            self.select(selected)
+        self.fitHeight()
+
+    def selectedSide(self):
+        """Return "left", "right" or None."""
+        row = self.table.currentRow()
+        return self.sides[row // 2] if 0 <= row < 2 * len(self.sides) else None
+
+    def select(self, side):
+        """Select the row of that side, which is in the table."""
+        self.table.setCurrentCell(2 * self.sides.index(side), 0)
+
+    def fitHeight(self):
+        """Make the table as high as its rows, so that it never scrolls."""
+        rows = sum(self.table.rowHeight(row) for row in range(self.table.rowCount))
+        header = self.table.horizontalHeader()
+        self.table.setFixedHeight(rows + header.sizeHint.height() + 2 * self.table.frameWidth)
+
+    def _showRow(self, row, review):
+        numbers = [
+            NO_VALUE if review.ras is None else "{:.1f}, {:.1f}, {:.1f}".format(*review.ras),
+            NO_VALUE if review.radiiMm is None else f"{max(review.radiiMm):.1f}",
+            NO_VALUE if review.volumeMm3 is None else f"{review.volumeMm3:.0f}",
+        ]
+        texts = [sideName(review.side), "", *numbers]
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            if column > 1:
+                item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            self.table.setItem(row, column, item)
+        self.table.setCellWidget(row, 1, _chip(review.chip))
+        self.table.setSpan(row + 1, 0, 1, COLUMNS)
+        words = qt.QTableWidgetItem(describe(review))
+        words.setFlags(qt.Qt.ItemIsEnabled)
+        self.table.setItem(row + 1, 0, words)
+        self.table.setRowHidden(row + 1, not words.text())
+
+    def _clicked(self, row, column):
+        side = self.sides[row // 2]
+        self.select(side)
+        self.onClicked(side)
+
+
+def sideName(side):
+    """Return the name of the side in the user's language."""
+    return {"left": _("Left"), "right": _("Right")}[side]
+
+
+def chipName(chip):
+    """Return the name of the status or decision in the user's language."""
+    return {
+        "found": _("found"),
+        "review": _("review"),
+        "absent": _("absent"),
+        "accepted": _("accepted"),
+        "moved": _("moved"),
+        "missing": _("missing"),
+    }[chip]
+
+
+def describe(review):
+    """Return how far the point was moved and why the engine doubts it; "" if there is nothing to say."""
+    words = list(review.reasons)
+    if review.decision == "moved" and review.displacementMm is not None:
+        words.insert(0, _("Moved by {distance:.1f} mm.").format(distance=review.displacementMm))
+    elif review.decision == "moved":
+        words.insert(0, _("Placed by hand."))
+    return " ".join(words)
+
+
+def _chip(chip):
+    red, green, blue = COLORS[chip]
+    text = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+    color = "#" + "".join(f"{round(255 * part):02x}" for part in (red, green, blue))
+    label = qt.QLabel(chipName(chip))
+    label.setAlignment(qt.Qt.AlignCenter)
+    label.setAttribute(qt.Qt.WA_TransparentForMouseEvents)
+    label.setStyleSheet(
+        f"QLabel {{ background: {color}; color: {text}; border-radius: 7px; margin: 3px; padding: 0px 7px; }}"
+    )
+    return label

@@ -1,0 +1,41 @@
+"""The upper part of the panel: does the volume fit, Detect or Cancel, how far it is, what there is to say."""
+
+from slicer.i18n import tr as _
+
+MESSAGE_COLORS = {False: "#2f80ed", True: "#d64545"}
+
+
+class WorkPanel:
+    """Shows a DetectionRun."""
+
+    def __init__(self, ui, run):
+        self.ui = ui
+        self.run = run
+        self.fits = False
+
+    def showVolume(self, check):
+        """Show a VolumeCheck and let its volume be detected if it fits."""
+        self.ui.volumeLabel.text = check.text
+        self.fits = check.ok
+        self.update()
+
+    def update(self):
+        """Show the run as it is now."""
+        ui, run = self.ui, self.run
+        ui.detectButton.text = _("Cancel") if run.busy else _("Detect")
+        ui.detectButton.enabled = not run.cancelling if run.busy else self.fits
+        if run.busy:
+            ui.detectButton.toolTip = _("Stop; nothing changes in the scene.")
+        else:
+            ui.detectButton.toolTip = _("Find both carotid bifurcations (D).") if self.fits else ui.volumeLabel.text
+        ui.progressPanel.visible = run.busy
+        ui.progressBar.value = round(run.fraction * ui.progressBar.maximum)
+        if run.busy and run.volumeNode is not ui.volumeSelector.currentNode():
+            ui.stepLabel.text = _("{volume}: {step}").format(volume=run.volumeNode.GetName(), step=run.text)
+        else:
+            ui.stepLabel.text = run.text
+        ui.messageLabel.text = run.message
+        ui.messageLabel.visible = bool(run.message)
+        ui.messageLabel.styleSheet = (
+            f"QLabel {{ border-left: 4px solid {MESSAGE_COLORS[run.failed]}; padding: 2px 0px 2px 8px; }}"
+        )
