@@ -1,0 +1,171 @@
+"""Corrections: what the reader decided, to a folder that training and evaluation read, and earlier points back."""
+
+import hashlib
+import os
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.corrections import (
+    CORRECTED,
+    FILE,
+    Correction,
+    case_name,
+    latest_revisions,
+    read_correction,
+    write_correction,
+)
+from CarotidLandmarkLib.landmarks.files import read_named_points
+from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
+
+from .coordinates import rasFromLps
+from .review import isSamePoint
+from .volumeTransfer import writeVolume
+
+REFERABLE = (".nrrd", ".nii", ".nii.gz", ".mha")  # everything in one file
+
+
+class CorrectionsExporter:
+    """Exports and imports the decisions of a LandmarkScene; the format is CarotidLandmarkLib.landmarks.corrections'.
+
+    Positions in files are LPS mm of the volume's own coordinates, without its parent transform.
+    """
+
+    def __init__(self, landmarkScene):
+        self.landmarkScene = landmarkScene
+
+    def export(self, landmarkNode, folder, initials, anonymise=True, copyVolume=False):
+        """Write the decisions about a landmark node as a new revision in ``folder``; return the revision's folder.
+
+        The volume is referred to, or copied (voxels and geometry, nothing else): if ``copyVolume``, if its files do not
+        hold it as it is, and always if ``anonymise``, since any path or DICOM file can name the patient.
+        Raises BadInputError where nothing was reviewed, initials are missing or the volume is gone, and CannotRunError
+        where the folder cannot be written.
+        """
+        volumeNode, detection = self._volumeAndDetection(landmarkNode)
+        reviews = self.landmarkScene.reviews(landmarkNode)
+        reference = None if anonymise or copyVolume else _reference(volumeNode)
+        correction = Correction(
+            case=case_name(_contentSha256(volumeNode)),
+            reader=initials,
+            statuses={side: review.status for side, review in reviews.items()},
+            decisions={side: review.decision for side, review in reviews.items()},
+            prediction=_volumePoints(volumeNode, {side: review.predictedRas for side, review in reviews.items()}),
+            corrected=_volumePoints(volumeNode, {side: review.ras for side, review in reviews.items()}),
+            volume=reference or {},
+            model=detection["model"],
+            settings=detection["settings"],
+            anonymised=anonymise,
+        )
+        copy = None if reference else lambda path: writeVolume(volumeNode, str(path.parent))
+        return str(write_correction(folder, correction, copy))
+
+    def importCorrections(self, landmarkNode, path):
+        """Take over the points of ``path``, a .mrk.json or .fcsv file.
+
+        Each side that the file names becomes accepted where its point is the prediction's, else moved or missing; what
+        was unreviewed in an exported correction stays as it is here. Raises BadInputError, with the scene as it was.
+        """
+        volumeNode, _detection = self._volumeAndDetection(landmarkNode)
+        points = _readPoints(path)
+        places = {side: None if p is None else _worldInside(volumeNode, side, p, path) for side, p in points.items()}
+        reviews = self.landmarkScene.reviews(landmarkNode)
+        for side, ras in places.items():
+            if isSamePoint(ras, reviews[side].predictedRas):
+                self.landmarkScene.restorePrediction(landmarkNode, side)
+                self.landmarkScene.accept(landmarkNode, side)
+            elif ras is None:
+                self.landmarkScene.markMissing(landmarkNode, side)
+            else:
+                self.landmarkScene.place(landmarkNode, side, ras)
+
+    def countCases(self, folder):
+        """Return how many cases have been exported to ``folder``."""
+        return len(latest_revisions(folder))
+
+    def _volumeAndDetection(self, landmarkNode):
+        volumeNode = self.landmarkScene.volumeNode(landmarkNode)
+        detection = self.landmarkScene.detection(landmarkNode)
+        if volumeNode is None or volumeNode.GetImageData() is None:
+            raise BadInputError(_("The volume of these landmarks is no longer in the scene: load it and detect again."))
+        if detection is None:
+            raise BadInputError(_("There is no detection to compare with: detect again."))
+        return volumeNode, detection
+
+
+def _readPoints(path):
+    """The points that are decisions, side -> (3,) LPS or None for missing."""
+    folder, name = os.path.split(os.path.abspath(path))
+    if name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
+        return read_named_points(path)
+    correction = read_correction(folder)
+    return {side: p for side, p in correction.truth().points.items() if side not in correction.unreviewed}
+
+
+def _volumePoints(volumeNode, points):
+    """World points (side -> (3,) RAS or None) in the volume's own LPS."""
+    local = {}
+    for side, ras in points.items():
+        if ras is not None:
+            local[side] = [0.0, 0.0, 0.0]
+            volumeNode.TransformPointFromWorld(list(ras), local[side])
+    return LandmarkSet({side: rasFromLps(point) for side, point in local.items()})
+
+
+def _worldInside(volumeNode, side, lps, path):
+    """A point of the volume's own LPS in the world; raises BadInputError if it is not in the volume."""
+    ras = rasFromLps(lps)
+    rasToIjk = vtk.vtkMatrix4x4()
+    volumeNode.GetRASToIJKMatrix(rasToIjk)
+    index = np.array(rasToIjk.MultiplyPoint([*ras, 1.0])[:3])
+    if (index < -0.5).any() or (index > np.array(volumeNode.GetImageData().GetDimensions()) - 0.5).any():
+        raise BadInputError(
+            _("The point {label} of {path} lies outside of this volume: choose the file that belongs to it.").format(
+                label=LABELS[side], path=path
+            )
+        )
+    world = [0.0, 0.0, 0.0]
+    volumeNode.TransformPointToWorld(list(ras), world)
+    return np.array(world)
+
+
+def _contentSha256(volumeNode):
+    """The hash of voxels and geometry, the same whatever file they came from."""
+    voxels = np.ascontiguousarray(slicer.util.arrayFromVolume(volumeNode))
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    geometry = np.round(slicer.util.arrayFromVTKMatrix(matrix), 3) + 0.0
+    digest = hashlib.sha256(repr((voxels.shape, voxels.dtype.name, geometry.tolist())).encode())
+    digest.update(memoryview(voxels).cast("B"))
+    return digest.hexdigest()
+
+
+def _reference(volumeNode):
+    """Where the volume can be read again ("path", "sha256", "series_uid"), None if no file holds it as it is."""
+    from CarotidLandmarkLib.volume.ct import hash_files
+    from CarotidLandmarkLib.volume.dicom import is_dicom
+
+    storage = volumeNode.GetStorageNode()
+    if storage is None or volumeNode.GetModifiedSinceRead():
+        return None
+    names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
+    files = sorted({storage.GetFullNameFromFileName(), *names})
+    temporary = os.path.join(os.path.realpath(slicer.app.temporaryPath), "")
+    if not all(os.path.isfile(file) and not os.path.realpath(file).startswith(temporary) for file in files):
+        return None
+    uid = _seriesUid(volumeNode)
+    if len(files) == 1 and files[0].lower().endswith(REFERABLE):
+        return {"path": files[0], "sha256": hash_files(files), "series_uid": uid}
+    folders = {os.path.dirname(file) for file in files}
+    if uid and len(folders) == 1 and all(is_dicom(file) for file in files):
+        return {"path": folders.pop(), "sha256": hash_files(files), "series_uid": uid}
+    return None
+
+
+def _seriesUid(volumeNode):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volumeNode.GetScene())
+    uidName = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()
+    return hierarchy.GetItemUID(hierarchy.GetItemByDataNode(volumeNode), uidName) or None
