@@ -19,7 +19,15 @@ pytest.importorskip("PySide6.QtUiTools", reason="PySide6 is not installed (pip i
 from PySide6.QtCore import QCoreApplication, QSettings, QtMsgType, qInstallMessageHandler  # noqa: E402
 from PySide6.QtWidgets import QApplication, QMainWindow  # noqa: E402
 
-from Testing.host import mrmlHost, pythonQtCtk, pythonQtDialogs, pythonQtModule, pythonQtMrml, pythonQtUi  # noqa: E402
+from Testing.host import (
+    mrmlHost,
+    pythonQtCtk,
+    pythonQtCtkInputs,
+    pythonQtDialogs,
+    pythonQtModule,
+    pythonQtMrml,
+    pythonQtUi,
+)  # noqa: E402
 from Testing.host.pythonQtConvert import toPython, toQt  # noqa: E402
 from Testing.host.pythonQtDrive import processEvents  # noqa: E402
 from Testing.host.pythonQtMembers import overrides, staticOverrides  # noqa: E402
@@ -40,7 +48,7 @@ class QtHost:
         self.folder = Path(tempfile.mkdtemp(prefix="CarotidLandmark-qt-"))
         self.dialogs = pythonQtDialogs.dialogs
         self._modules = []
-        self.onStartup = []
+        self.signals = pythonQtModule.qSlicerApplication()
         QCoreApplication.setOrganizationName("CarotidLandmarkTest")
         QCoreApplication.setApplicationName("Slicer")
         QSettings.setDefaultFormat(QSettings.Format.IniFormat)
@@ -59,15 +67,13 @@ class QtHost:
 
     def loadModule(self, path):
         """Load a scripted module from its file as the application does; unloaded at ``reset``."""
-        module = pythonQtModule.LoadedModule(path)
+        module = pythonQtModule.LoadedModule(path, self.mainWindow)
         self._modules.append(module)
         return module
 
-    def connectApplication(self, signature, function):
-        """``slicer.app.connect``: a test calls what is in ``onStartup`` where the application has started."""
-        if signature != "startupCompleted()":
-            raise ValueError(f"signal '{signature}' does not exist on qSlicerApplication")
-        self.onStartup.append(function)
+    def completeStartup(self):
+        """Emit ``slicer.app``'s startupCompleted(), for which modules wait before they use other modules."""
+        self.signals.startupCompleted.emit()
 
     def takeErrors(self):
         """The exceptions of callbacks and Qt's warnings since the last call; they are no longer raised."""
@@ -85,7 +91,7 @@ class QtHost:
         """Unload the modules, forget dialogs and settings."""
         while self._modules:
             self._modules.pop().unload()
-        self.onStartup = []
+        self.signals = pythonQtModule.qSlicerApplication()
         for widget in self.application.topLevelWidgets():
             if widget is not self.mainWindow:
                 widget.deleteLater()
@@ -98,7 +104,7 @@ class QtHost:
 
 def _installQt():
     qt, ctk = QtModule("qt"), types.ModuleType("ctk")
-    for cls in pythonQtCtk.CLASSES:
+    for cls in (*pythonQtCtk.CLASSES, *pythonQtCtkInputs.CLASSES):
         setattr(ctk, cls.__name__, classOf(cls))
     overrides["QSettings", "value"] = _settingsValue
     staticOverrides["QTimer", "singleShot"] = _singleShot
@@ -113,9 +119,10 @@ def _settingsValue(settings, key, default=None):
     if not settings.contains(key):
         return default
     value = settings.value(key)
-    if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if not isinstance(value, (list, tuple)):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    texts = tuple(str(item) for item in value)
+    return texts if len(texts) > 1 else (texts[0] if texts else None)
 
 
 def _singleShot(milliseconds, function):
@@ -150,7 +157,8 @@ def _installSlicer(host, qt):
 
     app, manager, application = slicer.app, pythonQtModule.qSlicerModuleManager(), host.application
     app.moduleManager = lambda: wrap(manager)
-    app.connect = host.connectApplication
+    app.connect = lambda *arguments: wrap(host.signals).connect(*arguments)
+    app.disconnect = lambda *arguments: wrap(host.signals).disconnect(*arguments)
     app.processEvents = processEvents
     app.testingEnabled = lambda: False
     app.topLevelWidgets = lambda: toPython(application.topLevelWidgets())
@@ -159,6 +167,9 @@ def _installSlicer(host, qt):
     app.setOverrideCursor = Method(application, "setOverrideCursor", application.setOverrideCursor)
     app.restoreOverrideCursor = Method(application, "restoreOverrideCursor", application.restoreOverrideCursor)
     app.clipboard = lambda: wrap(application.clipboard())
+    app.startupEnvironment = lambda: qt.QProcessEnvironment.systemEnvironment()
+    layoutManager = pythonQtModule.qMRMLLayoutManager()
+    app.layoutManager = lambda: wrap(layoutManager)
 
 
 _host = None

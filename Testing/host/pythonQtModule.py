@@ -29,6 +29,40 @@ class qSlicerModuleManager(QObject):
         return self.modules.get(name)
 
 
+class qSlicerApplication(QObject):
+    """The signals of ``slicer.app``."""
+
+    startupCompleted = Signal()
+    aboutToQuit = Signal()
+
+
+class qMRMLLayoutManager(QObject):
+    """The part of the layout manager that needs no views in the window: those that the slice logics stand for."""
+
+    layoutChanged = Signal(int)
+    layout = stored(int, "layout", 3)
+    threeDViewCount = Property(int, lambda self: 0)
+
+    @Slot(result=object)
+    def mrmlSliceLogics(self):
+        import slicer
+
+        return slicer.app.applicationLogic().GetSliceLogics()
+
+    @Slot(result="QStringList")
+    def sliceViewNames(self):
+        logics = self.mrmlSliceLogics()
+        return [logics.GetItemAsObject(index).GetName() for index in range(logics.GetNumberOfItems())]
+
+    @Slot()
+    def resetSliceViews(self):
+        pass
+
+    @Slot()
+    def resetThreeDViews(self):
+        pass
+
+
 class qSlicerScriptedLoadableModule(QObject):
     """The ``parent`` of a ScriptedLoadableModule: what the application shows of it."""
 
@@ -108,9 +142,10 @@ class qSlicerScriptedLoadableModuleWidget(_SceneHolder, QWidget):
 class LoadedModule:
     """A module as the user has it: ``module``, ``widget`` (of Python), ``panel`` (of Qt, around it)."""
 
-    def __init__(self, path):
+    def __init__(self, path, window):
         import slicer
 
+        self._window = window
         self.name = os.path.splitext(os.path.basename(path))[0]
         self._manager = slicer.app.moduleManager()._object
         specification = importlib.util.spec_from_file_location(self.name, str(path))
@@ -133,8 +168,10 @@ class LoadedModule:
         return self.panel.self()
 
     def enter(self, width=520, height=1000):
-        """Show the panel and enter the module, as choosing it in the module selector does."""
-        self.panel.resize(width, height)
+        """Show the panel in the main window and enter the module, as choosing it in the module selector does."""
+        self._window.setCentralWidget(self._core.widgetRepresentation())
+        self._window.resize(width, height)
+        self._window.show()
         self.panel.show()
         self.panel.enter()
 
@@ -154,6 +191,9 @@ class LoadedModule:
         import slicer
 
         if self._core.representation is not None:
+            if self._window.centralWidget() is self._core.representation:
+                self._window.takeCentralWidget()
+                self._window.hide()
             self._manager.moduleAboutToBeUnloaded.emit(self.name)
             self._core.representation.deleteLater()
             self._core.representation = None

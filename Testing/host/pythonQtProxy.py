@@ -10,27 +10,15 @@ import types
 import weakref
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
-from PySide6.QtCore import QMetaMethod
 from shiboken6 import Shiboken, isValid
 
 from Testing.host import pythonQtSignals
 from Testing.host.pythonQtConvert import isQObject, readProperty, toPython, toQt, writeProperty
 from Testing.host.pythonQtEnums import QtEnumType, enumMember
+from Testing.host.pythonQtMembers import PYTHON_METHODS, member, notForModules, overrides, overriding, staticOverrides
 
-# In Qt 6 but not, or not in this form, in the Qt 5.15 of Slicer's stable releases.
-ONLY_IN_QT6 = {
-    ("QCheckBox", "checkStateChanged"),
-    ("QDateTime", "setTimeZone"),
-    ("QLabel", "resourceProvider"),
-    ("QMessageBox", "optionTypes"),
-    ("QProcess", "error"),
-    ("QWidget", "screen"),
-}
-_PYTHON_METHODS = ("className", "inherits", "connect", "disconnect")
 _STRICT_STR = {"QByteArray"}
 
-staticOverrides = {}  # (class, method) -> function(*arguments)
-overrides = {}  # (class, method) -> function(pyside, *arguments)
 _classes = {}
 _wrappers = weakref.WeakValueDictionary()
 
@@ -67,19 +55,19 @@ class QtClass(type):
         pyside = cls.__dict__.get("_pyside")
         if pyside is None or name.startswith("__"):
             raise AttributeError(name)
-        for base in pyside.__mro__:
-            if (base.__name__, name) in staticOverrides:
-                return staticOverrides[base.__name__, name]
+        override = overriding(pyside, name, staticOverrides)
+        if override:
+            return Method(pyside, name, override)
         value = enumMember(pyside, name)
         if value is not None:
             return value
-        member = getattr(pyside, name, None)
-        if isinstance(member, enum.EnumMeta):
-            return QtEnumType(cls.__name__, member)
-        if isinstance(member, type) and issubclass(member, Shiboken.Object):
-            return classOf(member)
-        if isinstance(member, types.BuiltinFunctionType):
-            return Method(pyside, name, member)
+        found = None if notForModules(pyside, name) else getattr(pyside, name, None)
+        if isinstance(found, enum.EnumMeta):
+            return QtEnumType(cls.__name__, found)
+        if isinstance(found, type) and issubclass(found, Shiboken.Object):
+            return classOf(found)
+        if isinstance(found, types.BuiltinFunctionType):
+            return Method(pyside, name, found)
         raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
 
     def __setattr__(cls, name, value):
@@ -150,12 +138,12 @@ class Wrapper(metaclass=QtClass):
 
     def __setattr__(self, name, value):
         pyside = alive(self)
-        kind, member = _member(pyside, "objectName" if name == "name" else name)
-        if kind == "property":
-            if not member.isWritable():
+        kind, metaProperty = member(pyside, _mapped(pyside, name))
+        if kind == "Property":
+            if not metaProperty.isWritable():
                 raise AttributeError(f"Property '{name}' of {type(self).__name__} object is not writable")
-            writeProperty(pyside, member, value)
-        elif kind == "dynamic":
+            writeProperty(pyside, metaProperty, value)
+        elif kind == "Dynamic property":
             pyside.setProperty(name, toQt(value))
         elif kind:
             raise AttributeError(f"{kind} '{name}' can not be overwritten on {type(self).__name__} object")
@@ -184,7 +172,7 @@ class Wrapper(metaclass=QtClass):
 
     def __dir__(self):
         names = {name for name in dir(type(self._object)) if not name.startswith("_")}
-        return sorted(names | set(_PYTHON_METHODS))
+        return sorted(names | set(PYTHON_METHODS))
 
 
 def _refuseReceiver(rest):
@@ -212,60 +200,25 @@ def classOf(pysideClass):
 def wrap(pyside, cls=None):
     """The one wrapper of a PySide6 object."""
     if id(pyside) not in _wrappers:
-        wrapper = object.__new__(cls or classOf(_publicClass(type(pyside))))
+        wrapper = object.__new__(cls or classOf(type(pyside)))
         object.__setattr__(wrapper, "_object", pyside)
         _wrappers[id(pyside)] = wrapper
     return _wrappers[id(pyside)]
 
 
-def _publicClass(pysideClass):
-    """Qt's own class for a private one of PySide6's or ours."""
-    return next(base for base in pysideClass.__mro__ if not base.__name__.startswith("_"))
-
-
-def _isStandIn(pysideClass):
-    return not pysideClass.__module__.startswith("PySide6")
-
-
-def _member(pyside, name):
-    """What the name means on this object: a kind and, for a property, its QMetaProperty."""
-    classNames = [base.__name__ for base in type(pyside).__mro__]
-    if any((className, name) in ONLY_IN_QT6 for className in classNames):
-        raise AttributeError(f"{classNames[0]}.{name} is not the same in Qt 5 and Qt 6")
-    if isQObject(pyside):
-        meta = pyside.metaObject()
-        index = meta.indexOfProperty(name)
-        if index >= 0 and not (name == "singleShot" and isinstance(pyside, QtCore.QTimer)):
-            return "property", meta.property(index)
-        if name in [bytes(each).decode() for each in pyside.dynamicPropertyNames()]:
-            return "dynamic", None
-        methods = [meta.method(index) for index in range(meta.methodCount())]
-        kinds = {method.methodType() for method in methods if bytes(method.name()).decode() == name}
-        if QMetaMethod.MethodType.Signal in kinds:
-            return "Signal", None
-        if kinds:
-            return "Slot", None
-    if name in _PYTHON_METHODS and isQObject(pyside) or (classNames[0], name) in overrides:
-        return "Slot", None
-    for base in type(pyside).__mro__:
-        if not _isStandIn(base) and name in vars(base):
-            if isinstance(vars(base)[name], (types.MethodDescriptorType, types.BuiltinFunctionType, staticmethod)):
-                return "Slot", None
-            if isinstance(vars(base)[name], enum.EnumMeta):
-                return "Enum", None
-    return ("EnumValue", None) if enumMember(type(pyside), name) is not None else (None, None)
+def _mapped(pyside, name):
+    return "objectName" if name == "name" and isQObject(pyside) else name
 
 
 def _attribute(pyside, cls, name):
-    if name == "name":
-        name = "objectName"
+    name = _mapped(pyside, name)
     if name in ("exec", "raise", "print"):
         raise AttributeError(f"write {name}_, which PythonQt has in every version, not {name}")
-    target = name[:-1] if name in ("exec_", "print_") else name
-    kind, member = _member(pyside, "raise" if name == "raise_" else target)
-    if kind == "property":
-        return readProperty(pyside, member)
-    if kind == "dynamic":
+    target = name[:-1] if name in ("exec_", "raise_", "print_") else name
+    kind, metaProperty = member(pyside, target)
+    if kind == "Property":
+        return readProperty(pyside, metaProperty)
+    if kind == "Dynamic property":
         return toPython(pyside.property(name))
     if kind == "Signal":
         return pythonQtSignals.BoundSignal(pyside, name)
@@ -274,12 +227,11 @@ def _attribute(pyside, cls, name):
     if kind == "Enum":
         return getattr(cls, name)
     if kind == "Slot":
-        for base in type(pyside).__mro__:
-            if (base.__name__, target) in overrides:
-                return Method(pyside, target, functools.partial(overrides[base.__name__, target], pyside))
-            if (base.__name__, target) in staticOverrides:
-                return staticOverrides[base.__name__, target]
-        return Method(pyside, target, getattr(pyside, target))
+        override = overriding(type(pyside), target, overrides)
+        if override:
+            return Method(pyside, target, functools.partial(override, pyside))
+        static = overriding(type(pyside), target, staticOverrides)
+        return Method(pyside, target, static or getattr(pyside, "raise_" if target == "raise" else target))
     raise AttributeError(f"{type(pyside).__name__} has no attribute named '{name}'")
 
 

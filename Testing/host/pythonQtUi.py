@@ -6,11 +6,12 @@ import xml.etree.ElementTree as ElementTree
 from PySide6 import QtWidgets
 from PySide6.QtCore import SIGNAL, SLOT, QBuffer, QIODevice, QObject
 
-from Testing.host import pythonQtCtk, pythonQtMrml
-from Testing.host.pythonQtProxy import overrides
+from Testing.host import pythonQtCtk, pythonQtCtkInputs, pythonQtMrml
+from Testing.host.pythonQtEnums import enumMember
+from Testing.host.pythonQtMembers import overrides
 from Testing.host.pythonQtSignals import signals
 
-_STAND_INS = {each.__name__: each for each in pythonQtCtk.CLASSES + pythonQtMrml.CLASSES}
+_STAND_INS = {each.__name__: each for each in (*pythonQtCtk.CLASSES, *pythonQtCtkInputs.CLASSES, *pythonQtMrml.CLASSES)}
 _LAYOUT_PROPERTIES = {"leftMargin", "topMargin", "rightMargin", "bottomMargin", "margin", "spacing"}
 _LAYOUT_PROPERTIES |= {"horizontalSpacing", "verticalSpacing", "sizeConstraint", "fieldGrowthPolicy", "rowWrapPolicy"}
 _LAYOUT_PROPERTIES |= {"labelAlignment", "formAlignment"}
@@ -22,7 +23,7 @@ class UiError(Exception):
 
 
 def _className(name):
-    found = _STAND_INS.get(name) or getattr(QtWidgets, name, None)
+    found = _STAND_INS.get(name) or getattr(QtWidgets, "QFrame" if name == "Line" else name, None)
     if found is None:
         raise UiError(f"class {name} is neither in Qt nor among the stand-ins {', '.join(sorted(_STAND_INS))}")
     return found
@@ -48,6 +49,24 @@ def _checkWidgets(root):
         for prop in element.findall("property"):
             if prop.get("name") not in _LAYOUT_PROPERTIES:
                 raise UiError(f"{element.get('name')}: {element.get('class')} has no property '{prop.get('name')}'")
+
+
+def _checkEnumerations(root):
+    """Refuse the form that only Qt 6 reads, and give the flags of our own properties as numbers."""
+    for element in root.iter("widget"):
+        standIn = _STAND_INS.get(element.get("class"))
+        for prop in element.findall("property"):
+            for value in [each for each in prop if each.tag in ("enum", "set") and each.text]:
+                names = value.text.split("|")
+                if any(name.count("::") > 1 for name in names):
+                    raise UiError(f"{element.get('name')}: Qt 5 does not know {value.text}, leave the type out")
+                if standIn and standIn.staticMetaObject.indexOfProperty(prop.get("name")) in _own(standIn):
+                    value.tag, value.text = "number", str(sum(enumMember(standIn, n.split("::")[-1]) for n in names))
+
+
+def _own(cls):
+    meta = cls.staticMetaObject
+    return range(meta.propertyOffset(), meta.propertyCount())
 
 
 def _takeConnections(root):
@@ -79,6 +98,7 @@ def load(loader, device, parent=None):
     """The widget of a .ui file (an open QFile); raises UiError where Slicer's loader would only warn."""
     root = ElementTree.fromstring(bytes(device.readAll().data()))
     _checkWidgets(root)
+    _checkEnumerations(root)
     connections = _takeConnections(root)
     buffer = QBuffer()
     buffer.setData(ElementTree.tostring(root))
