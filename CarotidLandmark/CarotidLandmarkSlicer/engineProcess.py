@@ -8,29 +8,19 @@ import signal
 import sys
 import time
 
-import CarotidLandmarkLib
 import qt
 import slicer
-from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.landmarks.detection import Detection
 from slicer.i18n import tr as _
 
-PROTOCOL = "carotid-landmark/worker/1"
-LONGEST_LINE = 1 << 24
+import CarotidLandmarkLib
+
+from .engineProtocol import LONGEST_LINE, PROTOCOL, parseEvent
+
 STOP_MS = 500
-FIELDS = {
-    "hello": {"protocol": str, "pid": int},
-    "heartbeat": {},
-    "progress": {"id": int, "text": str, "fraction": (int, float)},
-    "result": {"id": int, "detection": dict},
-    "description": {"id": int, "devices": list, "model": dict},
-    "error": {"message": str},
-    "cancelled": {"id": int},
-}
 
 
 def engineCommand():
-    """(program, arguments, environment) of the engine: the application's Python, without the application's libraries."""
+    """(program, arguments, environment) of the engine: the application's Python, without the application's paths."""
     hasStartup = hasattr(slicer.app, "startupEnvironment")
     environment = dict(slicer.util.startupEnvironment() if hasStartup else os.environ)
     environment.update(
@@ -91,30 +81,26 @@ class EngineProcess:
         self._buffer = b""
         self._number = 0
         self._request = None
-        self._transfer = None
+        self._sent = False
         self._questions = []
 
-    def detect(self, request, transfer=None):
+    def detect(self, request):
         """Ask for a detection: {"path", and if wanted "case", "samples", "confidence", "seed", "device", "weights"}.
 
-        transfer: a VolumeTransfer, which then writes the volume and stands for "path"; it is removed after the run,
-        however that ends, and the detection and the sentences name its volume instead of its file.
+        "temporary": True where the file at "path" may go with its folder, should the application die. Sentences name
+        the "case" instead of the path.
         """
         if self._request is not None:
             raise RuntimeError("a detection is under way: cancel() it first")
         self._number += 1
         self._request = {**request, "id": self._number, "command": "detect"}
         self._sent = False
-        self._transfer = transfer
         self.note = ""
         if self.state == "off":
             self._start()
         elif self.state == "idle":
             self._enter("busy")
-        if transfer is None:
-            self._send()
-        elif self._transfer is transfer:
-            transfer.start(self._onWritten, self._onNotWritten)
+        self._send()
 
     def describe(self, weights=None):
         """Ask for the devices and for what the weights (a path, None: those of the package) say of themselves.
@@ -140,7 +126,7 @@ class EngineProcess:
 
     def stop(self):
         """End the child and wait until it is gone, a second at most. No callback is called."""
-        self._forget()
+        self._request = None
         self._questions = []
         self._process = None
         for process in self._children:
@@ -180,26 +166,19 @@ class EngineProcess:
             if not question.get("sent"):
                 self._write(question)
                 question["sent"] = True
-        if self._request is not None and not self._sent and "path" in self._request:
+        if self._request is not None and not self._sent:
             self._write(self._request)
             self._sent = True
 
     def _write(self, values):
         self._process.write((json.dumps(values) + "\n").encode())
 
-    def _onWritten(self, path):
-        self._request.update(path=path, temporary=True)
-        self._send()
-
-    def _onNotWritten(self, sentence):
-        self._end(self.onError, sentence)
-
     # what the child says
 
     def _onOutput(self, generation):
         if not self._isCurrent(generation):
             return
-        self._buffer += self._process.readAllStandardOutput().data() or b""
+        self._buffer += self._process.readAllStandardOutput().data()
         *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
             if self._isCurrent(generation):
@@ -208,7 +187,7 @@ class EngineProcess:
             self._onLine(self._buffer)
 
     def _onLine(self, line):
-        event = _parse(line)
+        event = parseEvent(line)
         if event is None or (self.state == "starting") != (event.get("event") == "hello"):
             self._log(line[:200])
             self._fail(_("The engine has sent something that is no answer and was ended; the log says what: {log}"))
@@ -227,10 +206,7 @@ class EngineProcess:
         elif kind == "cancelled" or (kind in ("result", "error") and self.state == "cancelling"):
             self._end(self.onCancelled)
         elif kind == "result":
-            detection = event["detection"]
-            if self._transfer is not None:
-                detection = {**detection, "volume": {**detection["volume"], **self._transfer.reference}}
-            self._end(self.onResult, detection)
+            self._end(self.onResult, event["detection"])
         elif kind == "error":
             self._onEngineError(event)
 
@@ -259,10 +235,8 @@ class EngineProcess:
             self._send()
             return
         self.note = ""
-        message = event["message"]
-        if self._transfer is not None:
-            message = message.replace(self._request["path"], self._transfer.name)
-        self._end(self.onError, message)
+        path = self._request["path"]
+        self._end(self.onError, event["message"].replace(path, self._request.get("case") or path))
 
     # how it ends
 
@@ -305,16 +279,11 @@ class EngineProcess:
             self._end(self.onError, sentence.format(log=self.logPath))
 
     def _end(self, callback, *values):
-        """The run is over: what is still to do for it, then `callback`, which may start the next."""
-        self._forget()
+        """The run is over; `callback` may start the next."""
+        self._request = None
         if self.state in ("busy", "cancelling"):
             self._enter("idle")
         callback(*values)
-
-    def _forget(self):
-        transfer, self._transfer, self._request = self._transfer, None, None
-        if transfer is not None:
-            transfer.remove()
 
     def _discard(self):
         process, self._process = self._process, None
@@ -362,19 +331,6 @@ class EngineProcess:
     def _log(self, what):
         with contextlib.suppress(OSError), open(self.logPath, "a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} engine: {what}\n")
-
-
-def _parse(line):
-    """The event on a line, None if there is none; events of a later version have no FIELDS and are let through."""
-    try:
-        event = json.loads(line)
-        if not all(isinstance(event[name], kind) for name, kind in FIELDS.get(event["event"], {}).items()):
-            return None
-        if event["event"] == "result":
-            Detection.from_dict(event["detection"])
-        return event
-    except (ValueError, KeyError, TypeError, BadInputError):
-        return None
 
 
 def _nothing(*values):

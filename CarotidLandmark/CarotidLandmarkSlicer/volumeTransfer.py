@@ -11,8 +11,9 @@ import numpy as np
 import qt
 import slicer
 import vtk
-from CarotidLandmarkLib.errors import BadInputError, CannotRunError, CarotidLandmarkError
 from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import BadInputError, CannotRunError, CarotidLandmarkError
 
 FOLDER_PREFIX = "CarotidLandmark-volume-"
 STALE_S = 24 * 3600

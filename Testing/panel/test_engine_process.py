@@ -1,0 +1,387 @@
+"""EngineProcess with a fake worker that misbehaves in every way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from Testing.host.pythonQtDrive import processEvents, waitUntil
+from Testing.panel.engineHelp import FAKE, REQUEST, childrenOf, isRunning, kill, makeEngines, waitForDeath
+
+PHASES = ["reading", "coarse search", "sampling"]
+makeEngine = pytest.fixture(makeEngines)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def recovers(engine, heard):
+    """Detect works again at once, with an engine that behaves."""
+    engine.arguments = [FAKE]
+    engine.detect(REQUEST)
+    assert heard.waitForEnd()[0] == "Result"
+    assert engine.state == "idle"
+
+
+def test_a_detection_starts_the_engine_which_stays_warm(makeEngine):
+    engine, heard = makeEngine()
+    assert engine.state == "off"
+    engine.detect({**REQUEST, "samples": 7, "seed": 3, "device": "cpu", "weights": "/w.safetensors"})
+    end, detection = heard.waitForEnd()
+    assert end == "Result" and detection["case"] == "Neck of nobody" and detection["volume"]["path"] == REQUEST["path"]
+    assert detection["settings"] == {"samples": 7, "seed": 3, "device": "cpu", "weights": "/w.safetensors"}
+    assert [text for text, _ in heard.named("Progress")] == PHASES
+    assert [state for (state,) in heard.named("StateChanged")] == ["starting", "busy", "idle"]
+    first = childrenOf(engine)
+    engine.detect(REQUEST)
+    assert engine.state == "busy"
+    assert heard.waitForEnd()[0] == "Result"
+    assert childrenOf(engine) == first and engine.note == ""
+
+
+def test_a_second_detection_at_a_time_is_a_fault_of_the_caller(makeEngine):
+    engine, heard = makeEngine("hold")
+    engine.detect(REQUEST)
+    with pytest.raises(RuntimeError, match="under way"):
+        engine.detect(REQUEST)
+    assert heard.ends == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("no start", "while it started"), ("slow start", "did not start in time"), ("old version", "another version")],
+)
+def test_an_engine_that_does_not_start_is_an_error_that_names_the_log(makeEngine, fault, words):
+    engine, heard = makeEngine(fault, startTimeoutS=0.5 if fault == "slow start" else 20)
+    engine.detect(REQUEST)
+    end, sentence = heard.waitForEnd()
+    assert end == "Error" and words in sentence and engine.logPath in sentence and engine.state == "off"
+    if fault == "no start":
+        assert "No module named 'torch'" in Path(engine.logPath).read_text()
+    recovers(engine, heard)
+
+
+def test_a_python_that_is_not_there_is_an_error(makeEngine):
+    engine, heard = makeEngine(command=("/nowhere/PythonSlicer", [], {}))
+    engine.detect(REQUEST)
+    end, sentence = heard.waitForEnd()
+    assert end == "Error" and "cannot be started" in sentence and engine.state == "off"
+    engine.program, engine.environment = sys.executable, dict(os.environ)
+    recovers(engine, heard)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("fault", ["crash", "exit", "hang", "garbage", "foreign"])
+def test_a_fault_in_mid_detection_is_one_error_and_leaves_no_process(makeEngine, fault, phase):
+    engine, heard = makeEngine(fault, phase, heartbeatTimeoutS=1.5 if fault == "hang" else 20)
+    engine.detect(REQUEST)
+    heard.waitForPhase(phase)
+    children = childrenOf(engine)
+    end, sentence = heard.waitForEnd()
+    words = {"hang": "stopped answering", "garbage": "no answer", "foreign": "no answer"}
+    assert end == "Error" and words.get(fault, "crashed") in sentence and engine.logPath in sentence
+    assert engine.state == "off"
+    waitForDeath(children)
+    recovers(engine, heard)
+
+
+def test_a_torrent_without_an_end_of_line_is_cut_off(makeEngine, monkeypatch):
+    from CarotidLandmarkSlicer import engineProcess
+
+    monkeypatch.setattr(engineProcess, "LONGEST_LINE", 2048)
+    engine, heard = makeEngine("torrent", "sampling", heartbeatTimeoutS=20)
+    engine.detect(REQUEST)
+    end, sentence = heard.waitForEnd()
+    assert end == "Error" and "no answer" in sentence
+    assert Path(engine.logPath).stat().st_size < 2048
+
+
+def test_events_of_a_later_version_are_passed_over(makeEngine):
+    engine, heard = makeEngine("future")
+    engine.detect(REQUEST)
+    assert heard.waitForEnd()[0] == "Result"
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_killed_in_mid_detection(makeEngine, phase):
+    engine, heard = makeEngine("hold", phase)
+    engine.detect(REQUEST)
+    heard.waitForPhase(phase)
+    kill(engine._workerPid)
+    end, sentence = heard.waitForEnd()
+    assert end == "Error" and "detect again" in sentence and engine.state == "off"
+    recovers(engine, heard)
+
+
+def test_killed_while_starting(makeEngine):
+    engine, heard = makeEngine("slow start")
+    engine.detect(REQUEST)
+    waitUntil(lambda: childrenOf(engine))
+    kill(childrenOf(engine)[0])
+    assert heard.waitForEnd()[0] == "Error" and engine.state == "off"
+    recovers(engine, heard)
+
+
+def test_killed_while_idle_is_not_worth_a_word(makeEngine):
+    engine, heard = makeEngine()
+    engine.detect(REQUEST)
+    heard.waitForEnd()
+    kill(engine._workerPid)
+    waitUntil(lambda: engine.state == "off")
+    assert len(heard.ends) == 1
+    recovers(engine, heard)
+
+
+@pytest.mark.parametrize("victim", ["launcher", "worker"])
+def test_killed_behind_a_launcher(makeEngine, victim):
+    code = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]) and 1)"
+    engine, heard = makeEngine(command=(sys.executable, ["-c", code, FAKE, "hold"], dict(os.environ)))
+    engine.detect(REQUEST)
+    heard.waitForPhase("reading")
+    launcher, worker = engine._process.processId(), engine._workerPid
+    assert launcher != worker
+    kill(launcher if victim == "launcher" else worker)
+    assert heard.waitForEnd()[0] == "Error"
+    waitForDeath([launcher, worker])
+
+
+def test_a_hanging_worker_behind_a_launcher_is_killed_too(makeEngine):
+    code = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+    engine, heard = makeEngine(
+        command=(sys.executable, ["-c", code, FAKE, "hold"], dict(os.environ)), heartbeatTimeoutS=1.5
+    )
+    engine.detect(REQUEST)
+    heard.waitForPhase("reading")
+    children = childrenOf(engine)
+    os.kill(engine._workerPid, signal.SIGSTOP)
+    end, sentence = heard.waitForEnd()
+    assert end == "Error" and "stopped answering" in sentence
+    waitForDeath(children)
+
+
+def test_a_blocked_application_is_no_hanging_engine(makeEngine):
+    engine, heard = makeEngine("hold", "sampling", heartbeatTimeoutS=0.8)
+    engine.detect(REQUEST)
+    heard.waitForPhase("sampling")
+    for _ in range(3):
+        time.sleep(0.9)
+        processEvents()
+    assert engine.state == "busy" and heard.ends == []
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_cancel_leaves_the_engine_warm(makeEngine, phase):
+    engine, heard = makeEngine("hold", phase)
+    engine.detect(REQUEST)
+    heard.waitForPhase(phase)
+    engine.cancel()
+    assert engine.state == "cancelling"
+    engine.cancel()
+    assert heard.waitForEnd() == ("Cancelled",) and engine.state == "idle"
+    first = childrenOf(engine)
+    engine.detect(REQUEST)
+    waitUntil(lambda: [text for text, _ in heard.named("Progress")].count(phase) == 2)
+    assert childrenOf(engine) == first
+
+
+def test_cancel_while_starting_is_done_at_once_and_the_engine_gets_warm(makeEngine):
+    engine, heard = makeEngine()
+    engine.detect(REQUEST)
+    engine.cancel()
+    assert heard.waitForEnd() == ("Cancelled",)
+    waitUntil(lambda: engine.state == "idle")
+    assert heard.named("Progress") == []
+    recovers(engine, heard)
+
+
+def test_a_result_that_came_too_late_is_cancelled(makeEngine):
+    engine, heard = makeEngine("late result")
+    engine.detect(REQUEST)
+    heard.waitForPhase("sampling")
+    engine.cancel()
+    assert heard.waitForEnd() == ("Cancelled",) and engine.state == "idle"
+
+
+def test_an_engine_that_does_not_heed_cancel_is_killed(makeEngine):
+    engine, heard = makeEngine("stubborn", cancelTimeoutS=0.2)
+    engine.detect(REQUEST)
+    heard.waitForPhase("reading")
+    children = childrenOf(engine)
+    engine.cancel()
+    assert heard.waitForEnd() == ("Cancelled",) and engine.state == "off"
+    waitForDeath(children)
+    recovers(engine, heard)
+
+
+def test_cancel_is_over_within_a_second():
+    from inspect import signature
+
+    from CarotidLandmarkSlicer.engineProcess import EngineProcess
+
+    assert signature(EngineProcess).parameters["cancelTimeoutS"].default < 1
+
+
+def test_killed_while_cancelling_is_cancelled(makeEngine):
+    engine, heard = makeEngine("stubborn", cancelTimeoutS=20)
+    engine.detect(REQUEST)
+    heard.waitForPhase("reading")
+    engine.cancel()
+    kill(engine._workerPid)
+    assert heard.waitForEnd() == ("Cancelled",) and engine.state == "off"
+
+
+def test_an_error_names_the_volume_instead_of_its_file(makeEngine):
+    engine, heard = makeEngine("error")
+    engine.detect(REQUEST)
+    assert heard.waitForEnd() == ("Error", "'Neck of nobody' is no CT.")
+    assert engine.state == "idle"
+
+
+def test_what_does_not_fit_on_the_gpu_is_computed_on_the_cpu(makeEngine):
+    engine, heard = makeEngine("full gpu", "sampling")
+    engine.detect({**REQUEST, "device": "auto"})
+    end, detection = heard.waitForEnd()
+    assert end == "Result" and detection["settings"]["device"] == "cpu"
+    assert "CPU" in engine.note
+    assert any("CPU" in text and fraction == 0.0 for text, fraction in heard.named("Progress"))
+    engine.detect({**REQUEST, "device": "cpu"})
+    heard.waitForEnd()
+    assert engine.note == ""
+
+
+def test_what_fits_nowhere_is_an_error(makeEngine):
+    engine, heard = makeEngine("full")
+    engine.detect({**REQUEST, "device": "cuda:0"})
+    assert heard.waitForEnd() == ("Error", "Memory ran out.")
+    assert engine.note == ""
+
+
+def test_an_idle_engine_ends_by_itself(makeEngine):
+    engine, heard = makeEngine(idleMinutes=0.2 / 60)
+    engine.detect(REQUEST)
+    heard.waitForEnd()
+    children = childrenOf(engine)
+    waitUntil(lambda: engine.state == "off")
+    waitForDeath(children)
+    assert len(heard.ends) == 1
+
+
+def test_describe_tells_the_devices_and_the_weights(makeEngine):
+    engine, heard = makeEngine()
+    engine.describe("/w.safetensors")
+    waitUntil(lambda: heard.named("Description"))
+    assert heard.named("Description") == [([{"device": "cpu", "text": "CPU"}], {"path": "/w.safetensors"})]
+    assert engine.state == "idle"
+    engine.detect(REQUEST)
+    engine.describe()
+    assert heard.waitForEnd()[0] == "Result"
+    waitUntil(lambda: len(heard.named("Description")) == 2)
+
+
+def test_describe_without_an_engine_is_an_error(makeEngine):
+    engine, heard = makeEngine("no start")
+    engine.describe()
+    assert heard.waitForEnd()[0] == "Error"
+
+
+@pytest.mark.parametrize("fault", ["", "hold", "stubborn", "slow start", "hang"])
+def test_stop_leaves_no_process_and_calls_nobody(makeEngine, fault):
+    engine, heard = makeEngine(fault)
+    engine.detect(REQUEST)
+    if fault == "":
+        heard.waitForEnd()
+    elif fault != "slow start":
+        heard.waitForPhase("reading")
+    waitUntil(lambda: childrenOf(engine))
+    children = childrenOf(engine)
+    before = list(heard.events)
+    engine.stop()
+    assert [pid for pid in children if isRunning(pid)] == []
+    assert engine.state == "off" and heard.events == before
+    processEvents()
+    assert heard.events == before
+    recovers(engine, heard)
+
+
+def test_stop_without_a_start(makeEngine):
+    engine, heard = makeEngine()
+    engine.stop()
+    assert engine.state == "off" and heard.events == []
+
+
+def test_each_start_has_its_own_log_and_the_one_before_is_kept(makeEngine):
+    engine, heard = makeEngine("crash")
+    engine.detect(REQUEST)
+    heard.waitForEnd()
+    recovers(engine, heard)
+    now, before = Path(engine.logPath).read_text(), Path(engine.logPath + ".1").read_text()
+    assert "the fake engine starts" in now and "crashed" not in now
+    assert "the fake engine starts" in before and "crashed" in before
+    assert "nobody" not in now + before
+
+
+def test_without_a_place_for_its_log_the_engine_works(makeEngine):
+    engine, heard = makeEngine()
+    engine.logPath = "/proc/nowhere/engine.log"
+    engine.detect(REQUEST)
+    assert heard.waitForEnd()[0] == "Result"
+
+
+def test_callbacks_may_start_the_next_run(makeEngine):
+    engine, heard = makeEngine("crash")
+
+    def again(sentence):
+        heard.events.append(("Error", (sentence,)))
+        engine.arguments = [FAKE]
+        engine.detect(REQUEST)
+
+    engine.onError = again
+    engine.detect(REQUEST)
+    waitUntil(lambda: len(heard.ends) == 2)
+    assert [end[0] for end in heard.ends] == ["Error", "Result"]
+
+
+def test_a_killed_application_leaves_no_engine(tmp_path):
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from Testing.host.pythonQt import installQtHost
+from Testing.host.pythonQtDrive import waitUntil
+host = installQtHost()
+from CarotidLandmarkSlicer.engineProcess import EngineProcess
+engine = EngineProcess(sys.executable, [{FAKE!r}, "hold"], dict(os.environ), {str(tmp_path / "engine.log")!r})
+texts = []
+engine.onProgress = lambda text, fraction: texts.append(text)
+engine.detect({REQUEST!r})
+waitUntil(lambda: texts)
+print(engine._workerPid, flush=True)
+waitUntil(lambda: False, 60)
+"""
+    application = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with application:
+        worker = int(application.stdout.readline())
+        assert isRunning(worker)
+        application.kill()
+    waitForDeath([worker])
+
+
+def test_the_command_is_the_applications_python_with_a_clean_environment(qtHost, tmp_path, monkeypatch):
+    import slicer
+    from CarotidLandmarkSlicer.engineProcess import engineCommand
+
+    launcher = tmp_path / "PythonSlicer"
+    launcher.write_text("#!/bin/sh\n")
+    launcher.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/application")
+    startup = {"HOME": "/home/someone", "PYTHONPATH": "/somewhere/else"}
+    monkeypatch.setattr(slicer.app, "startupEnvironment", lambda: None, raising=False)
+    monkeypatch.setattr(slicer.util, "startupEnvironment", lambda: startup)
+    program, arguments, environment = engineCommand()
+    assert program == str(launcher)
+    assert arguments == ["-m", "CarotidLandmarkLib.detect.worker", "--exit-with-parent"]
+    assert environment["PYTHONPATH"] == str(ROOT) and environment["HOME"] == "/home/someone"
+    assert "LD_LIBRARY_PATH" not in environment
+    assert startup["PYTHONPATH"] == "/somewhere/else"
