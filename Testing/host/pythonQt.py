@@ -5,6 +5,7 @@
 ``qtHost`` calls after each test.
 """
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -102,6 +103,12 @@ class QtHost:
         self.dialogs.reset()
 
 
+def _keepNone():
+    """PySide6 6.12 takes a reference from None at each call without a result: a crash before Python 3.12."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
 def _installQt():
     qt, ctk = QtModule("qt"), types.ModuleType("ctk")
     for cls in (*pythonQtCtk.CLASSES, *pythonQtCtkInputs.CLASSES):
@@ -183,6 +190,7 @@ def installQtHost():
 
         if not hasattr(slicer, "app"):
             mrmlHost.bootSlicer()
+        _keepNone()
         _host = QtHost()
         _installSlicer(_host, _installQt())
     return _host
