@@ -1,5 +1,6 @@
 """Designer files: loaded by Qt's own loader, after a check of all that the loader would only warn of."""
 
+import functools
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -29,6 +30,12 @@ def _className(name):
     return found
 
 
+@functools.cache  # PySide6 may give a class's meta object away only once
+def _properties(cls):
+    meta = cls.staticMetaObject
+    return {meta.property(index).name() for index in range(meta.propertyCount())}
+
+
 def _checkWidgets(root):
     declared = {each.findtext("class"): each.findtext("header") for each in root.iter("customwidget")}
     names = [each.get("name") for each in root.iter("widget")] + [each.get("name") for each in root.iter("layout")]
@@ -41,9 +48,8 @@ def _checkWidgets(root):
             raise UiError(f"{name}: class {element.get('class')} has no <customwidget> entry")
         if name in _UNSAFE_NAMES:
             raise UiError(f"{name}: children of ctk's widgets have this name, choose another")
-        meta = cls.staticMetaObject
         for prop in element.findall("property"):
-            if prop.get("stdset") != "0" and meta.indexOfProperty(prop.get("name")) < 0:
+            if prop.get("stdset") != "0" and prop.get("name") not in _properties(cls):
                 raise UiError(f"{name}: {element.get('class')} has no property '{prop.get('name')}'")
     for element in root.iter("layout"):
         for prop in element.findall("property"):
