@@ -1,7 +1,6 @@
 """What a name means on a Qt object, looked up in PythonQt's order: property, signal or method, enumeration."""
 
 import enum
-import functools
 import types
 
 from PySide6.QtCore import QMetaMethod, QObject, QTimer
@@ -42,6 +41,7 @@ _NOT_FOR_MODULES = {
 }
 
 staticOverrides = {}  # (class, method) -> function(*arguments)
+_kinds = {}
 overrides = {}  # (class, method) -> function(pyside, *arguments)
 
 
@@ -57,9 +57,13 @@ def notForModules(pysideClass, name):
 def member(pyside, name):
     """A kind ("Property", "Signal", "Slot", ...; None: no such name) and, for a property, its QMetaProperty."""
     cls = type(pyside)
+    if name == "name" and isinstance(pyside, QObject) and pyside.metaObject().indexOfProperty("name") < 0:
+        name = "objectName"
     if notForModules(cls, name):
         raise AttributeError(f"{cls.__name__}.{name} is not the same in PythonQt with Qt 5 and with Qt 6")
-    kind = _kind(cls, name)
+    if (cls, name) not in _kinds:
+        _kinds[cls, name] = _kind(pyside, name)
+    kind = _kinds[cls, name]
     if kind == "Property":
         meta = pyside.metaObject()
         return kind, meta.property(meta.indexOfProperty(name))
@@ -67,11 +71,11 @@ def member(pyside, name):
     return "Dynamic property" if name in [bytes(each).decode() for each in dynamic] else kind, None
 
 
-@functools.cache
-def _kind(cls, name):
-    if issubclass(cls, QObject):
-        meta = cls.staticMetaObject
-        if meta.indexOfProperty(name) >= 0 and not (name == "singleShot" and issubclass(cls, QTimer)):
+def _kind(pyside, name):
+    cls = type(pyside)
+    if isinstance(pyside, QObject):
+        meta = pyside.metaObject()  # not staticMetaObject, which PySide6 spoils where an object is deleted
+        if meta.indexOfProperty(name) >= 0 and not (name == "singleShot" and isinstance(pyside, QTimer)):
             return "Property"
         methods = [meta.method(index) for index in range(meta.methodCount())]
         kinds = {method.methodType() for method in methods if bytes(method.name()).decode() == name}

@@ -138,7 +138,7 @@ class Wrapper(metaclass=QtClass):
 
     def __setattr__(self, name, value):
         pyside = alive(self)
-        kind, metaProperty = member(pyside, _mapped(pyside, name))
+        kind, metaProperty = member(pyside, name)
         if kind == "Property":
             if not metaProperty.isWritable():
                 raise AttributeError(f"Property '{name}' of {type(self).__name__} object is not writable")
@@ -206,12 +206,7 @@ def wrap(pyside, cls=None):
     return _wrappers[id(pyside)]
 
 
-def _mapped(pyside, name):
-    return "objectName" if name == "name" and isQObject(pyside) else name
-
-
 def _attribute(pyside, cls, name):
-    name = _mapped(pyside, name)
     if name in ("exec", "raise", "print"):
         raise AttributeError(f"write {name}_, which PythonQt has in every version, not {name}")
     target = name[:-1] if name in ("exec_", "raise_", "print_") else name

@@ -1,6 +1,5 @@
 """Designer files: loaded by Qt's own loader, after a check of all that the loader would only warn of."""
 
-import functools
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -30,10 +29,12 @@ def _className(name):
     return found
 
 
-@functools.cache  # PySide6 may give a class's meta object away only once
-def _properties(cls):
-    meta = cls.staticMetaObject
-    return {meta.property(index).name() for index in range(meta.propertyCount())}
+def _properties(cls, onlyOwn=False):
+    widget = cls()  # PySide6 spoils a class's staticMetaObject where an object of the class is deleted
+    meta = widget.metaObject()
+    return {
+        meta.property(index).name() for index in range(meta.propertyOffset() if onlyOwn else 0, meta.propertyCount())
+    }
 
 
 def _checkWidgets(root):
@@ -48,8 +49,9 @@ def _checkWidgets(root):
             raise UiError(f"{name}: class {element.get('class')} has no <customwidget> entry")
         if name in _UNSAFE_NAMES:
             raise UiError(f"{name}: children of ctk's widgets have this name, choose another")
+        known = _properties(cls) | ({"orientation"} if element.get("class") == "Line" else set())
         for prop in element.findall("property"):
-            if prop.get("stdset") != "0" and prop.get("name") not in _properties(cls):
+            if prop.get("stdset") != "0" and prop.get("name") not in known:
                 raise UiError(f"{name}: {element.get('class')} has no property '{prop.get('name')}'")
     for element in root.iter("layout"):
         for prop in element.findall("property"):
@@ -66,13 +68,8 @@ def _checkEnumerations(root):
                 names = value.text.split("|")
                 if any(name.count("::") > 1 for name in names):
                     raise UiError(f"{element.get('name')}: Qt 5 does not know {value.text}, leave the type out")
-                if standIn and standIn.staticMetaObject.indexOfProperty(prop.get("name")) in _own(standIn):
+                if standIn and prop.get("name") in _properties(standIn, onlyOwn=True):
                     value.tag, value.text = "number", str(sum(enumMember(standIn, n.split("::")[-1]) for n in names))
-
-
-def _own(cls):
-    meta = cls.staticMetaObject
-    return range(meta.propertyOffset(), meta.propertyCount())
 
 
 def _takeConnections(root):
