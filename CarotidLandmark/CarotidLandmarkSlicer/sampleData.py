@@ -1,6 +1,5 @@
 """Sample data: a phantom that the library makes on this computer, when it is first asked for."""
 
-import importlib.util
 import os
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.errors import CannotRunError, CarotidLandmarkError
 
 from .engineProcess import engineCommand
+from .installation import missingPackages
 
 NAME = "Carotid CTA phantom"
 NODE_NAME = "CarotidCTAPhantom"
@@ -55,7 +55,7 @@ def _onClicked(source):
 
 
 def _makePhantom(path):
-    if importlib.util.find_spec("torch") is None:
+    if missingPackages():
         raise CannotRunError(
             _("The phantom is made with PyTorch, which is not installed: press Detect in Carotid Landmark once.")
         )

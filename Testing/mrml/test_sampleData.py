@@ -60,7 +60,7 @@ def testAFailureIsASentenceAndLeavesNothing(sampleData, cache, monkeypatch):
 
 
 def testWithoutTorchNothingIsStarted(sampleData, cache, monkeypatch):
-    monkeypatch.setattr(sampleData.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sampleData, "missingPackages", lambda: ["torch"])
     with pytest.raises(CannotRunError, match="press Detect"):
         sampleData.loadPhantom()
 

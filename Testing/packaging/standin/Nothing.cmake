@@ -1,0 +1,1 @@
+# Slicer does more here; nothing of it concerns which files are installed.
