@@ -76,8 +76,7 @@ class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
-        if self.parent.isEntered:  # after Reload
-            self.enter()
+        self.enterAgain()  # after Reload
 
     def enter(self):
         self.panel.show(self.logic.parameterNode())
@@ -88,6 +87,7 @@ class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         if self.panel is not None:
             self.panel.leave()
+            self.panel = None
             self.removeObservers()
             self.logic.close()
 
@@ -101,7 +101,10 @@ class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.leave()
 
     def onSceneReady(self, caller, event):
-        if self.parent.isEntered:
+        qt.QTimer.singleShot(0, self.enterAgain)  # the volume selector learns of loaded nodes after this event
+
+    def enterAgain(self):
+        if self.panel is not None and self.parent.isEntered:
             self.enter()
 
 

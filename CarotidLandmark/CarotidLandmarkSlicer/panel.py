@@ -1,6 +1,5 @@
 """The whole panel: its parts, what the parameter node says, and which volume is selected."""
 
-
 import vtk
 from slicer.util import VTKObservationMixin
 
@@ -145,7 +144,7 @@ class Panel(VTKObservationMixin):
         """Go to what needs to be looked at first."""
         self.updateLandmarks()
         if landmarkNode is self.landmarks.landmarkNode:
-            self.landmarks.show(self.landmarks.table.sides[0])
+            self.landmarks.showFirst()
 
     def onAdvancedCollapsed(self, collapsed):
         """Look for what the section shows only once it is open."""

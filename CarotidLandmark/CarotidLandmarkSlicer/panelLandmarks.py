@@ -102,12 +102,14 @@ class LandmarkPanel:
             return
         selected = self.table.selectedSide()
         start = sides.index(selected) if selected else (-1 if count > 0 else 0)
-        self.show(sides[(start + count) % len(sides)])
-
-    def show(self, side):
-        """Select that landmark and go there."""
+        side = sides[(start + count) % len(sides)]
         self.table.select(side)
         self.jumpTo(side)
+
+    def showFirst(self):
+        """Select the landmark that needs to be looked at first, and go there if it has a place."""
+        self.table.select(self.table.sides[0])
+        self.landmarkScene.jumpTo(self.landmarkNode, self.table.sides[0])
 
     def jumpTo(self, side):
         """Show that landmark in all views."""

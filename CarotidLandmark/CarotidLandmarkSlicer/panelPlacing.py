@@ -53,8 +53,9 @@ class PointPlacing:
         interaction.RemoveObserver(tag)
         if interaction.GetCurrentInteractionMode() == interaction.Place:
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-        if slicer.mrmlScene.IsNodePresent(self.helper):
-            slicer.mrmlScene.RemoveNode(self.helper)
+        for node in (self.helper.GetDisplayNode(), self.helper):
+            if node is not None and slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
         self.helper = self.observation = None
         self.onEnded()
 

@@ -29,9 +29,10 @@ class LandmarkTable:
             table.horizontalHeaderItem(column).setToolTip(tip)
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(2, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         header.setHighlightSections(False)
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setMinimumSectionSize(26)
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         table.connect("cellClicked(int,int)", self._clicked)
 

@@ -2,6 +2,15 @@
 
 from slicer.i18n import tr as _
 
+DETECT_STYLE = """
+QPushButton { background: palette(highlight); color: palette(highlighted-text); border-radius: 4px; padding: 6px; }
+QPushButton:hover { border: 1px solid palette(highlighted-text); }
+QPushButton:pressed { padding-top: 8px; }
+QPushButton:disabled { background: palette(midlight); color: palette(mid); }
+"""
+MESSAGE_STYLE = """
+QLabel {{ border-style: solid; border-width: 0px 0px 0px 4px; border-color: {color}; padding: 2px 0px 2px 6px; }}
+"""
 MESSAGE_COLORS = {False: "#2f80ed", True: "#d64545"}
 
 
@@ -23,6 +32,7 @@ class WorkPanel:
         """Show the run as it is now."""
         ui, run = self.ui, self.run
         ui.detectButton.text = _("Cancel") if run.busy else _("Detect")
+        ui.detectButton.styleSheet = "" if run.busy else DETECT_STYLE
         ui.detectButton.enabled = not run.cancelling if run.busy else self.fits
         if run.busy:
             ui.detectButton.toolTip = _("Stop; nothing changes in the scene.")
@@ -36,6 +46,4 @@ class WorkPanel:
             ui.stepLabel.text = run.text
         ui.messageLabel.text = run.message
         ui.messageLabel.visible = bool(run.message)
-        ui.messageLabel.styleSheet = (
-            f"QLabel {{ border-left: 4px solid {MESSAGE_COLORS[run.failed]}; padding: 2px 0px 2px 8px; }}"
-        )
+        ui.messageLabel.styleSheet = MESSAGE_STYLE.format(color=MESSAGE_COLORS[run.failed])

@@ -1,0 +1,67 @@
+"""Rooms of the module that do what a test says: an engine that answers when it is told to, an installation."""
+
+from types import SimpleNamespace
+
+from Testing.host.samples import sampleDetection
+
+
+class ScriptedEngine:
+    """Has the interface of EngineProcess; the test lets it answer. request is that of the detection under way."""
+
+    def __init__(self, logPath="/nowhere/engine.log"):
+        self.logPath = logPath
+        self.state = "off"
+        self.note = ""
+        self.request = self.transfer = None
+        self.requests = []
+        self.stopped = self.described = 0
+        self.onProgress = self.onResult = self.onError = self.onCancelled = None
+        self.onStateChanged = self.onDescription = None
+
+    def detect(self, request, transfer=None):
+        assert self.request is None
+        self.requests.append(request)
+        self.request, self.transfer = request, transfer
+        self._enter("busy")
+
+    def describe(self, weights=None):
+        self.described += 1
+
+    def cancel(self):
+        if self.request is not None:
+            self._enter("cancelling")
+
+    def stop(self):
+        self.request = None
+        self.state = "off"
+        self.stopped += 1
+
+    def progress(self, text, fraction):
+        self.onProgress(text, fraction)
+
+    def finish(self, detection=None):
+        """The result has come, or the cancellation has worked."""
+        if self.state == "cancelling":
+            self._end(self.onCancelled)
+        else:
+            self._end(self.onResult, detection or sampleDetection())
+
+    def fail(self, message):
+        self._end(self.onError, message)
+
+    def _end(self, callback, *values):
+        self.request = None
+        self._enter("idle")
+        callback(*values)
+
+    def _enter(self, state):
+        self.state = state
+        self.onStateChanged(state)
+
+
+def installed(ok=True, reason=""):
+    """An installation that has all it needs, or fails for a reason."""
+    return SimpleNamespace(
+        missingPackages=lambda: [] if ok else ["torch"],
+        install=lambda ask: SimpleNamespace(ok=ok, reason=reason),
+    )

@@ -1,0 +1,119 @@
+"""The module's logic without a panel, its rooms given by the test."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from Testing.host.mrmlHost import REPOSITORY, slicer
+from Testing.host.samples import addCtVolume
+from Testing.panel.fakeRooms import ScriptedEngine, installed
+from Testing.panel.panelHelp import deleteNode
+
+
+@pytest.fixture
+def makeLogic(qtHost):
+    logics = []
+    module = qtHost.loadModule(str(REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"))
+
+    def make(**rooms):
+        rooms = {"engine": ScriptedEngine(), "installation": installed(), "transferVolume": lambda node: node, **rooms}
+        logics.append(sys.modules[module.name].CarotidLandmarkLogic(**rooms))
+        return logics[-1]
+
+    yield make
+    for logic in logics:
+        logic.close()
+
+
+def test_detect_review_and_export_without_a_panel(makeLogic, tmp_path):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    found = []
+    logic.onDetected = found.append
+    logic.startDetection(volume, logic.parameterNode())
+    assert logic.run.busy and logic.engine.transfer is volume
+    logic.engine.finish()
+    assert not logic.run.busy and found == [logic.landmarkScene.landmarkNode(volume)]
+    logic.landmarkScene.accept(found[0], "left")
+    logic.exporter.export(found[0], str(tmp_path), "QA")
+    assert logic.exporter.countCases(str(tmp_path)) == 1
+
+
+def test_a_second_start_while_busy_is_ignored(makeLogic):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    logic.startDetection(volume, logic.parameterNode())
+    logic.startDetection(addCtVolume("Other"), logic.parameterNode())
+    assert len(logic.engine.requests) == 1 and logic.run.volumeNode is volume
+
+
+def test_a_volume_that_does_not_fit_is_refused_in_words(makeLogic):
+    logic = makeLogic()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    for volume in (None, node):
+        logic.startDetection(volume, logic.parameterNode())
+        assert logic.run.failed and logic.run.message.endswith(".")
+    assert logic.engine.requests == []
+
+
+def test_an_installation_that_failed_leaves_its_reason(makeLogic):
+    logic = makeLogic(installation=installed(False, "PyTorch was not installed, since you declined."))
+    logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
+    assert logic.run.message == "PyTorch was not installed, since you declined." and logic.run.failed
+    assert not logic.run.busy and logic.engine.requests == []
+    assert logic.engine.described == 0
+
+
+def test_the_question_of_the_installation_is_asked_once(makeLogic, qtHost):
+    asked = []
+
+    def install(ask):
+        asked.append(ask("torch, 200 MB. Install?"))
+        return SimpleNamespace(ok=asked[-1], reason="declined")
+
+    logic = makeLogic(installation=SimpleNamespace(install=install, missingPackages=lambda: ["torch"]))
+    for answer, busy in (("Cancel", False), ("Ok", True)):
+        qtHost.dialogs.answer(answer)
+        logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
+        assert logic.run.busy == busy
+    assert asked == [False, True]
+    assert "torch, 200 MB" in qtHost.dialogs.shown[0].text
+
+
+def test_the_volume_deleted_without_a_panel(makeLogic):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    logic.startDetection(volume, logic.parameterNode())
+    deleteNode(volume)
+    logic.engine.finish()
+    assert logic.run.message == "Neck was deleted, so its detection was dropped."
+
+
+def test_detect_again_updates_the_same_node(makeLogic):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    nodes = set()
+    for _ in range(2):
+        logic.startDetection(volume, logic.parameterNode())
+        logic.engine.finish()
+        nodes.add(logic.landmarkScene.landmarkNode(volume).GetID())
+        count = slicer.mrmlScene.GetNumberOfNodes()
+    assert len(nodes) == 1 and slicer.mrmlScene.GetNumberOfNodes() == count
+
+
+def test_no_room_is_imported_that_needs_torch(makeLogic):
+    makeLogic()
+    assert "torch" not in sys.modules and "safetensors" not in sys.modules
+
+
+def test_closing_stops_the_engine_in_the_middle(makeLogic):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    logic.startDetection(volume, logic.parameterNode())
+    logic.close()
+    assert logic.engine.stopped == 1 and logic.Observations == [] and not logic.run.busy
+
+
+def test_sample_data_is_offered_when_the_application_has_started(makeLogic, qtHost, monkeypatch):
+    from CarotidLandmarkSlicer import sampleData
+
+    offered = []
+    monkeypatch.setattr(sampleData, "register", lambda: offered.append(True))
+    qtHost.completeStartup()
+    assert offered

@@ -1,0 +1,112 @@
+"""The advanced section: devices, weights and their card, the engine's state and log."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+from CarotidLandmarkSlicer.panelWeights import bundledWeights, readWeights
+
+from CarotidLandmarkLib.errors import BadInputError
+from Testing.host.pythonQtDrive import click
+from Testing.panel.panelHelp import openModule
+
+opened = pytest.fixture(openModule)
+
+
+@pytest.fixture
+def advanced(opened):
+    opened.ui.advancedSection.collapsed = False
+    return opened
+
+
+@pytest.fixture
+def weights(tmp_path):
+    return str(shutil.copy(bundledWeights(), tmp_path / "mine.safetensors"))
+
+
+def test_the_card_of_the_bundled_weights_is_in_view(advanced):
+    text = advanced.ui.cardLabel.text
+    assert "default 0.1.0" in text and "phantoms" in text and "Never shown a real scan." in text
+    assert "`" not in text and "*" not in text
+    with open(bundledWeights(), "rb") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == advanced.ui.cardLabel.toolTip
+
+
+def test_a_file_is_used_with_the_checksum_it_was_chosen_with(advanced, weights):
+    advanced.ui.weightsEdit.currentPath = weights
+    assert "default 0.1.0" in advanced.ui.cardLabel.text and "not known" in advanced.ui.cardLabel.text
+    click(advanced.ui.detectButton)
+    assert advanced.engine.requests[0]["weights"] == weights
+    advanced.engine.finish()
+    with open(weights, "ab") as file:
+        file.write(b"\0")
+    click(advanced.ui.detectButton)
+    assert "has changed since it was chosen" in advanced.message and advanced.run.failed
+    assert len(advanced.engine.requests) == 1 and not advanced.run.busy
+    advanced.ui.weightsEdit.currentPath = ""
+    click(advanced.ui.detectButton)
+    assert advanced.engine.requests[1]["weights"] is None
+
+
+def test_a_file_that_a_manifest_lists_must_match_it(weights, tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"mine.safetensors": "0" * 64}))
+    with pytest.raises(BadInputError, match="does not match its checksum"):
+        readWeights(weights)
+    manifest.write_text(json.dumps({"mine.safetensors": readWeights("").sha256}))
+    assert readWeights(weights).name == "default"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 8, b"\x02" + b"\0" * 7 + b"{}", b"just some text, longer than a header"]
+)
+def test_what_holds_no_weights_is_refused_in_words(advanced, tmp_path, content):
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    advanced.ui.weightsEdit.currentPath = str(path)
+    assert "holds no weights of CarotidLandmark" in advanced.ui.cardLabel.text
+    click(advanced.ui.detectButton)
+    assert "holds no weights" in advanced.message and not advanced.run.busy
+
+
+def test_a_file_that_is_not_there_is_said(advanced, tmp_path):
+    advanced.ui.weightsEdit.currentPath = str(tmp_path / "gone.safetensors")
+    assert "cannot be read" in advanced.ui.cardLabel.text
+
+
+def test_devices_come_from_the_engine_once_the_section_is_open(opened):
+    assert opened.engine.described == 0
+    opened.ui.advancedSection.collapsed = False
+    assert opened.engine.described == 1
+    opened.engine.onDescription([{"device": "cuda:0", "text": "A GPU, 8 GB"}, {"device": "cpu", "text": "CPU"}], {})
+    opened.ui.deviceCombo.currentIndex = 1
+    click(opened.ui.detectButton)
+    assert opened.engine.requests[0]["device"] == "cuda:0"
+
+
+def test_devices_are_not_asked_for_before_the_packages_are_there(opened):
+    opened.logic.installation.missingPackages = lambda: ["torch"]
+    opened.ui.advancedSection.collapsed = False
+    assert opened.engine.described == 0
+
+
+def test_the_state_of_the_engine_in_words(advanced):
+    label = advanced.ui.engineLabel
+    assert label.text == "not running"
+    click(advanced.ui.detectButton)
+    assert label.text == "working"
+    click(advanced.ui.detectButton)
+    assert label.text == "cancelling"
+    advanced.engine.finish()
+    assert label.text == "ready"
+
+
+def test_the_log_is_opened(advanced, tmp_path):
+    assert not advanced.ui.logButton.enabled
+    log = tmp_path / "engine.log"
+    log.write_text("started")
+    advanced.engine.logPath = str(log)
+    advanced.panel.updateWork()
+    click(advanced.ui.logButton)
+    assert advanced.host.dialogs.shown[-1].text == log.as_uri()
