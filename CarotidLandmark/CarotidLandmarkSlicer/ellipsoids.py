@@ -143,6 +143,7 @@ def _addNode(record, side):
     node.SetAttribute(_CONFIDENCE, repr(float(display["confidence"])))
     node.SetAttribute(_COLOR_BY_STATUS, "1" if display["colorByStatus"] else "0")
     node.SetSelectable(False)
+    node.SetAndObserveMesh(vtk.vtkPolyData())
     node.CreateDefaultDisplayNodes()
     displayNode = node.GetDisplayNode()
     displayNode.SetOpacity(display["opacity"])

@@ -110,10 +110,6 @@ def removeEmptyFolders(scene):
     for folder in [
         item for item in _children(hierarchy, hierarchy.GetSceneItemID(), True) if _isFolder(hierarchy, item)
     ]:
-        children = _children(hierarchy, folder)
-        for child in children:
-            if hierarchy.GetItemDataNode(child) is None:
-                hierarchy.RemoveItem(child)
         if not _children(hierarchy, folder):
             hierarchy.RemoveItem(folder)
 

@@ -1,7 +1,7 @@
 """Boots Slicer's MRML libraries (the package slicer-core) as the application would, without its GUI.
 
 ``bootSlicer()`` sets what the application sets: ``slicer.app``, ``slicer.mrmlScene`` and ``slicer.modules``, with which
-``slicer.util`` loads and saves nodes and scenes. The modules of ``CarotidLandmark/`` can be imported afterwards.
+``slicer.util`` loads and saves nodes and scenes. The modules of ``CarotidLandmark/`` can be imported after this one.
 """
 
 import atexit
@@ -18,6 +18,14 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed (pip
 vtk = pytest.importorskip("vtk", reason="vtk is not installed (pip install carotid-landmark[test])")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "CarotidLandmark"), str(REPOSITORY)]
+
+try:
+    importlib.import_module("slicer.i18n")
+except ImportError:
+    slicer.i18n = types.ModuleType("slicer.i18n")
+    slicer.i18n.tr = lambda text: text
+    sys.modules["slicer.i18n"] = slicer.i18n
 
 # In the order in which the application's modules depend on each other.
 _MODULES = {
@@ -159,6 +167,7 @@ class MrmlHost:
         self.interactionNode = self.applicationLogic.GetInteractionNode()
         nodes = [self.scene.GetNthNode(index) for index in range(self.scene.GetNumberOfNodes())]
         self._applicationNodes = {node.GetID() for node in nodes}
+        self._followInSubjectHierarchy()
         slicer.app = Application(self)
         slicer.mrmlScene = self.scene
         slicer.modules = types.SimpleNamespace(
@@ -167,6 +176,29 @@ class MrmlHost:
                 for name, logic in self.logics.items()
             }
         )
+
+    def _followInSubjectHierarchy(self):
+        """Give data nodes an item while they are in the scene, as the subject hierarchy's GUI does."""
+        scene, classes = self.scene, ("vtkMRMLDisplayableNode", "vtkMRMLTransformNode", "vtkMRMLTableNode")
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def onNodeAdded(caller, event, node):
+            if scene.IsImporting() or node.GetHideFromEditors() or not any(map(node.IsA, classes)):
+                return
+            hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def onNodeAboutToBeRemoved(caller, event, node):
+            if scene.IsClosing() or not any(map(node.IsA, classes)):
+                return
+            hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+            item = hierarchy.GetItemByDataNode(node)
+            if item:
+                hierarchy.RemoveItem(item, False, False)
+
+        scene.AddObserver(scene.NodeAddedEvent, onNodeAdded)
+        scene.AddObserver(scene.NodeAboutToBeRemovedEvent, onNodeAboutToBeRemoved)
 
     def _startRemoteIO(self):
         self._cache = slicer.vtkCacheManager()
@@ -200,15 +232,6 @@ def bootSlicer():
     """Return this process's host with an empty scene; the first call boots it."""
     global _host
     if _host is None:
-        try:
-            importlib.import_module("slicer.i18n")
-        except ImportError:
-            i18n = types.ModuleType("slicer.i18n")
-            i18n.tr = lambda text: text
-            sys.modules["slicer.i18n"] = slicer.i18n = i18n
-        for folder in (REPOSITORY / "CarotidLandmark", REPOSITORY):
-            if str(folder) not in sys.path:
-                sys.path.insert(0, str(folder))
         _host = MrmlHost()
     _host.reset()
     return _host

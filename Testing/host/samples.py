@@ -11,7 +11,7 @@ RIGHT_COVARIANCE = np.diag([4.0, 2.0, 9.0])
 
 
 def addCtVolume(name="CT", size=(60, 50, 40), spacing=2.0, lps=(-60.0, -60.0, 0.0)):
-    """Add a volume of random HU around soft tissue with air at its border; size (nx, ny, nz), first voxel at ``lps``."""
+    """Add a volume of random soft tissue with air at one side; size (nx, ny, nz), its first voxel at ``lps``."""
     array = np.random.default_rng(0).normal(40, 60, size[::-1]).astype(np.int16)
     array[:, :5] = -1000
     ijkToRas = np.diag([-spacing, -spacing, spacing, 1.0])

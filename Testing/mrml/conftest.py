@@ -3,6 +3,8 @@ import pytest
 from Testing.host.mrmlHost import bootSlicer
 from Testing.host.samples import addCtVolume, sampleDetection
 
+from CarotidLandmarkSlicer.landmarkScene import LandmarkScene  # isort: skip (the host puts it on the path)
+
 
 @pytest.fixture
 def host():
@@ -11,8 +13,6 @@ def host():
 
 @pytest.fixture
 def landmarkScene(host):
-    from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
-
     landmarkScene = LandmarkScene(host.scene)
     yield landmarkScene
     landmarkScene.unobserve()

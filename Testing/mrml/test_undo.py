@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from CarotidLandmarkSlicer.landmarkScene import rasFromLps
+
+from Testing.host.mrmlHost import slicer
+from Testing.host.samples import LEFT_LPS, sampleDetection
+
+
+def snapshot(landmarkScene, node):
+    reviews = landmarkScene.reviews(node)
+    polyData = node.GetNodeReference("CarotidLandmark.Ellipsoid.left").GetPolyData()
+    return [
+        (review.decision, review.ras if review.ras is None else review.ras.tolist()) for review in reviews.values()
+    ] + [polyData.GetNumberOfPoints(), polyData.GetBounds()]
+
+
+STEPS = {
+    "accept": lambda scene, node: scene.accept(node, "left"),
+    "missing": lambda scene, node: scene.markMissing(node, "left"),
+    "place": lambda scene, node: scene.place(node, "left", [1.0, 2.0, 3.0]),
+    "detect": lambda scene, node: scene.applyDetection(scene.volumeNode(node), sampleDetection(left=LEFT_LPS - 4)),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_is_undone_and_redone_by_itself(step, landmarks, landmarkScene):
+    landmarkScene.place(landmarks, "right", [9.0, 8.0, 7.0])
+    before = snapshot(landmarkScene, landmarks)
+    STEPS[step](landmarkScene, landmarks)
+    after = snapshot(landmarkScene, landmarks)
+    assert after != before
+    assert landmarkScene.undo()
+    assert snapshot(landmarkScene, landmarks) == before
+    assert landmarkScene.redo()
+    assert snapshot(landmarkScene, landmarks) == after
+    assert not landmarkScene.redo()
+
+
+def test_back_to_the_prediction_is_a_step(landmarks, landmarkScene):
+    landmarkScene.place(landmarks, "left", [1.0, 2.0, 3.0])
+    landmarkScene.restorePrediction(landmarks, "left")
+    assert landmarkScene.undo()
+    review = landmarkScene.reviews(landmarks)["left"]
+    assert review.decision == "moved"
+    np.testing.assert_allclose(review.ras, [1, 2, 3])
+
+
+def test_undoing_the_first_detection_leaves_nothing_behind(landmarkScene, volume, host):
+    landmarkScene.applyDetection(volume, sampleDetection())
+    landmarkScene.accept(landmarkScene.landmarkNode(volume), "left")
+    assert landmarkScene.undo() and landmarkScene.undo()
+    assert landmarkScene.landmarkNode(volume) is None
+    assert not slicer.util.getNodesByClass("vtkMRMLModelNode")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
+    assert hierarchy.GetNumberOfItemChildren(hierarchy.GetItemByDataNode(volume)) == 0
+    assert landmarkScene.redo() and landmarkScene.redo()
+    node = landmarkScene.landmarkNode(volume)
+    assert landmarkScene.reviews(node)["left"].chip == "accepted"
+    assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 2
+    hierarchy.GetItemChildren(hierarchy.GetItemByDataNode(volume), children := [])
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == children[0]
+
+
+def test_a_decision_that_changes_nothing_is_no_step(landmarks, landmarkScene):
+    landmarkScene.accept(landmarks, "left")
+    landmarkScene.accept(landmarks, "left")
+    landmarkScene.restorePrediction(landmarks, "right")
+    landmarkScene.undo()
+    assert landmarkScene.reviews(landmarks)["left"].chip == "found"
+
+
+def test_the_scene_s_own_steps_without_a_change_are_passed_over(landmarks, landmarkScene, host):
+    landmarkScene.accept(landmarks, "left")
+    for _ in range(3):  # what clicks on a point leave
+        host.scene.SaveStateForUndo()
+    assert landmarkScene.undo()
+    assert landmarkScene.reviews(landmarks)["left"].chip == "found"
+    assert landmarkScene.redo()
+    assert landmarkScene.reviews(landmarks)["left"].chip == "accepted"
+
+
+def test_the_display_is_not_undone(landmarks, landmarkScene):
+    landmarkScene.accept(landmarks, "left")
+    landmarkScene.setDisplay(landmarks, confidence=0.5, opacity=0.9)
+    landmarkScene.undo()
+    shown = landmarkScene.display(landmarks)
+    assert (shown["confidence"], shown["opacity"]) == (0.5, 0.9)
+
+
+def test_slicer_s_own_undo_is_taken_in(landmarks, landmarkScene, host):
+    changes = []
+    landmarkScene.observe(landmarks, lambda: changes.append(1))
+    landmarkScene.place(landmarks, "left", [1.0, 2.0, 3.0])
+    host.scene.Undo()
+    review = landmarkScene.reviews(landmarks)["left"]
+    assert review.decision == "unreviewed"
+    np.testing.assert_allclose(review.ras, rasFromLps(LEFT_LPS))
+
+
+def test_the_volume_is_no_part_of_undo(landmarks, landmarkScene, volume):
+    landmarkScene.accept(landmarks, "left")
+    volume.SetName("renamed")
+    slicer.util.arrayFromVolume(volume)[:] = 7
+    landmarkScene.undo()
+    assert volume.GetName() == "renamed"
+    assert slicer.util.arrayFromVolume(volume).max() == 7
