@@ -23,7 +23,7 @@ from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
 
 from .coordinates import rasFromLps
 from .review import isSamePoint
-from .volumeTransfer import writeVolume
+from .volumeTransfer import seriesUid, writeVolume
 
 REFERABLE = (".nrrd", ".nii", ".nii.gz", ".mha")  # everything in one file
 
@@ -156,16 +156,10 @@ def _reference(volumeNode):
     temporary = os.path.join(os.path.realpath(slicer.app.temporaryPath), "")
     if not all(os.path.isfile(file) and not os.path.realpath(file).startswith(temporary) for file in files):
         return None
-    uid = _seriesUid(volumeNode)
+    uid = seriesUid(volumeNode)
     if len(files) == 1 and files[0].lower().endswith(REFERABLE):
         return {"path": files[0], "sha256": hash_files(files), "series_uid": uid}
     folders = {os.path.dirname(file) for file in files}
     if uid and len(folders) == 1 and all(is_dicom(file) for file in files):
         return {"path": folders.pop(), "sha256": hash_files(files), "series_uid": uid}
     return None
-
-
-def _seriesUid(volumeNode):
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volumeNode.GetScene())
-    uidName = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()
-    return hierarchy.GetItemUID(hierarchy.GetItemByDataNode(volumeNode), uidName) or None

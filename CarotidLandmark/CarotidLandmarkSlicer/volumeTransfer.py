@@ -48,7 +48,7 @@ class VolumeTransfer:
 
     def __init__(self, volumeNode, parentFolder=None):
         self.name = volumeNode.GetName() or ""
-        self.reference = {"path": _storedPath(volumeNode), "series_uid": _seriesUid(volumeNode)}
+        self.reference = {"path": _storedPath(volumeNode), "series_uid": seriesUid(volumeNode)}
         self.path = ""
         self._volumeNode = volumeNode
         self._parentFolder = parentFolder
@@ -167,7 +167,8 @@ def _storedPath(volumeNode):
     return (storage.GetFullNameFromFileName() or None) if storage else None
 
 
-def _seriesUid(volumeNode):
+def seriesUid(volumeNode):
+    """The UID of the DICOM series that the volume was loaded from, None if it is not known."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volumeNode.GetScene())
     item = hierarchy.GetItemByDataNode(volumeNode) if hierarchy else 0
     uid = hierarchy.GetItemUID(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()) if item else ""
