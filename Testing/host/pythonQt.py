@@ -10,15 +10,10 @@ import os
 import sys
 import tempfile
 import types
-from pathlib import Path
 
-import pytest
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-pytest.importorskip("PySide6.QtUiTools", reason="PySide6 is not installed (pip install carotid-landmark[test])")
-
-from PySide6.QtCore import QCoreApplication, QSettings, QtMsgType, qInstallMessageHandler  # noqa: E402
-from PySide6.QtWidgets import QApplication, QMainWindow  # noqa: E402
+import slicer
+from PySide6.QtCore import QCoreApplication, QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication, QMainWindow
 
 from Testing.host import (
     mrmlHost,
@@ -28,12 +23,12 @@ from Testing.host import (
     pythonQtModule,
     pythonQtMrml,
     pythonQtUi,
-)  # noqa: E402
-from Testing.host.pythonQtConvert import toPython, toQt  # noqa: E402
-from Testing.host.pythonQtDrive import processEvents  # noqa: E402
-from Testing.host.pythonQtMembers import overrides, staticOverrides  # noqa: E402
-from Testing.host.pythonQtProxy import Method, QtModule, classOf, wrap  # noqa: E402
-from Testing.host.pythonQtSignals import callbackErrors, recordError  # noqa: E402
+)
+from Testing.host.pythonQtConvert import toPython, toQt
+from Testing.host.pythonQtDrive import processEvents
+from Testing.host.pythonQtMembers import overrides, staticOverrides
+from Testing.host.pythonQtProxy import Method, QtModule, classOf, wrap
+from Testing.host.pythonQtSignals import callbackErrors, recordError
 
 _HARMLESS = ("propagateSizeHints", "This plugin does not support", "XDG_RUNTIME_DIR")
 
@@ -46,14 +41,14 @@ class QtHost:
     """The application's GUI in this process."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="CarotidLandmark-qt-"))
+        self._folder = tempfile.TemporaryDirectory(prefix="CarotidLandmark-qt-")
         self.dialogs = pythonQtDialogs.dialogs
         self._modules = []
         self.signals = pythonQtModule.qSlicerApplication()
         QCoreApplication.setOrganizationName("CarotidLandmarkTest")
         QCoreApplication.setApplicationName("Slicer")
         QSettings.setDefaultFormat(QSettings.Format.IniFormat)
-        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(self.folder))
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, self._folder.name)
         self.application = QApplication.instance() or QApplication(["Slicer"])
         self.application.setStyle("Fusion")
         self.mainWindow = QMainWindow()
@@ -145,8 +140,6 @@ def _singleShot(milliseconds, function):
 
 
 def _installSlicer(host, qt):
-    import slicer
-
     translations = types.ModuleType("slicer.i18n")
     translations.tr = lambda text: text
     translations.translate = lambda context, text: text
@@ -186,8 +179,7 @@ def installQtHost():
     """Return this process's GUI host; the first call boots MRML if need be, installs ``qt``, ``ctk`` and the rest."""
     global _host
     if _host is None:
-        import slicer
-
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         if not hasattr(slicer, "app"):
             mrmlHost.bootSlicer()
         _keepNone()

@@ -78,6 +78,7 @@ class ctkSliderWidget(QWidget):
         self._slider, self._spinBox = ctkDoubleSlider(), QDoubleSpinBox()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self._spinBox.setMinimumWidth(84)
         layout.addWidget(self._slider, 1)
         layout.addWidget(self._spinBox)
         self._fit()

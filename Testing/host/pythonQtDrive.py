@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QPoint, Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -73,14 +73,20 @@ def waitUntil(predicate, seconds=10.0):
         time.sleep(0.002)
 
 
-def grab(wrapper, path, width=None, height=None):
-    """Write a picture of the widget as PNG, shown first where it is not; returns the path."""
+def grab(wrapper, path, width=None, height=None, scale=1):
+    """Write a picture of the widget as PNG, shown first where it is not; returns the path.
+
+    ``width`` and ``height`` are in the widget's pixels, of which the picture has ``scale`` squared each.
+    """
     widget: QWidget = alive(wrapper)
     if width or height:
         widget.resize(width or widget.sizeHint().width(), height or widget.sizeHint().height())
     if not widget.isVisible():
         widget.show()
     processEvents()
-    if not widget.grab().save(str(path), "PNG"):
+    picture = QPixmap(widget.size() * scale)
+    picture.setDevicePixelRatio(scale)
+    widget.render(picture)
+    if not picture.save(str(path), "PNG"):
         raise OSError(f"could not write {path}")
     return Path(path)

@@ -86,7 +86,7 @@ def _kind(pyside, name):
     if overriding(cls, name, overrides) or overriding(cls, name, staticOverrides):
         return "Slot"
     for base in cls.__mro__:
-        found = vars(base).get("raise_" if name == "raise" else name) if base.__module__.startswith("PySide6") else None
+        found = vars(base).get("raise_" if name == "raise" else name)
         if isinstance(found, (types.MethodDescriptorType, types.BuiltinFunctionType, staticmethod)):
             return "Slot"
         if isinstance(found, enum.EnumMeta):
