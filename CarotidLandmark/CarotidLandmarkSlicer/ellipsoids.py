@@ -8,7 +8,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from CarotidLandmarkLib.landmarks.detection import ellipsoid
 from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
 
-from .coordinates import rasFromLps
+from .coordinates import rasFromLps, shareTransform
 from .landmarkRecord import ELLIPSOID_ROLES
 
 # RGB by chip, bright enough on a CT; neighbours in the table differ in lightness too, for the colour blind.
@@ -84,8 +84,7 @@ def updateEllipsoids(record, chips):
         if node is None:
             node = _addNode(record, side)
             newNodes.append(node)
-        if node.GetTransformNodeID() != record.node.GetTransformNodeID():
-            node.SetAndObserveTransformNodeID(record.node.GetTransformNodeID())
+        shareTransform(record.node, node)
         _show(node, _shape(record, side, display["confidence"]) if chips[side] != "missing" else None)
         color = COLORS[chips[side]] if display["colorByStatus"] else PLAIN_COLOR
         node.GetDisplayNode().SetColor(color)

@@ -50,9 +50,11 @@ def repairPoints(node):
     for index, point in enumerate(points):
         if point is None:
             node.UnsetNthControlPointPosition(index)
-    if labels == wanted or not labels:
+    if not labels:
         return ""
-    return _("“{name}” keeps exactly two points, L and R: they were put back.").format(name=node.GetName())
+    return _("“{name}” always has the two points L and R: mark one as missing instead of deleting it.").format(
+        name=node.GetName()
+    )
 
 
 def localPoint(node, index):

@@ -8,7 +8,7 @@ import slicer
 from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import rasFromLps
+from .coordinates import rasFromLps, shareTransform
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
@@ -188,7 +188,7 @@ class LandmarkScene:
         with self._changing(notify=False):
             self.note = repairPoints(landmarkNode) or self.note
             record = LandmarkRecord(landmarkNode)
-            if not self._followVolume(record):
+            if not self._followVolume(record) and not self._isBeingHardened(record):
                 states = {side: self._settled(record, index, side) for index, side in enumerate(SIDES)}
                 if any(states[side] is not record.states[side] for side in SIDES):
                     record.writeStates(states)
@@ -208,11 +208,21 @@ class LandmarkScene:
 
     def _followVolume(self, record):
         changed = record.followVolume()
-        volumeNode = record.volumeNode
-        if volumeNode is not None and volumeNode.GetTransformNodeID() != record.node.GetTransformNodeID():
-            record.node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
-            changed = True
+        if record.volumeNode is not None:
+            changed = shareTransform(record.volumeNode, record.node) or changed
         return changed
+
+    def _isBeingHardened(self, record):
+        """Return whether all points just went where the parent transform leads: their world is the same afterwards."""
+        node = record.node
+        pairs = [
+            (record.toLocal(record.states[side].point), localPoint(node, index))
+            for index, side in enumerate(SIDES)
+            if record.states[side].point is not None
+        ]
+        return bool(pairs) and all(
+            isSamePoint(_world(node, before), now) and not isSamePoint(before, now) for before, now in pairs
+        )
 
     def _write(self, record):
         """Make points, ellipsoids and transforms what ``record`` says."""
