@@ -41,7 +41,8 @@ class AdvancedPanel:
         data = html.escape(_("Trained on {data}").format(data=card.trainingData or _("data that are not named")))
         checksum = html.escape(_("SHA-256 {start}\u2026").format(start=card.sha256[:12]))
         items = "".join(f"<li>{html.escape(limit)}</li>" for limit in limits)
-        self.ui.cardLabel.text = f"<b>{title}</b><br>{data}<br>{checksum}<ul style='margin: 2px 0px 0px 12px; -qt-list-indent: 0'>{items}</ul>"
+        style = "margin: 2px 0px 0px 12px; -qt-list-indent: 0"
+        self.ui.cardLabel.text = f"<b>{title}</b><br>{data}<br>{checksum}<ul style='{style}'>{items}</ul>"
         self.ui.cardLabel.toolTip = card.sha256
 
     def showProblem(self, text):

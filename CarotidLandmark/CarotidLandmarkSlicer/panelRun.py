@@ -24,6 +24,8 @@ class DetectionRun:
         self.failed = False
         self.onChanged = lambda: None
         self.onDetected = lambda landmarkNode: None
+        self._transfer = None
+        self._sent = False
         self._verdict = ""  # what to say instead of the result, once nobody waits for it any more
         engine.onProgress = self._onProgress
         engine.onResult = self._onResult
@@ -44,10 +46,15 @@ class DetectionRun:
     def start(self, volumeNode, request):
         """Begin with a volume that was checked; request holds the settings as the engine's protocol names them."""
         self.volumeNode = volumeNode
-        self.text = _("starting")
+        self.text = _("handing over the volume")
         self.fraction = 0.0
+        self._sent = False
+        self._transfer = self.transferVolume(volumeNode)
         self.say("")
-        self.engine.detect(dict(request, case=volumeNode.GetName()), self.transferVolume(volumeNode))
+        self._transfer.start(
+            lambda path: self._send(dict(request, path=path, case=volumeNode.GetName(), temporary=True)),
+            lambda message: self._end(message, failed=True),
+        )
 
     def cancel(self, verdict=""):
         """Stop; the scene stays as it was. verdict is the sentence to say then."""
@@ -55,7 +62,10 @@ class DetectionRun:
             self._verdict = verdict or _("The detection was cancelled; nothing has changed.")
             self.text = _("cancelling")
             self.onChanged()
-            self.engine.cancel()
+            if self._sent:
+                self.engine.cancel()
+            else:
+                self._end(self._verdict)
 
     def cancelIfDeleted(self):
         """Stop if the volume has left the scene."""
@@ -66,13 +76,17 @@ class DetectionRun:
         """Stop the engine; nothing is called any more."""
         self.onChanged = lambda: None
         self.engine.stop()
-        self.volumeNode = None
+        self._end("")
 
     def say(self, message, failed=False):
         """Show a sentence; the next one takes its place."""
         self.message = message
         self.failed = failed
         self.onChanged()
+
+    def _send(self, request):
+        self._sent = True
+        self.engine.detect(request)
 
     def _onProgress(self, text, fraction):
         if self.busy and not self.cancelling:
@@ -88,6 +102,7 @@ class DetectionRun:
         elif not slicer.mrmlScene.IsNodePresent(self.volumeNode):
             self._end(_deleted(self.volumeNode))
         else:
+            detection["volume"].update(self._transfer.reference)
             try:
                 landmarkNode = self.landmarkScene.applyDetection(self.volumeNode, detection)
             except CarotidLandmarkError as error:
@@ -97,7 +112,9 @@ class DetectionRun:
             self.onDetected(landmarkNode)
 
     def _end(self, message, failed=False):
-        self.volumeNode = None
+        if self._transfer is not None:
+            self._transfer.remove()
+        self.volumeNode = self._transfer = None
         self._verdict = ""
         self.say(message, failed)
 

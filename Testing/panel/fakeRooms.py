@@ -12,16 +12,16 @@ class ScriptedEngine:
         self.logPath = logPath
         self.state = "off"
         self.note = ""
-        self.request = self.transfer = None
+        self.request = None
         self.requests = []
         self.stopped = self.described = 0
         self.onProgress = self.onResult = self.onError = self.onCancelled = None
         self.onStateChanged = self.onDescription = None
 
-    def detect(self, request, transfer=None):
+    def detect(self, request):
         assert self.request is None
         self.requests.append(request)
-        self.request, self.transfer = request, transfer
+        self.request = request
         self._enter("busy")
 
     def describe(self, weights=None):
@@ -57,6 +57,27 @@ class ScriptedEngine:
     def _enter(self, state):
         self.state = state
         self.onStateChanged(state)
+
+
+class InstantTransfer:
+    """Has the interface of VolumeTransfer; the volume is at "/volume.nrrd" at once, unless a test holds it back."""
+
+    isHeld = False
+    problem = ""
+
+    def __init__(self, volumeNode):
+        self.volumeNode = volumeNode
+        self.reference = {"path": "/data/neck.nrrd", "series_uid": None}
+        self.isRemoved = False
+
+    def start(self, onWritten, onFailed):
+        if self.problem:
+            onFailed(self.problem)
+        elif not self.isHeld:
+            onWritten("/volume.nrrd")
+
+    def remove(self):
+        self.isRemoved = True
 
 
 def installed(ok=True, reason=""):

@@ -3,21 +3,22 @@
 from Testing.host.mrmlHost import REPOSITORY, slicer
 from Testing.host.pythonQtDrive import processEvents
 from Testing.host.samples import addCtVolume
-from Testing.panel.fakeRooms import ScriptedEngine, installed
+from Testing.panel.fakeRooms import InstantTransfer, ScriptedEngine, installed
 
 MODULE = REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"
 
 
 class OpenModule:
-    """The loaded module, whose engines, one for each time that it is loaded, do what the test says."""
+    """The loaded module; scripted: its engines, one for each time that it is loaded, do what the test says."""
 
-    def __init__(self, host, monkeypatch):
+    def __init__(self, host, monkeypatch, scripted=True):
         from CarotidLandmarkSlicer import engineProcess, installation, volumeTransfer
 
         self.host = host
         self.engines = []
-        monkeypatch.setattr(engineProcess, "EngineProcess", self._makeEngine)
-        monkeypatch.setattr(volumeTransfer, "VolumeTransfer", lambda volumeNode: None)
+        if scripted:
+            monkeypatch.setattr(engineProcess, "EngineProcess", self._makeEngine)
+            monkeypatch.setattr(volumeTransfer, "VolumeTransfer", InstantTransfer)
         for name, value in vars(installed()).items():
             monkeypatch.setattr(installation, name, value)
         self.module = host.loadModule(str(MODULE))
@@ -28,7 +29,7 @@ class OpenModule:
 
     @property
     def engine(self):
-        return self.engines[-1]
+        return self.engines[-1] if self.engines else self.logic.engine
 
     @property
     def widget(self):

@@ -7,7 +7,7 @@ import pytest
 
 from Testing.host.mrmlHost import REPOSITORY, slicer
 from Testing.host.samples import addCtVolume
-from Testing.panel.fakeRooms import ScriptedEngine, installed
+from Testing.panel.fakeRooms import InstantTransfer, ScriptedEngine, installed
 from Testing.panel.panelHelp import deleteNode
 
 
@@ -17,7 +17,7 @@ def makeLogic(qtHost):
     module = qtHost.loadModule(str(REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"))
 
     def make(**rooms):
-        rooms = {"engine": ScriptedEngine(), "installation": installed(), "transferVolume": lambda node: node, **rooms}
+        rooms = {"engine": ScriptedEngine(), "installation": installed(), "transferVolume": InstantTransfer, **rooms}
         logics.append(sys.modules[module.name].CarotidLandmarkLogic(**rooms))
         return logics[-1]
 
@@ -31,9 +31,10 @@ def test_detect_review_and_export_without_a_panel(makeLogic, tmp_path):
     found = []
     logic.onDetected = found.append
     logic.startDetection(volume, logic.parameterNode())
-    assert logic.run.busy and logic.engine.transfer is volume
+    assert logic.run.busy and logic.engine.request["path"] == "/volume.nrrd"
     logic.engine.finish()
     assert not logic.run.busy and found == [logic.landmarkScene.landmarkNode(volume)]
+    assert logic.landmarkScene.detection(found[0])["volume"]["path"] == "/data/neck.nrrd"
     logic.landmarkScene.accept(found[0], "left")
     logic.exporter.export(found[0], str(tmp_path), "QA")
     assert logic.exporter.countCases(str(tmp_path)) == 1
@@ -85,6 +86,24 @@ def test_the_volume_deleted_without_a_panel(makeLogic):
     deleteNode(volume)
     logic.engine.finish()
     assert logic.run.message == "Neck was deleted, so its detection was dropped."
+
+
+def test_cancelled_before_the_volume_is_written(makeLogic, monkeypatch):
+    volume, logic = addCtVolume("Neck"), makeLogic()
+    monkeypatch.setattr(InstantTransfer, "isHeld", True)
+    logic.startDetection(volume, logic.parameterNode())
+    assert logic.run.busy and logic.run.text == "handing over the volume"
+    transfer = logic.run._transfer
+    logic.run.cancel()
+    assert not logic.run.busy and transfer.isRemoved and logic.engine.requests == []
+    assert logic.run.message == "The detection was cancelled; nothing has changed."
+
+
+def test_a_volume_that_cannot_be_written_is_said(makeLogic, monkeypatch):
+    logic = makeLogic()
+    monkeypatch.setattr(InstantTransfer, "problem", "The disk is full.")
+    logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
+    assert logic.run.message == "The disk is full." and logic.run.failed and not logic.run.busy
 
 
 def test_detect_again_updates_the_same_node(makeLogic):

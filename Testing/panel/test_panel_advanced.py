@@ -5,11 +5,12 @@ import json
 import shutil
 
 import pytest
-from CarotidLandmarkSlicer.panelWeights import bundledWeights, readWeights
 
 from CarotidLandmarkLib.errors import BadInputError
 from Testing.host.pythonQtDrive import click
 from Testing.panel.panelHelp import openModule
+
+from CarotidLandmarkSlicer.panelWeights import bundledWeights, readWeights  # isort: skip (the host puts it on the path)
 
 opened = pytest.fixture(openModule)
 

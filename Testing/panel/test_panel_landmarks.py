@@ -196,7 +196,7 @@ def test_broken_points_are_put_back_with_a_sentence(opened, landmarks, fault):
             landmarks.SetNthControlPointLabel(0, "carotid")
     processEvents()
     assert [landmarks.GetNthControlPointLabel(i) for i in range(landmarks.GetNumberOfControlPoints())] == ["L", "R"]
-    assert "exactly two points" in opened.message
+    assert "the two points L and R" in opened.message
     assert len(opened.rows()) == 2
 
 

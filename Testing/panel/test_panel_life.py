@@ -1,4 +1,4 @@
-"""The module entered, left, reloaded and ended, the scene closed and loaded, nodes deleted: always with a detection under way."""
+"""The module left, reloaded and ended, the scene closed and loaded, nodes deleted, often while detecting."""
 
 import pytest
 

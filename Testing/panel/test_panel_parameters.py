@@ -1,11 +1,12 @@
 """What the user chooses: to the parameter node, to the ellipsoids, and back from the scene."""
 
 import pytest
-from CarotidLandmarkSlicer.panelParameters import PanelParameters, readParameters, writeParameters
 
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents, typeText
 from Testing.panel.panelHelp import openModule
+
+from CarotidLandmarkSlicer.panelParameters import PanelParameters, readParameters, writeParameters  # isort: skip (the host puts it on the path)
 
 opened = pytest.fixture(openModule)
 

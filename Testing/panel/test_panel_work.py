@@ -65,7 +65,16 @@ def test_the_settings_go_to_the_engine(opened):
     opened.ui.confidenceSlider.value = 80
     click(opened.ui.detectButton)
     assert opened.engine.requests == [
-        {"case": "Neck", "samples": 7, "seed": 3, "confidence": 0.8, "device": "auto", "weights": None}
+        {
+            "path": "/volume.nrrd",
+            "temporary": True,
+            "case": "Neck",
+            "samples": 7,
+            "seed": 3,
+            "confidence": 0.8,
+            "device": "auto",
+            "weights": None,
+        }
     ]
 
 
