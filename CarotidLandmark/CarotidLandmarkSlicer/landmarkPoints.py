@@ -8,9 +8,9 @@ from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
 
 FOLDER_ATTRIBUTE = "CarotidLandmark"
 
-_GLYPH_PERCENT = 1.6
-_TEXT_PERCENT = 2.6
-_COLOR = (1.0, 1.0, 0.4)
+_GLYPH_PERCENT = 2.0
+_TEXT_PERCENT = 3.0
+_COLOR = (1.0, 0.25, 0.3)
 
 
 def addLandmarkNode(volumeNode):

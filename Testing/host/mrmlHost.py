@@ -163,6 +163,9 @@ class MrmlHost:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
         self.applicationLogic.SetSliceLogics(vtk.vtkCollection())
         self.applicationLogic.SetViewLogics(vtk.vtkCollection())
+        crosshair = slicer.vtkMRMLCrosshairNode()
+        crosshair.SetCrosshairName("default")
+        self.scene.AddNode(crosshair)
         self.selectionNode = self.applicationLogic.GetSelectionNode()
         self.interactionNode = self.applicationLogic.GetInteractionNode()
         nodes = [self.scene.GetNthNode(index) for index in range(self.scene.GetNumberOfNodes())]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from CarotidLandmarkSlicer.views import CAMERA_DISTANCE_MM, FIELD_OF_VIEW_MM
+from CarotidLandmarkSlicer.views import CAMERA_DISTANCE_MM, FIELD_OF_VIEW_MM, LEVEL_HU, WINDOW_HU
 
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import addCtVolume
@@ -43,7 +43,7 @@ def test_the_zoom_suits(views, landmarks, landmarkScene):
 def test_the_window_suits_until_the_user_sets_one(views, landmarks, landmarkScene, volume):
     landmarkScene.jumpTo(landmarks, "left")
     display = volume.GetDisplayNode()
-    assert (display.GetWindow(), display.GetLevel()) == (700, 200)
+    assert (display.GetWindow(), display.GetLevel()) == (WINDOW_HU, LEVEL_HU)
     display.SetWindowLevel(300, 40)
     landmarkScene.jumpTo(landmarks, "right")
     assert (display.GetWindow(), display.GetLevel()) == (300, 40)
