@@ -1,5 +1,6 @@
 """The whole panel: its parts, what the parameter node says, and which volume is selected."""
 
+import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
@@ -36,6 +37,7 @@ class Panel(VTKObservationMixin):
             binding.widget.connect(binding.signal, lambda value, name=name: self.onEdited(name))
         ui.detectButton.connect("clicked()", self.onDetect)
         ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeSelected)
+        ui.volumeSelector.connect("nodeAdded(vtkMRMLNode*)", self.onVolumeAdded)
         ui.advancedSection.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
         self.shortcuts = Shortcuts(
             window,
@@ -116,6 +118,11 @@ class Panel(VTKObservationMixin):
             self.addObserver(volumeNode, volumeNode.ImageDataModifiedEvent, self.updateVolume)
             self.addObserver(volumeNode, volumeNode.TransformModifiedEvent, self.updateVolume)
         self.updateVolume()
+
+    def onVolumeAdded(self, volumeNode):
+        """Take the first volume that is loaded while the panel is open."""
+        if self.ui.volumeSelector.currentNode() is None and not slicer.mrmlScene.IsImporting():
+            self.ui.volumeSelector.setCurrentNode(volumeNode)
 
     def onEdited(self, name):
         """Store what the user has changed and show what it means."""

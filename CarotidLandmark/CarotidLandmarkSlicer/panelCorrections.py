@@ -1,11 +1,14 @@
 """The corrections section: export of what the reader decided, import of earlier points."""
 
 import os
+from contextlib import contextmanager
 
 import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import CarotidLandmarkError
 
 
 class CorrectionsPanel:
@@ -46,17 +49,16 @@ class CorrectionsPanel:
     def exportCorrections(self):
         """Write the corrections of this volume to the folder."""
         ui = self.ui
-        if self._try(
-            lambda: self.exporter.export(
+        with self._sentences():
+            path = self.exporter.export(
                 self.landmarkNode,
                 ui.folderEdit.currentPath,
                 ui.initialsEdit.text.strip(),
                 anonymise=ui.anonymiseCheckBox.checked,
                 copyVolume=ui.copyVolumeCheckBox.checked,
-            ),
-            _("The corrections were written to {result}."),
-        ):
-            self.update()
+            )
+            self.say(_("The corrections were written to {path}.").format(path=path))
+        self.update()
 
     def importCorrections(self):
         """Ask for a point file and take its points."""
@@ -67,29 +69,25 @@ class CorrectionsPanel:
             _("Points") + " (*.mrk.json *.fcsv)",
         )
         if path:
-            self._try(
-                lambda: self.exporter.importCorrections(self.landmarkNode, path),
-                _("The points were taken from {path}.").format(path=path),
-            )
+            with self._sentences():
+                self.exporter.importCorrections(self.landmarkNode, path)
+                self.say(_("The points were taken from {path}.").format(path=path))
 
-    def _try(self, action, success):
-        from CarotidLandmarkLib.errors import CarotidLandmarkError
-
+    @contextmanager
+    def _sentences(self):
         try:
             with slicer.util.WaitCursor():
-                result = action()
+                yield
         except (CarotidLandmarkError, OSError) as error:
             self.say(str(error), failed=True)
-            return False
-        self.say(success.replace("{result}", str(result)))
-        return True
 
     def _count(self, folder):
-        if not folder:
-            return ""
         if not os.path.isdir(folder):
             return _("This folder does not exist yet; Export makes it.")
-        count = self.exporter.countCases(folder)
+        try:
+            count = self.exporter.countCases(folder)
+        except (CarotidLandmarkError, OSError) as error:
+            return str(error)
         return (
             _("{count} cases are in this folder.").format(count=count) if count != 1 else _("1 case is in this folder.")
         )

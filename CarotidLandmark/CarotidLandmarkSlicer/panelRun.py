@@ -3,6 +3,8 @@
 import slicer
 from slicer.i18n import tr as _
 
+from CarotidLandmarkLib.errors import CarotidLandmarkError
+
 
 class DetectionRun:
     """Has the engine detect in a volume and puts what comes back into the scene; one at a time.
@@ -95,21 +97,28 @@ class DetectionRun:
             self.onChanged()
 
     def _onResult(self, detection):
-        from CarotidLandmarkLib.errors import CarotidLandmarkError
-
         if not self.busy or self.cancelling:
             self._end(self._verdict)
         elif not slicer.mrmlScene.IsNodePresent(self.volumeNode):
             self._end(_deleted(self.volumeNode))
         else:
-            detection["volume"].update(self._transfer.reference)
-            try:
-                landmarkNode = self.landmarkScene.applyDetection(self.volumeNode, detection)
-            except CarotidLandmarkError as error:
-                self._end(str(error), failed=True)
-                return
-            self._end(" ".join(filter(None, [_summary(detection), self.engine.note, *detection["warnings"]])))
-            self.onDetected(landmarkNode)
+            volumeNode, reference = self.volumeNode, self._transfer.reference
+            self._end("")
+            self._apply(volumeNode, {**detection, "volume": {**detection["volume"], **reference}})
+
+    def _apply(self, volumeNode, detection):
+        landmarkNode = self.landmarkScene.landmarkNode(volumeNode)
+        reviews = self.landmarkScene.reviews(landmarkNode) if landmarkNode is not None else {}
+        try:
+            landmarkNode = self.landmarkScene.applyDetection(volumeNode, detection)
+        except CarotidLandmarkError as error:
+            self.say(str(error), failed=True)
+            return
+        sentences = [_summary(detection), self.engine.note, *detection["warnings"]]
+        if any(review.decision != "unreviewed" for review in reviews.values()):
+            sentences.append(_("Undo brings the earlier decisions back."))
+        self.say(" ".join(filter(None, sentences)))
+        self.onDetected(landmarkNode)
 
     def _end(self, message, failed=False):
         if self._transfer is not None:

@@ -22,6 +22,16 @@ def test_the_volume_in_view_is_preset_and_described(opened):
     assert opened.ui.volumeSelector.currentNode() is other
 
 
+def test_the_first_volume_loaded_while_the_panel_is_open_is_taken(opened):
+    slicer.mrmlScene.Clear(0)
+    processEvents()
+    assert opened.ui.volumeSelector.currentNode() is None
+    first = addCtVolume("First")
+    addCtVolume("Second")
+    processEvents()
+    assert opened.ui.volumeSelector.currentNode() is first and opened.ui.detectButton.enabled
+
+
 def test_detect_is_disabled_with_the_reason_in_its_tool_tip(opened):
     opened.ui.volumeSelector.setCurrentNode(None)
     assert not opened.ui.detectButton.enabled
@@ -118,6 +128,16 @@ def test_a_result_that_is_no_detection_is_a_sentence(opened):
     opened.engine.finish({"schema": "other", "volume": {}})
     assert "no detection" in opened.message and opened.run.failed
     assert not opened.run.busy
+
+
+def test_detecting_again_tells_how_to_get_decisions_back(opened):
+    landmarkNode = opened.detect(opened.volume)
+    click(opened.ui.acceptButton)
+    opened.detect(opened.volume)
+    assert opened.message.endswith("Undo brings the earlier decisions back.")
+    assert opened.reviews(landmarkNode)["right"].decision == "unreviewed"
+    click(opened.ui.undoButton)
+    assert opened.reviews(landmarkNode)["right"].decision == "accepted"
 
 
 def test_two_volumes_in_turn(opened):
