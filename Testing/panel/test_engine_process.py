@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def recovers(engine, heard):
     """Detect works again at once, with an engine that behaves."""
     engine.arguments = [FAKE]
+    engine._alarmMs.update(starting=20_000, busy=20_000)  # the machine may be busy
     engine.detect(REQUEST)
     assert heard.waitForEnd()[0] == "Result"
     assert engine.state == "idle"
