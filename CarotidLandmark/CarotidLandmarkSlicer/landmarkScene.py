@@ -284,8 +284,8 @@ class LandmarkScene:
         finally:
             self._isWriting = False
         if notify:
-            for observer in list(self._observers.values()):
-                observer.onChanged()
+            for onChanged in dict.fromkeys(observer.onChanged for observer in self._observers.values()):
+                onChanged()
 
     def _travel(self, go, levels):
         """Undo or redo until something of ours is different: clicks on a point are steps of the scene as well."""

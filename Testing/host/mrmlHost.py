@@ -12,10 +12,8 @@ import tempfile
 import types
 from pathlib import Path
 
-import pytest
-
-slicer = pytest.importorskip("slicer", reason="slicer-core is not installed (pip install carotid-landmark[test])")
-vtk = pytest.importorskip("vtk", reason="vtk is not installed (pip install carotid-landmark[test])")
+import slicer
+import vtk
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "CarotidLandmark"), str(REPOSITORY)]

@@ -1,9 +1,15 @@
 import pytest
 
-from Testing.host.mrmlHost import bootSlicer
-from Testing.host.samples import addCtVolume, sampleDetection
+from Testing.host.skipping import missingPackages, skipModules
 
-from CarotidLandmarkSlicer.landmarkScene import LandmarkScene  # isort: skip (the host puts it on the path)
+MISSING = missingPackages(slicer_core="slicer")
+pytest_pycollect_makemodule = skipModules(MISSING)
+
+if not MISSING:
+    from Testing.host.mrmlHost import bootSlicer
+    from Testing.host.samples import addCtVolume, sampleDetection
+
+    from CarotidLandmarkSlicer.landmarkScene import LandmarkScene  # isort: skip (the host puts it on the path)
 
 
 @pytest.fixture

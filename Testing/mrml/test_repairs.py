@@ -221,3 +221,16 @@ def test_a_drag_becomes_one_decision_at_its_end(landmarks, landmarkScene):
     landmarks.SetNthControlPointPosition(0, -31, 12, 43)
     landmarks.InvokeCustomModifiedEvent(landmarks.PointEndInteractionEvent)
     assert (calls[-1].decision, calls[-1].displacementMm) == ("moved", pytest.approx(3))
+
+
+def test_one_watcher_of_two_nodes_is_told_once(landmarks, landmarkScene):
+    calls = []
+
+    def onChanged():
+        calls.append(1)
+
+    landmarkScene.observe(landmarks, onChanged)
+    landmarkScene.observe(landmarkScene.applyDetection(addCtVolume("Other"), sampleDetection()), onChanged)
+    calls.clear()
+    landmarkScene.accept(landmarks, "left")
+    assert len(calls) == 1

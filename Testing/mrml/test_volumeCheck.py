@@ -32,7 +32,7 @@ def test_a_neck_ct(host):
 
 def test_the_height_is_along_the_patient(host):
     node = addVolume(soft((40, 150, 50)))
-    node.SetIJKToRASDirections(1, 0, 0, 0, 0, 1, 0, -1, 0)
+    node.SetIJKToRASDirections(0, 0, 1, 1, 0, 0, 0, 1, 0)
     assert "300 mm tall" in checkVolume(node).text
 
 

@@ -1,10 +1,16 @@
 import pytest
 
-from Testing.host.mrmlHost import bootSlicer
-from Testing.host.samples import addCtVolume, sampleDetection
-from Testing.host.views import SliceView, ThreeDView
+from Testing.host.skipping import missingPackages, skipModules
 
-from CarotidLandmarkSlicer.landmarkScene import LandmarkScene  # isort: skip (the host puts it on the path)
+MISSING = missingPackages(slicer_core="slicer", pillow="PIL")
+pytest_pycollect_makemodule = skipModules(MISSING)
+
+if not MISSING:
+    from Testing.host.mrmlHost import bootSlicer
+    from Testing.host.samples import addCtVolume, sampleDetection
+    from Testing.host.views import SliceView, ThreeDView
+
+    from CarotidLandmarkSlicer.landmarkScene import LandmarkScene  # isort: skip (the host puts it on the path)
 
 
 @pytest.fixture
