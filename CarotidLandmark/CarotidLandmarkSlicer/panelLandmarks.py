@@ -98,13 +98,10 @@ class LandmarkPanel:
     def step(self, count):
         """Select the landmark that is count rows further down, from the last to the first, and go there."""
         sides = self.table.sides
-        if not sides:
-            return
-        selected = self.table.selectedSide()
-        start = sides.index(selected) if selected else (-1 if count > 0 else 0)
-        side = sides[(start + count) % len(sides)]
-        self.table.select(side)
-        self.jumpTo(side)
+        if sides:
+            side = sides[(sides.index(self.table.selectedSide()) + count) % len(sides)]
+            self.table.select(side)
+            self.jumpTo(side)
 
     def showFirst(self):
         """Select the landmark that needs to be looked at first, and go there if it has a place."""

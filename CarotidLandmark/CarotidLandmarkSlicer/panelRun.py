@@ -72,7 +72,8 @@ class DetectionRun:
     def cancelIfDeleted(self):
         """Stop if the volume has left the scene."""
         if self.busy and not slicer.mrmlScene.IsNodePresent(self.volumeNode):
-            self.cancel(_deleted(self.volumeNode))
+            name = self.volumeNode.GetName()
+            self.cancel(_("{volume} was deleted, so its detection was dropped.").format(volume=name))
 
     def close(self):
         """Stop the engine; nothing is called any more."""
@@ -99,8 +100,6 @@ class DetectionRun:
     def _onResult(self, detection):
         if not self.busy or self.cancelling:
             self._end(self._verdict)
-        elif not slicer.mrmlScene.IsNodePresent(self.volumeNode):
-            self._end(_deleted(self.volumeNode))
         else:
             volumeNode, reference = self.volumeNode, self._transfer.reference
             self._end("")
@@ -137,7 +136,3 @@ def _summary(detection):
     else:
         text = _("Both bifurcations were found in {seconds:.1f} s.")
     return text.format(seconds=detection["timing_s"]["total"])
-
-
-def _deleted(volumeNode):
-    return _("{volume} was deleted, so its detection was dropped.").format(volume=volumeNode.GetName())

@@ -34,17 +34,21 @@ class LandmarkTable:
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setMinimumSectionSize(26)
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        self.fitting = qt.QTimer(table)
+        self.fitting.setSingleShot(True)
+        self.fitting.connect("timeout()", self.fitHeight)
+        table.verticalHeader().connect("sectionResized(int,int,int)", lambda row, before, after: self.fitting.start(0))
         table.connect("cellClicked(int,int)", self._clicked)
 
     def show(self, reviews):
-        """Show the LandmarkReviews in their order and keep the selected side."""
+        """Show the LandmarkReviews in their order; the selected side stays, else the first is."""
         selected = self.selectedSide()
         self.sides = [review.side for review in reviews]
         self.table.setRowCount(2 * len(reviews))
         for number, review in enumerate(reviews):
             self._showRow(2 * number, review)
-        if selected in self.sides:
-            self.select(selected)
+        if self.sides:
+            self.select(selected or self.sides[0])
         self.fitHeight()
 
     def selectedSide(self):

@@ -1,5 +1,7 @@
 """The module left, reloaded and ended, the scene closed and loaded, nodes deleted, often while detecting."""
 
+import sys
+
 import pytest
 
 from Testing.host.mrmlHost import slicer
@@ -166,3 +168,25 @@ def test_a_scene_of_another_version_is_said(opened, tmp_path):
     processEvents()
     assert "newer version" in opened.message
     assert len(opened.rows()) == 2
+
+
+def test_the_developers_reload_reads_all_rooms_again(working, monkeypatch):
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+
+    def reloadModule(widget):
+        slicer.util.reloadScriptedModule(widget.moduleName)
+
+    monkeypatch.setattr(ScriptedLoadableModuleWidget, "onReload", reloadModule, raising=False)
+    rooms = {name: room for name, room in sys.modules.items() if name.startswith("CarotidLandmarkSlicer.")}
+    old = working.engine
+    try:
+        working.widget.onReload()
+        processEvents()
+        assert old.stopped == 1
+        assert type(working.panel) is not rooms["CarotidLandmarkSlicer.panel"].Panel
+        assert type(working.panel).__module__ == "CarotidLandmarkSlicer.panel"
+        assert working.ui.volumeSelector.currentNode() is working.volume
+    finally:
+        for name, room in rooms.items():
+            sys.modules[name] = room
+            setattr(sys.modules["CarotidLandmarkSlicer"], name.split(".")[1], room)
