@@ -9,8 +9,8 @@ from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
 FOLDER_ATTRIBUTE = "CarotidLandmark"
 
 _GLYPH_PERCENT = 2.0
-_TEXT_PERCENT = 3.0
-_COLOR = (1.0, 0.25, 0.3)
+_TEXT_PERCENT = 3.6
+_COLOR = (1.0, 0.3, 0.3)
 
 
 def addLandmarkNode(volumeNode):
@@ -25,6 +25,7 @@ def addLandmarkNode(volumeNode):
     display.SetGlyphScale(_GLYPH_PERCENT)
     display.SetTextScale(_TEXT_PERCENT)
     display.SetSelectedColor(_COLOR)
+    display.GetTextProperty().SetShadow(False)
     display.SetSnapMode(display.SnapModeUnconstrained)
     return node
 

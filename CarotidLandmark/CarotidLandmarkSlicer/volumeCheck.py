@@ -51,7 +51,7 @@ def checkVolume(volumeNode):
 
 
 def _kindProblem(volumeNode):
-    """Return a sentence with {name} and {modality} to fill in about what the node is instead of a single CT volume, or ""."""
+    """Return a sentence, with {name} and {modality} to fill in, if the node is no single CT volume, else ""."""
     if volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
         return _("“{name}” is a label map: choose the CT itself.")
     if volumeNode.GetClassName() != "vtkMRMLScalarVolumeNode":

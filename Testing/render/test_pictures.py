@@ -5,6 +5,7 @@ import pytest
 from CarotidLandmarkSlicer.ellipsoids import COLORS
 from PIL import Image
 
+POINT = (1.0, 0.3, 0.3)
 RADIUS_PIXELS = 5 * np.array([2.9, 4.0])  # of the left ellipsoid, seen from the front: 5 pixels a mm
 
 
@@ -28,7 +29,7 @@ def test_outlines_and_point_in_every_slice(views, landmarks, landmarkScene):
         away = outline - [200, 200]
         assert np.abs(away).max() < 25
         assert np.hypot(*away.T).min() > 5
-        assert len(has(pixels, (1.0, 0.25, 0.3))) > 10
+        assert len(has(pixels, POINT)) > 10
         assert len(has(pixels, COLORS["review"])) == 0
 
 
@@ -59,7 +60,7 @@ def test_hidden_ellipsoids_leave_the_point(views, landmarks, landmarkScene):
     landmarkScene.setDisplay(landmarks, visible=False)
     pixels = views["Red"].pixels()
     assert len(has(pixels, COLORS["found"])) == 0
-    assert len(has(pixels, (1.0, 0.25, 0.3))) > 10
+    assert len(has(pixels, POINT)) > 10
 
 
 def middle(view, ras):
