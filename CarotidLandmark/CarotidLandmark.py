@@ -275,9 +275,9 @@ class CarotidLandmarkTest(ScriptedLoadableModuleTest):
         self.test_detectCorrectExport()
 
     def test_detectCorrectExport(self):
-        import SampleData
+        from CarotidLandmarkSlicer.sampleData import loadPhantom
 
-        volumeNode = SampleData.downloadSample("CarotidCTAPhantom")
+        volumeNode = loadPhantom()
         logic = CarotidLandmarkLogic()
         try:
             landmarkNode = self.detect(logic, volumeNode)

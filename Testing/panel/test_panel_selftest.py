@@ -1,7 +1,6 @@
 """The module's own self test, for the application, on the host."""
 
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -14,9 +13,7 @@ def test_the_self_test_passes(qtHost, monkeypatch):
     import qt
 
     opened = OpenModule(qtHost, monkeypatch)
-    sampleData = ModuleType("SampleData")
-    sampleData.downloadSample = lambda name: addCtVolume(name)
-    monkeypatch.setitem(sys.modules, "SampleData", sampleData)
+    monkeypatch.setattr("CarotidLandmarkSlicer.sampleData.loadPhantom", lambda: addCtVolume("Phantom"))
     monkeypatch.setattr(ScriptedEngine, "detect", lambda engine, request: answerSoon(qt, engine, request))
     sys.modules["CarotidLandmark"].CarotidLandmarkTest().runTest()
     assert [engine.stopped for engine in opened.engines] == [1]
