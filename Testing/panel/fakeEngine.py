@@ -71,8 +71,8 @@ def misbehave(request):
     elif FAULT == "error":
         say("error", id=number, message=f"'{request['path']}' is no CT.", exit_code=2, reason=None, device="cpu")
         return True
-    elif FAULT == "full gpu" and request.get("device") != "cpu" or FAULT == "full":
-        device = "cpu" if request.get("device") == "cpu" else "cuda:0"
+    elif FAULT in ("full", "full cpu") or (FAULT == "full gpu" and request.get("device") != "cpu"):
+        device = "cpu" if "cpu" in (request.get("device"), FAULT[-3:]) else "cuda:0"
         say("error", id=number, message="Memory ran out.", exit_code=3, reason="out_of_memory", device=device)
         return True
     elif FAULT in ("hold", "stubborn"):
