@@ -48,6 +48,7 @@ class Evidence:
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
     rivals: where the other starts have ended: distance from the answer in mm, presence there.
+    far: only the search from far away found it.
     """
 
     scales_mm: list[float] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Evidence:
     heatmap: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     rivals: list[tuple[float, float]] = field(default_factory=list)
+    far: bool = False
 
     @property
     def presence(self) -> float:
@@ -115,6 +117,8 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
     if rivals:
         distance, presence = max(rivals, key=lambda rival: rival[1])
         reasons.append(f"A place {distance:.0f} mm away looks like a bifurcation, too (presence {presence:.2f}).")
+    if seen.far:
+        reasons.append("It was found only far from where the coarsest scale saw it.")
     if inside < limits.border_mm:
         reasons.append(f"The point lies {inside:.1f} mm from the border of the volume.")
     return Verdict("found", reasons)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -24,6 +25,8 @@ Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
+SIDE_SHARE = (1 - COARSE_SHARE) / len(SIDES)
+FAR_STARTS_MM = (-50.0, 50.0)  # tried before a landmark is given up that the coarsest scale believes in
 BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
 
 
@@ -70,16 +73,27 @@ class Search:
         evidence = {side: Evidence() for side in SIDES}
         for number, side in enumerate(SIDES):
             self._note(evidence[side], spacing, [outputs[side]])
-            self._refine(side, evidence[side], COARSE_SHARE + number * (1 - COARSE_SHARE) / len(SIDES))
+            evidence[side] = self._refine(side, evidence[side], COARSE_SHARE + number * SIDE_SHARE)
         return evidence
 
-    def _refine(self, side: str, seen: Evidence, begun: float) -> None:
+    def _refine(self, side: str, coarse: Evidence, begun: float) -> Evidence:
+        """What the finer scales say, from further away if they would not believe it otherwise."""
+        if coarse.presence < self.believe:
+            return coarse
+        if len(self.config.scales_mm) == 2:
+            return self._follow(side, deepcopy(coarse), (), begun, SIDE_SHARE)
+        near = self._follow(side, deepcopy(coarse), self.config.starts_mm, begun, SIDE_SHARE)
+        if near.presence >= self.believe:
+            return near
+        far = self._follow(side, deepcopy(coarse), FAR_STARTS_MM, begun + SIDE_SHARE, 0.0)
+        far.far = True
+        return far if far.presence > near.presence else near
+
+    def _follow(self, side: str, seen: Evidence, starts: Sequence[float], begun: float, share: float) -> Evidence:
+        """Go from the coarsest answer, moved up by each of ``starts`` mm, to the finest; the best way is noted."""
         scales, samples = self.config.scales_mm, len(self.shifts[side])
         last = len(scales) - 1
-        if seen.presence < self.believe:
-            return
-        starts = self.config.starts_mm if last > 1 else ()
-        share = (1 - COARSE_SHARE) / len(SIDES) / (len(starts) + samples)
+        share /= len(starts) + samples
         ways = []
         for number, offset in enumerate(starts):
             between = " and ".join(f"{spacing:g}" for spacing in scales[1:last])
@@ -91,7 +105,7 @@ class Search:
                 self._note(seen, scales[scale], [output])
             seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
         if seen.presence < self.believe:
-            return
+            return seen
         box = self._box(seen.position, last, margin=2 * self.config.noise_mm)
         centers = torch.from_numpy(seen.position) + self.shifts[side]
         batches = centers.split(BATCH.get(self.device.type, 1))
@@ -106,6 +120,7 @@ class Search:
                 with self._clock("network"):
                     passes.append(next(outputs))
         self._note(seen, scales[last], passes)
+        return seen
 
     def _descend(self, side: str, center: np.ndarray) -> list[ScaleOutput]:
         """The answers of the scales between the first and the last on the way down from `center` (3,)."""

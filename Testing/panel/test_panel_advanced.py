@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.errors import BadInputError
 from Testing.host.pythonQtDrive import click
 from Testing.panel.panelHelp import openModule
@@ -28,7 +29,7 @@ def weights(tmp_path):
 
 def test_the_card_of_the_bundled_weights_is_in_view(advanced):
     text = advanced.ui.cardLabel.text
-    assert "default 0.1.0" in text and "phantoms" in text and "Never shown a real scan." in text
+    assert f"default {__version__}" in text and "phantoms" in text and "Never shown a real scan." in text
     assert "`" not in text and "*" not in text
     with open(bundledWeights(), "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() == advanced.ui.cardLabel.toolTip
@@ -36,7 +37,7 @@ def test_the_card_of_the_bundled_weights_is_in_view(advanced):
 
 def test_a_file_is_used_with_the_checksum_it_was_chosen_with(advanced, weights):
     advanced.ui.weightsEdit.currentPath = weights
-    assert "default 0.1.0" in advanced.ui.cardLabel.text and "not known" in advanced.ui.cardLabel.text
+    assert f"default {__version__}" in advanced.ui.cardLabel.text and "not known" in advanced.ui.cardLabel.text
     click(advanced.ui.detectButton)
     assert advanced.engine.requests[0]["weights"] == weights
     advanced.engine.finish()

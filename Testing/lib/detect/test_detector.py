@@ -132,6 +132,27 @@ def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volu
         assert [presence for _, presence in seen[side].rivals] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_before_a_landmark_is_given_up_the_search_starts_far_away(detector, volume, monkeypatch, there):
+    refine, starts = detector.model.refine, []
+
+    def only_far(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        starts.extend([float(center[0, 2])] if scale == 1 else [])
+        believed = len(starts) % 3 != 1 and there  # of a side's three starts, the first is the near one
+        return output._replace(presence_logit=output.presence_logit * 0 + (9.0 if scale < 3 or believed else -3.0))
+
+    monkeypatch.setattr(detector.model, "refine", only_far)
+    for landmark in detector.detect(volume, samples=1).landmarks:
+        if there:
+            assert landmark.status == "review"
+            assert any("far from where the coarsest scale saw it" in reason for reason in landmark.reasons)
+        else:
+            assert landmark.status == "absent"
+    for near, *far in (starts[:3], starts[3:]):
+        assert far == pytest.approx([near - 50, near + 50])
+
+
 def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):
     seen = detector.locate(volume, samples=6)["left"]
     assert seen.samples.shape == (6, 3)
