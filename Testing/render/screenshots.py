@@ -1,0 +1,136 @@
+"""Makes the pictures of Resources/Screenshots: ``python -m Testing.render.screenshots`` (some minutes on 2 cores).
+
+The panel before, during and after a detection, four views of its result, and a case in which one side is absent: all
+with the real engine and the default weights, on phantoms made here.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import slicer
+import vtk
+from PIL import Image
+
+from CarotidLandmarkLib.phantom import phantom_volume
+from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.geometry import Grid
+from Testing.host.mrmlHost import REPOSITORY, bootSlicer
+from Testing.host.pythonQt import installQtHost
+from Testing.host.pythonQtDrive import click, grab, processEvents, waitUntil
+from Testing.host.views import SliceView, ThreeDView
+
+FOLDER = REPOSITORY / "Resources" / "Screenshots"
+MODULE = REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"
+SEED, SPACING_MM = 3, (0.6, 1.0)
+PANEL = (420, 860)
+VIEW = (560, 420)
+BORDER = 4
+CLOSE_MM, WIDE_MM = 40.0, 130.0  # fields of view
+CAMERA_DIRECTION = (-0.34, 0.92, 0.15)
+# HU, opacity, colour
+TRANSFER = (
+    (-1000, 0.0, (0.0, 0.0, 0.0)),
+    (170, 0.0, (0.5, 0.15, 0.1)),
+    (280, 0.03, (0.85, 0.35, 0.25)),
+    (450, 0.06, (0.95, 0.75, 0.6)),
+    (1500, 0.15, (1.0, 1.0, 0.95)),
+)
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    host = bootSlicer()
+    module = installQtHost().loadModule(str(MODULE))
+    volume, truth = phantom_volume(SEED, split="test", kind="neck", spacing=SPACING_MM)
+    whole = addVolume(volume, "Neck CTA phantom")
+    module.enter(*PANEL)
+    processEvents()
+    ui, run = module.widget.panel.ui, module.widget.logic.run
+    grab(module.panel, FOLDER / "panel-before.png", scale=2)
+
+    click(ui.detectButton)
+    waitUntil(lambda: run.fraction > 0.6 or not run.busy, 120)
+    grab(module.panel, FOLDER / "panel-during.png", scale=2)
+    waitUntil(lambda: not run.busy, 120)
+    processEvents()
+    grab(module.panel, FOLDER / "panel-after.png", scale=2)
+
+    landmarkScene = module.widget.logic.landmarkScene
+    fourUp(host, landmarkScene, whole, CLOSE_MM, FOLDER / "four-up.png")
+
+    for node in (landmarkScene.landmarkNode(whole), whole):
+        slicer.mrmlScene.RemoveNode(node)
+    half = addVolume(leftOf(volume, truth["right"]), "Neck CTA phantom, one side")
+    ui.volumeSelector.setCurrentNode(half)
+    click(ui.detectButton)
+    waitUntil(lambda: not run.busy, 120)
+    processEvents()
+    grab(module.panel, FOLDER / "panel-one-side-absent.png", scale=2)
+    fourUp(host, landmarkScene, half, WIDE_MM, FOLDER / "four-up-one-side-absent.png")
+    module.unload()
+
+
+def addVolume(volume, name):
+    """Add a CTVolume of the library to the scene."""
+    node = slicer.util.addVolumeFromArray(volume.array, np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.affine, name)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def leftOf(volume, point):
+    """The volume (along the LPS axes) as if the scan began 15 mm to the patient's left of a point."""
+    grid = volume.grid
+    first = int(np.ceil(grid.world_to_index(point)[0] + 15 / grid.spacing[0]))
+    size = (grid.size[0] - first, *grid.size[1:])
+    grid = Grid(size, grid.spacing, grid.index_to_world([first, 0, 0]), grid.direction)
+    return CTVolume(volume.array[:, :, first:], grid)
+
+
+def fourUp(host, landmarkScene, volumeNode, fieldOfViewMm, path):
+    """Slicer's conventional layout at the left landmark: axial and 3D above, coronal and sagittal below."""
+    landmarkNode = landmarkScene.landmarkNode(volumeNode)
+    axial, coronal, sagittal = (SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow"))
+    threeD = ThreeDView(host, VIEW)
+    views = [axial, threeD, coronal, sagittal]
+    renderVessels(host, volumeNode, landmarkScene.reviews(landmarkNode)["left"].ras, fieldOfViewMm)
+    for view in (axial, coronal, sagittal):
+        view.viewNode.SetFieldOfView(fieldOfViewMm, fieldOfViewMm * VIEW[1] / VIEW[0], 1)
+    landmarkScene.jumpTo(landmarkNode, "left")
+    camera = threeD.cameraNode
+    camera.SetPosition(*(np.array(camera.GetFocalPoint()) + 2 * fieldOfViewMm * np.array(CAMERA_DIRECTION)))
+    camera.SetViewUp(0, 0, 1)
+    camera.ResetClippingRange()
+    width, height = VIEW
+    sheet = np.full((2 * height + BORDER, 2 * width + BORDER, 3), 60, np.uint8)
+    for number, view in enumerate(views):
+        y, x = (height + BORDER) * (number // 2), (width + BORDER) * (number % 2)
+        sheet[y : y + height, x : x + width] = view.pixels()
+        view.close()
+    Image.fromarray(sheet).save(path)
+
+
+def renderVessels(host, volumeNode, center, size):
+    """Volume rendering of what is bright in a cube around a point (RAS mm)."""
+    logic = host.logics["VolumeRendering"]
+    display = logic.CreateDefaultVolumeRenderingNodes(volumeNode)
+    opacity, color = vtk.vtkPiecewiseFunction(), vtk.vtkColorTransferFunction()
+    for hu, alpha, rgb in TRANSFER:
+        opacity.AddPoint(hu, alpha)
+        color.AddRGBPoint(hu, *rgb)
+    properties = display.GetVolumePropertyNode().GetVolumeProperty()
+    properties.SetScalarOpacity(opacity)
+    properties.SetColor(color)
+    properties.ShadeOn()
+    logic.CreateROINode(display)
+    display.GetROINode().SetCenter(*center)
+    display.GetROINode().SetSize(size, size, size)
+    display.GetROINode().SetDisplayVisibility(False)
+    display.SetCroppingEnabled(True)
+    display.SetVisibility(True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
