@@ -11,7 +11,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import slicer
-import vtk
 from PIL import Image
 
 from CarotidLandmarkLib.phantom import phantom_volume
@@ -24,27 +23,19 @@ from Testing.host.views import SliceView, ThreeDView
 
 FOLDER = REPOSITORY / "Resources" / "Screenshots"
 MODULE = REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"
-SEED, SPACING_MM = 3, (0.6, 1.0)
+SEED = 27  # the right side is for review
 PANEL = (420, 860)
 VIEW = (560, 420)
 BORDER = 4
-CLOSE_MM, WIDE_MM = 40.0, 130.0  # fields of view
-CAMERA_DIRECTION = (-0.34, 0.92, 0.15)
-# HU, opacity, colour
-TRANSFER = (
-    (-1000, 0.0, (0.0, 0.0, 0.0)),
-    (170, 0.0, (0.5, 0.15, 0.1)),
-    (280, 0.03, (0.85, 0.35, 0.25)),
-    (450, 0.06, (0.95, 0.75, 0.6)),
-    (1500, 0.15, (1.0, 1.0, 0.95)),
-)
+CLOSE_MM, WIDE_MM = 30.0, 130.0  # fields of view
+CAMERA_DIRECTION = (-0.45, 0.75, 0.48)
 
 
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     host = bootSlicer()
     module = installQtHost().loadModule(str(MODULE))
-    volume, truth = phantom_volume(SEED, split="test", kind="neck", spacing=SPACING_MM)
+    volume, truth = phantom_volume(SEED, split="test")
     whole = addVolume(volume, "Neck CTA phantom")
     module.enter(*PANEL)
     processEvents()
@@ -59,7 +50,8 @@ def main():
     grab(module.panel, FOLDER / "panel-after.png", scale=2)
 
     landmarkScene = module.widget.logic.landmarkScene
-    fourUp(host, landmarkScene, whole, CLOSE_MM, FOLDER / "four-up.png")
+    slices = [SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow")]
+    fourUp(host, slices, landmarkScene, whole, "right", CLOSE_MM, FOLDER / "four-up.png")
 
     for node in (landmarkScene.landmarkNode(whole), whole):
         slicer.mrmlScene.RemoveNode(node)
@@ -69,7 +61,7 @@ def main():
     waitUntil(lambda: not run.busy, 120)
     processEvents()
     grab(module.panel, FOLDER / "panel-one-side-absent.png", scale=2)
-    fourUp(host, landmarkScene, half, WIDE_MM, FOLDER / "four-up-one-side-absent.png")
+    fourUp(host, slices, landmarkScene, half, "left", WIDE_MM, FOLDER / "four-up-one-side-absent.png")
     module.unload()
 
 
@@ -89,47 +81,26 @@ def leftOf(volume, point):
     return CTVolume(volume.array[:, :, first:], grid)
 
 
-def fourUp(host, landmarkScene, volumeNode, fieldOfViewMm, path):
-    """Slicer's conventional layout at the left landmark: axial and 3D above, coronal and sagittal below."""
+def fourUp(host, slices, landmarkScene, volumeNode, side, fieldOfViewMm, path):
+    """Slicer's conventional layout at a landmark: axial and 3D above, coronal and sagittal below."""
     landmarkNode = landmarkScene.landmarkNode(volumeNode)
-    axial, coronal, sagittal = (SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow"))
     threeD = ThreeDView(host, VIEW)
-    views = [axial, threeD, coronal, sagittal]
-    renderVessels(host, volumeNode, landmarkScene.reviews(landmarkNode)["left"].ras, fieldOfViewMm)
-    for view in (axial, coronal, sagittal):
+    for view in slices:
         view.viewNode.SetFieldOfView(fieldOfViewMm, fieldOfViewMm * VIEW[1] / VIEW[0], 1)
-    landmarkScene.jumpTo(landmarkNode, "left")
+        view.viewNode.SetSliceVisible(True)
+    landmarkScene.jumpTo(landmarkNode, side)
     camera = threeD.cameraNode
-    camera.SetPosition(*(np.array(camera.GetFocalPoint()) + 2 * fieldOfViewMm * np.array(CAMERA_DIRECTION)))
+    camera.SetPosition(*(np.array(camera.GetFocalPoint()) + 1.7 * fieldOfViewMm * np.array(CAMERA_DIRECTION)))
     camera.SetViewUp(0, 0, 1)
     camera.ResetClippingRange()
+    axial, coronal, sagittal = slices
     width, height = VIEW
     sheet = np.full((2 * height + BORDER, 2 * width + BORDER, 3), 60, np.uint8)
-    for number, view in enumerate(views):
+    for number, view in enumerate((axial, threeD, coronal, sagittal)):
         y, x = (height + BORDER) * (number // 2), (width + BORDER) * (number % 2)
         sheet[y : y + height, x : x + width] = view.pixels()
-        view.close()
+    threeD.close()
     Image.fromarray(sheet).save(path)
-
-
-def renderVessels(host, volumeNode, center, size):
-    """Volume rendering of what is bright in a cube around a point (RAS mm)."""
-    logic = host.logics["VolumeRendering"]
-    display = logic.CreateDefaultVolumeRenderingNodes(volumeNode)
-    opacity, color = vtk.vtkPiecewiseFunction(), vtk.vtkColorTransferFunction()
-    for hu, alpha, rgb in TRANSFER:
-        opacity.AddPoint(hu, alpha)
-        color.AddRGBPoint(hu, *rgb)
-    properties = display.GetVolumePropertyNode().GetVolumeProperty()
-    properties.SetScalarOpacity(opacity)
-    properties.SetColor(color)
-    properties.ShadeOn()
-    logic.CreateROINode(display)
-    display.GetROINode().SetCenter(*center)
-    display.GetROINode().SetSize(size, size, size)
-    display.GetROINode().SetDisplayVisibility(False)
-    display.SetCroppingEnabled(True)
-    display.SetVisibility(True)
 
 
 if __name__ == "__main__":
