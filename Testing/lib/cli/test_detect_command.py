@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -182,7 +183,7 @@ def test_only_commands_that_exist_are_listed_and_help_needs_no_torch():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for name in COMMANDS:
-        assert f"    {name} " in done.stdout
+        assert re.search(rf"^    {name}\s", done.stdout, re.MULTILINE)
         assert os.path.exists(os.path.join(os.path.dirname(os.path.dirname(command.__file__)), name, "command.py"))
     for option in ["--device", "--samples", "--confidence", "--weights", "--seed", "--series", "--quiet", "--json"]:
         assert option in done.stdout
