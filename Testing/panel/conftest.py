@@ -1,20 +1,8 @@
-from importlib.util import find_spec
-
 import pytest
 
-MISSING = [
-    package for package, module in {"slicer-core": "slicer", "PySide6": "PySide6"}.items() if not find_spec(module)
-]
+from Testing.host.skipping import missingPackages, skipModules
 
-
-class SkippedModule(pytest.Module):
-    def collect(self):
-        reason = f"not installed: {', '.join(MISSING)} (pip install carotid-landmark[test])"
-        pytest.skip(reason, allow_module_level=True)
-
-
-def pytest_pycollect_makemodule(module_path, parent):
-    return SkippedModule.from_parent(parent, path=module_path) if MISSING else None
+pytest_pycollect_makemodule = skipModules(missingPackages(slicer_core="slicer", PySide6="PySide6"))
 
 
 @pytest.fixture
