@@ -1,5 +1,6 @@
 """The module's logic without a panel, its rooms given by the test."""
 
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -8,13 +9,13 @@ import pytest
 from Testing.host.mrmlHost import REPOSITORY, slicer
 from Testing.host.samples import addCtVolume
 from Testing.panel.fakeRooms import InstantTransfer, ScriptedEngine, installed
-from Testing.panel.panelHelp import deleteNode
+from Testing.panel.panelHelp import MODULE, deleteNode
 
 
 @pytest.fixture
 def makeLogic(qtHost):
     logics = []
-    module = qtHost.loadModule(str(REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"))
+    module = qtHost.loadModule(str(MODULE))
 
     def make(**rooms):
         rooms = {"engine": ScriptedEngine(), "installation": installed(), "transferVolume": InstantTransfer, **rooms}
@@ -117,9 +118,16 @@ def test_detect_again_updates_the_same_node(makeLogic):
     assert len(nodes) == 1 and slicer.mrmlScene.GetNumberOfNodes() == count
 
 
-def test_no_room_is_imported_that_needs_torch(makeLogic):
-    makeLogic()
-    assert "torch" not in sys.modules and "safetensors" not in sys.modules
+def test_no_room_is_imported_that_needs_torch():
+    script = (
+        "import sys\n"
+        "from Testing.host.pythonQt import installQtHost\n"
+        "installQtHost().loadModule(sys.argv[1]).enter()\n"
+        "print(sorted({'torch', 'safetensors', 'CarotidLandmarkSlicer.engineProcess'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", script, str(MODULE)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "['CarotidLandmarkSlicer.engineProcess']"
 
 
 def test_closing_stops_the_engine_in_the_middle(makeLogic):
