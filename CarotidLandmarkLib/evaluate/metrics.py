@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..landmarks.detection import Detection, chi2_quantile
+from ..landmarks.detection import Detection
 from ..landmarks.points import SIDES, LandmarkSet
+from .measures import auroc, ause, coverage, pearson
 
 THRESHOLDS_MM = (2.0, 2.5, 3.0, 4.0)
 FAILURE_MM = 10.0
 LARGE_ERROR_MM = 5.0
+UNCERTAINTY = ("pearson_volume_error", "ause_mm", "auroc_error_over_5_mm", "coverage")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def evaluate(
 
     The keys "all", "left" and "right" hold ``summary`` of those landmarks and, under "interval_95", percentile
     bootstrap intervals over cases; "uncertainty" holds ``uncertainty`` of all. ``covariance_scale`` multiplies every
-    covariance before the coverage is counted (calibration).
+    covariance before the coverage is counted (calibration); "uncertainty" has intervals, too.
     """
     scores = list(scores)
     groups = {"all": scores, **{side: [s for s in scores if s.side == side] for side in SIDES}}
@@ -76,20 +79,22 @@ def evaluate(
     for name, group in groups.items():
         table[name] = summary(group)
         table[name]["interval_95"] = bootstrap(group, _figures, resamples, seed)
-    table["uncertainty"] = uncertainty(scores, confidence, covariance_scale)
+    unsure = partial(uncertainty, confidence=confidence, covariance_scale=covariance_scale)
+    intervals = bootstrap(scores, unsure, resamples, seed)
+    table["uncertainty"] = {**unsure(scores), "interval_95": {name: intervals[name] for name in UNCERTAINTY}}
     return table
 
 
 def summary(scores: Sequence[Score]) -> dict[str, Any]:
     """Return counts, error statistics of the located landmarks, success rates of all present ones, and failures.
 
-    The SD is the sample's (n - 1). Success at t: error <= t. "failures_over_10_mm" counts errors above 10 mm by status.
+    The SD is the sample's (n - 1). Success at t: error <= t. "failures_over_10_mm" counts errors above 10 mm by status;
+    "share_over_10_mm" and "review_share" are of the located. "found" has the error statistics of "found" alone.
     """
     present = [s for s in scores if s.present]
-    errors = _column(present, "error_mm")
-    located = errors[np.isfinite(errors)]
     failed = [s.status for s in present if s.error_mm > FAILURE_MM]
     figures = _figures(scores)
+    located, found = _located(scores), _located(scores, "found")
     return {
         "landmarks": len(scores),
         "present": len(present),
@@ -100,13 +105,10 @@ def summary(scores: Sequence[Score]) -> dict[str, Any]:
             status: sum(not s.present and s.status == status for s in scores) for status in ("found", "review")
         },
         "review": sum(s.present and s.status == "review" for s in scores),
-        "mean_mm": figures["mean_mm"],
-        "sd_mm": float(located.std(ddof=1)) if len(located) > 1 else None,
-        "median_mm": figures["median_mm"],
-        "p95_mm": figures["p95_mm"],
-        "max_mm": float(located.max()) if len(located) else None,
-        "success": figures["success"],
+        **figures,
+        **_spread(located),
         "failures_over_10_mm": {status: failed.count(status) for status in ("found", "review")},
+        "found": {"landmarks": len(found), **figures["found"], **_spread(found)},
     }
 
 
@@ -143,85 +145,98 @@ def bootstrap(
 
 
 def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """Compare two methods on the landmarks that both located: paired bootstrap over cases of the error's difference.
+    """Compare two methods on the same landmarks: paired bootstrap over cases.
 
-    Returns the mean of (a - b) in mm, its 95% interval, the two-sided bootstrap p value of no difference, and the
-    number of landmarks. Negative: a is better.
+    Returns, of the "landmarks" that both located, the mean error of each in mm, the mean of (a - b), its 95% interval
+    and the two-sided bootstrap p value of no difference; negative: a is better. "success" holds for each threshold the
+    same of the success rate over the "present" landmarks that both were asked for, a missed one being no success;
+    there positive is better.
     """
-    errors = [{(s.case, s.side): s.error_mm for s in scores if np.isfinite(s.error_mm)} for scores in (a, b)]
-    shared = sorted(errors[0].keys() & errors[1].keys())
-    by_case: dict[str, list[float]] = {}
-    for case, side in shared:
-        by_case.setdefault(case, []).append(errors[0][case, side] - errors[1][case, side])
-    if not by_case:
-        return {"landmarks": 0, "difference_mm": None, "interval_95": None, "p": None}
-    sums = np.array([sum(values) for values in by_case.values()])
-    counts = np.array([len(values) for values in by_case.values()])
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    p = 2 * min((means <= 0).mean(), (means >= 0).mean())
+    first, second = ({(s.case, s.side): s for s in scores if s.present} for scores in (a, b))
+    shared = sorted(first.keys() & second.keys())
+    errors = np.array([(first[key].error_mm, second[key].error_mm) for key in shared]).reshape(-1, 2)
+    cases = np.array([case for case, _ in shared])
+    both = np.isfinite(errors).all(axis=1)
+    rates = {t: (errors[:, 0] <= t).astype(float) - (errors[:, 1] <= t) for t in THRESHOLDS_MM}
     return {
-        "landmarks": len(shared),
-        "difference_mm": float(sums.sum() / counts.sum()),
-        "interval_95": np.percentile(means, [2.5, 97.5]).tolist(),
-        "p": float(min(p, 1.0)),
+        "landmarks": int(both.sum()),
+        "means_mm": errors[both].mean(axis=0).tolist() if both.any() else None,
+        **_difference(errors[both] @ [1, -1], cases[both], resamples, seed, "difference_mm"),
+        "present": len(shared),
+        "success": {f"{t:g}": _difference(rate, cases, resamples, seed) for t, rate in rates.items()},
     }
 
 
-def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Return Pearson's correlation of two (n,) arrays, or None where either has no spread."""
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])
+def success_curve(
+    scores: Iterable[Score], thresholds_mm: np.ndarray, resamples: int = 2000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the share of the present landmarks within each of ``thresholds_mm`` (T,), and its 95% band: low, high.
 
-
-def ause(errors: np.ndarray, uncertainties: np.ndarray) -> float | None:
-    """Return the area under the sparsification error in mm: 0 where the uncertainty ranks the errors perfectly.
-
-    For k = 0 … n - 1, the mean error of what remains after removing the k most uncertain of (n,) landmarks, less the
-    same after removing the k largest errors, averaged over k (Ilg et al., ECCV 2018, not normalised). Equal
-    uncertainties count as removed in random order (the expectation).
+    A missed landmark never succeeds. The band is the percentile bootstrap over cases; all are NaN without a landmark.
     """
-    count = len(errors)
-    if count == 0:
-        return None
-    _, group = np.unique(uncertainties, return_inverse=True)
-    expected = (np.bincount(group, weights=errors) / np.bincount(group))[group]
-    remaining = np.arange(1, count + 1)
-    by_uncertainty = np.cumsum(expected[np.argsort(uncertainties, kind="stable")]) / remaining
-    by_error = np.cumsum(np.sort(errors)) / remaining
-    return float((by_uncertainty - by_error).mean())
-
-
-def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
-    """Return the probability that a positive's value exceeds a negative's, ties counting half; None without both."""
-    ups, downs = values[positive], values[~positive]
-    if len(ups) == 0 or len(downs) == 0:
-        return None
-    difference = ups[:, None] - downs[None, :]
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
-
-
-def coverage(mahalanobis2: np.ndarray, confidence: float = 0.9, covariance_scale: float = 1.0) -> float | None:
-    """Return the share of truths inside the ``confidence`` ellipsoid, covariances multiplied by ``covariance_scale``.
-
-    ``mahalanobis2`` (n,) are squared Mahalanobis distances; NaN ones are left out. A calibrated engine reaches
-    ``confidence``.
-    """
-    known = mahalanobis2[~np.isnan(mahalanobis2)]
-    if len(known) == 0:
-        return None
-    return float((known <= covariance_scale * chi2_quantile(confidence)).mean())
+    present = [s for s in scores if s.present]
+    if not present:
+        nothing = np.full(len(thresholds_mm), np.nan)
+        return nothing, nothing, nothing
+    groups = _by_case(present)
+    hits = np.array([(_column(group, "error_mm")[:, None] <= thresholds_mm).sum(axis=0) for group in groups])
+    counts = np.array([len(group) for group in groups])
+    drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
+    weights = np.apply_along_axis(np.bincount, 1, drawn, minlength=len(groups))
+    low, high = np.percentile(weights @ hits / (weights @ counts)[:, None], [2.5, 97.5], axis=0)
+    return hits.sum(axis=0) / counts.sum(), low, high
 
 
 def _figures(scores: Sequence[Score]) -> dict[str, Any]:
     errors = _column([s for s in scores if s.present], "error_mm")
-    located = errors[np.isfinite(errors)]
+    located, found = _located(scores), _located(scores, "found")
     return {
-        "mean_mm": float(located.mean()) if len(located) else None,
-        "median_mm": float(np.median(located)) if len(located) else None,
-        "p95_mm": float(np.percentile(located, 95)) if len(located) else None,
+        **_statistics(located),
         "success": {f"{t:g}": float((errors <= t).mean()) if len(errors) else None for t in THRESHOLDS_MM},
+        "share_over_10_mm": float((located > FAILURE_MM).mean()) if len(located) else None,
+        "review_share": 1 - len(found) / len(located) if len(located) else None,
+        "found": _statistics(found),
+    }
+
+
+def _statistics(errors: np.ndarray) -> dict[str, float | None]:
+    if len(errors) == 0:
+        return {"mean_mm": None, "median_mm": None, "p95_mm": None}
+    return {
+        "mean_mm": float(errors.mean()),
+        "median_mm": float(np.median(errors)),
+        "p95_mm": float(np.percentile(errors, 95)),
+    }
+
+
+def _spread(errors: np.ndarray) -> dict[str, float | None]:
+    return {
+        "sd_mm": float(errors.std(ddof=1)) if len(errors) > 1 else None,
+        "max_mm": float(errors.max()) if len(errors) else None,
+    }
+
+
+def _located(scores: Sequence[Score], status: str | None = None) -> np.ndarray:
+    """Errors (n,) in mm of the located landmarks, or of those of one ``status``."""
+    errors = _column([s for s in scores if status in (None, s.status)], "error_mm")
+    return np.asarray(errors[np.isfinite(errors)])
+
+
+def _difference(
+    values: np.ndarray, cases: np.ndarray, resamples: int, seed: int, name: str = "difference"
+) -> dict[str, Any]:
+    """Mean of ``values`` (n,) with its interval and p value by bootstrap over the ``cases`` (n,) they are of."""
+    if len(values) == 0:
+        return {name: None, "interval_95": None, "p": None}
+    _, index = np.unique(cases, return_inverse=True)
+    sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    p = 2 * min((means <= 0).mean(), (means >= 0).mean())
+    return {
+        name: float(sums.sum() / counts.sum()),
+        "interval_95": np.percentile(means, [2.5, 97.5]).tolist(),
+        "p": float(min(p, 1.0)),
     }
 
 

@@ -87,9 +87,41 @@ def test_compare_pairs_the_same_landmarks() -> None:
     a = [found("1", "left", 2.0), found("1", "right", 5.0), found("2", "left", 1.0), found("3", "left", 9.0)]
     b = [found("2", "left", 2.0), found("1", "right", 6.0), found("1", "left", 3.0), Score("3", "left", "absent", True)]
     result = metrics.compare(a, b)
-    assert result == {"landmarks": 3, "difference_mm": -1.0, "interval_95": [-1.0, -1.0], "p": 0.0}
+    expected = {"landmarks": 3, "means_mm": [pytest.approx(8 / 3), pytest.approx(11 / 3)], "difference_mm": -1.0}
+    assert {key: result[key] for key in expected} == expected
+    assert (result["interval_95"], result["p"]) == ([-1.0, -1.0], 0.0)
     assert metrics.compare(a, a)["p"] == 1.0
     assert metrics.compare(a, [])["difference_mm"] is None
+
+
+def test_compare_counts_a_missed_landmark_as_no_success() -> None:
+    a = [found("1", "left", 1.0), found("2", "left", 1.0), Score("3", "left", "absent", False)]
+    b = [found("1", "left", 1.0), Score("2", "left", "absent", True), found("4", "left", 1.0)]
+    result = metrics.compare(a, b)
+    assert (result["landmarks"], result["present"], result["difference_mm"]) == (1, 2, 0.0)
+    assert result["success"]["2"]["difference"] == 0.5
+    assert result["success"]["2"]["interval_95"] == [0.0, 1.0]
+
+
+def test_success_curve_by_hand() -> None:
+    thresholds = np.array([0.0, 1.0, 2.5, 20.0])
+    share, low, high = metrics.success_curve(SCORES, thresholds)
+    assert share.tolist() == [0.0, 0.2, 0.4, 0.8], "the missed landmark never succeeds"
+    assert (low <= share).all() and (share <= high).all() and low[3] < 0.8
+    in_every_case = [found(str(i), side, e) for i in range(9) for side, e in (("left", 0.0), ("right", 4.0))]
+    share, low, high = metrics.success_curve(in_every_case, np.array([2.0]))
+    assert share == low == high == [0.5], "whole cases are drawn"
+    assert np.isnan(metrics.success_curve([SCORES[5]], thresholds)).all()
+
+
+def test_found_alone_and_the_share_of_review() -> None:
+    table = metrics.evaluate(SCORES, resamples=100)["all"]
+    assert table["review_share"] == 0.25 and table["share_over_10_mm"] == 0.25
+    assert table["found"]["landmarks"] == 3 and table["found"]["mean_mm"] == pytest.approx(17 / 3)
+    assert (table["found"]["median_mm"], table["found"]["max_mm"]) == (2.0, 14.0)
+    low, high = table["interval_95"]["found"]["mean_mm"]
+    assert 1.5 <= low < 17 / 3 < high <= 14
+    assert metrics.summary(SCORES[4:])["found"]["mean_mm"] is None
 
 
 def test_pearson() -> None:
