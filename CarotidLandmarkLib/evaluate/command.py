@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..detect.options import add_engine_arguments
 from ..errors import BadInputError, CarotidLandmarkError
-from ..landmarks.corrections import latest_revisions, read_correction
-from ..landmarks.detection import Detection, read_detection, write_detection
-from ..landmarks.files import read_points, read_points_table
-from ..landmarks.points import LandmarkSet
+from ..landmarks.detection import Detection, write_detection
 
 if TYPE_CHECKING:
-    from .metrics import Score
+    from ..detect.detector import Detector
+    from .methods import Method
+    from .rows import Row
+    from .truth import Truth
 
-TRUTH_SUFFIXES = (".mrk.json", ".fcsv")
-COLUMNS = (
-    *("case", "side", "present", "status", "presence", "error_mm", "dx_mm", "dy_mm", "dz_mm"),
-    *("volume_mm3", "mahalanobis2", "seconds", "reasons"),
-)
-
-
-class Truth(NamedTuple):
-    """What is known of a case: ``points`` but for the sides that are ``unreviewed``; ``series`` of a DICOM folder."""
-
-    volume: Path
-    points: LandmarkSet
-    unreviewed: tuple[str, ...] = ()
-    series: str | None = None
+EPILOG = """
+The report is report.html, which holds everything, with report.md, .json and .csv, and figures/ as PNG and SVG (needs
+matplotlib: the extra [report]). Heatmaps, --equivariance and the coverage before calibration need the weights: those
+that detect, or, beside --detections, those given by --weights.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the truth is, what to compare with it, where the report goes."""
-    parser.add_argument(
+    parser.epilog = EPILOG
+    add = parser.add_argument
+    add(
         "--data",
         type=Path,
         required=True,
@@ -46,11 +37,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
         "corrections (of another model: what a reader accepted flatters the model that said it)",
     )
-    parser.add_argument(
-        "--detections", type=Path, metavar="DIR", help="use these <case>.detection.json, detect nothing"
+    add("--detections", type=Path, metavar="DIR", help="use these <case>.detection.json, detect nothing")
+    add("--out", type=Path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
+    add(
+        "--against",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="compare with the detections in DIR, or with the report in it, of the same cases (may be repeated)",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="REPORT", help="folder for report.md, .json and .csv"
+    add(
+        "--against-weights",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also draw the heatmaps, and measure the equivariance, of these weights (may be repeated)",
+    )
+    add("--case", metavar="NAME", help="whose heatmaps to draw (default: the landmark of median error)")
+    add(
+        "--equivariance",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure the shift-equivariance error on the first N cases with a landmark (default: 0)",
     )
     add_engine_arguments(parser)
 
@@ -60,64 +71,107 @@ def run(args: argparse.Namespace) -> int:
 
     Returns 0, or 2 where cases could not be read or have no detection; the report names them.
     """
+    from ..detect.detector import Detector
     from ..detect.results import prepare_folder
-    from .metrics import evaluate, score
+    from .figures import draw_figures
+    from .files import write_report
+    from .methods import Method, model_name, one_model, read_detections, read_method, with_names
+    from .rows import make_rows
+    from .truth import read_truths
 
-    truths = _truths(args.data)
+    truths = read_truths(args.data)
+    if args.case is not None and args.case not in truths:
+        raise BadInputError(f"--case {args.case} is none of the cases of {args.data}; give the name of one.")
+    if args.equivariance and args.detections and not (args.weights or args.against_weights):
+        raise BadInputError("--equivariance needs the network; give the --weights that made the detections.")
+    rivals = [read_method(folder, truths) for folder in args.against]
     prepare_folder(args.out)
-    detections, failed = _read(args, truths) if args.detections else _detect(args, truths)
+    detector = Detector.from_weights(args.weights, args.device) if args.weights or not args.detections else None
+    others = [Detector.from_weights(weights, args.device) for weights in args.against_weights]
+    if args.detections:
+        detections, failed = read_detections(args.detections, truths)
+        memory = None
+    else:
+        assert detector is not None
+        detections, failed = _detect(args, detector, truths)
+        memory = _peak_memory(detector)
     if not detections:
         raise BadInputError(f"None of the {len(truths)} cases of {args.data} has a detection; see the errors above.")
-    scores = {
-        name: [s for s in score(detection, truths[name].points) if s.side not in truths[name].unreviewed]
-        for name, detection in detections.items()
-    }
-    first = next(iter(detections.values()))
-    table = evaluate([s for pair in scores.values() for s in pair], first.settings["confidence"])
-    seconds = sorted(detection.timing_s.get("total", 0.0) for detection in detections.values())
-    report = {
-        "data": str(args.data),
-        "model": first.model,
-        "settings": first.settings,
-        "median_seconds": seconds[len(seconds) // 2],
-        "failed_cases": failed,
-        "unreviewed_landmarks": sum(len(truths[name].unreviewed) for name in detections),
-        **table,
-    }
-    _write(args.out, report, detections, truths, scores)
+    model = one_model(detections, args.detections or args.data)
+    if detector and detector.header.get("sha256") != model.get("sha256"):
+        raise BadInputError(
+            f"{args.detections} was made by {model_name(model)} with other weights than {args.weights}; give those, or "
+            "leave --weights out."
+        )
+    rows = make_rows(truths, detections)
+    own, *rivals = with_names([Method(model_name(model), model, [row.score for row in rows]), *rivals])
+    detectors = _by_name([own, *rivals], detector, others)
+    report = _report(args, own, rivals, detections, rows, detector)
+    report.update(
+        {
+            "peak_memory_mb": memory,
+            "failed_cases": failed,
+            "unreviewed_landmarks": sum(len(truths[name].unreviewed) for name in detections),
+            "equivariance": _equivariance(args, detectors, truths) if args.equivariance else None,
+        }
+    )
+    models = {name: of.model for name, of in detectors.items()}
+    methods = {method.name: method.scores for method in (own, *rivals)}
+    confidence = report["uncertainty"]["confidence"]
+    drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
+    write_report(args.out, report, rows, drawn)
     print((args.out / "report.md").read_text(encoding="utf-8"))
     return 2 if failed else 0
 
 
-def _truths(data: Path) -> dict[str, Truth]:
-    """Case name to what is known of it. Raises BadInputError where no case has a truth."""
-    from ..detect.case import unique_names
-    from ..volume.read import find_cases
+def _report(
+    args: argparse.Namespace,
+    own: Method,
+    rivals: Sequence[Method],
+    detections: Mapping[str, Detection],
+    rows: Sequence[Row],
+    detector: Detector | None,
+) -> dict[str, Any]:
+    from .metrics import compare, evaluate, uncertainty
+    from .rows import failures
+    from .subgroups import subgroups
 
-    if data.suffix.lower() == ".csv":
-        table = read_points_table(data)
-        return dict(zip(unique_names(path.name.split(".")[0] for path in table), map(Truth, table, table.values())))
-    revisions = latest_revisions(data)
-    if revisions:
-        read = [read_correction(revision) for revision in revisions.values()]
-        return {c.case: Truth(c.volume_path, c.truth(), c.unreviewed, c.series) for c in read}
-    found: dict[str, Truth] = {}
-    for name, path in find_cases(data):
-        beside = [path.with_name(name + suffix) for suffix in TRUTH_SUFFIXES]
-        truth = next((file for file in beside if file.is_file()), None)
-        if truth is not None:
-            found[name] = Truth(path, read_points(truth))
-    if not found:
-        raise BadInputError(f"No volume in {data} has its landmarks beside it; put <case>.mrk.json beside <case>.nrrd.")
-    return found
+    first = next(iter(detections.values()))
+    confidence = first.settings.get("confidence", args.confidence)
+    table = evaluate(own.scores, confidence)
+    if detector:
+        scale = detector.model.config.covariance_scale[-1]
+        before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
+        table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
+    seconds = sorted(detection.timing_s.get("total", 0.0) for detection in detections.values())
+    return {
+        "data": str(args.data),
+        "name": own.name,
+        "model": own.model,
+        "settings": first.settings,
+        "median_seconds": seconds[len(seconds) // 2],
+        **table,
+        "groups": subgroups(rows),
+        "failures": failures(rows),
+        "against": [
+            {
+                "name": rival.name,
+                "folder": rival.folder,
+                "model": rival.model,
+                "table": evaluate(rival.scores, confidence),
+                "paired": compare(own.scores, rival.scores),
+            }
+            for rival in rivals
+        ],
+    }
 
 
-def _detect(args: argparse.Namespace, truths: dict[str, Truth]) -> tuple[dict[str, Detection], dict[str, str]]:
+def _detect(
+    args: argparse.Namespace, detector: Detector, truths: Mapping[str, Truth]
+) -> tuple[dict[str, Detection], dict[str, str]]:
     from ..detect.case import Settings, detect_case
-    from ..detect.detector import Detector
     from ..detect.results import prepare_folder
 
-    detector = Detector.from_weights(args.weights, args.device)
     folder = args.out / "detections"
     prepare_folder(folder)
     detections: dict[str, Detection] = {}
@@ -134,56 +188,57 @@ def _detect(args: argparse.Namespace, truths: dict[str, Truth]) -> tuple[dict[st
     return detections, failed
 
 
-def _read(args: argparse.Namespace, truths: dict[str, Truth]) -> tuple[dict[str, Detection], dict[str, str]]:
-    detections: dict[str, Detection] = {}
-    failed: dict[str, str] = {}
-    for name in truths:
+def _peak_memory(detector: Detector) -> dict[str, float | None] | None:
+    """MB that this process has taken at most, and of GPU memory; None where the system does not say."""
+    import torch
+
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    cuda = detector.device.type == "cuda"
+    return {
+        "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+        "gpu": torch.cuda.max_memory_allocated(detector.device) / 1e6 if cuda else None,
+    }
+
+
+def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[Detector]) -> dict[str, Detector]:
+    """The detectors by the name of the method that they made, or else by their own."""
+    from .methods import model_name
+
+    found = {methods[0].name: own} if own else {}
+    for detector in others:
+        sha = detector.header.get("sha256")
+        name = next((method.name for method in methods[1:] if method.model.get("sha256") == sha), None)
+        name = name or model_name(detector.header)
+        found[f"{name} ({str(sha)[:8]})" if name in found else name] = detector
+    return found
+
+
+def _equivariance(
+    args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Truth]
+) -> dict[str, Any]:
+    from ..volume.read import read_volume
+    from ..volume.sample import VolumePyramid
+    from .equivariance import ShiftErrors
+
+    measured = {name: ShiftErrors(detector.model, args.seed) for name, detector in detectors.items()}
+    cases = 0
+    for name, truth in truths.items():
+        if cases == args.equivariance:
+            break
+        points = {side: point for side, point in truth.points.points.items() if side not in truth.unreviewed}
+        if all(point is None for point in points.values()):
+            continue
         try:
-            detections[name] = read_detection(args.detections / f"{name}.detection.json")
-        except BadInputError as error:
-            failed[name] = str(error)
-            print(f"{name}: {error}", file=sys.stderr)
-    return detections, failed
-
-
-def _write(
-    out: Path,
-    report: dict[str, Any],
-    detections: dict[str, Detection],
-    truths: dict[str, Truth],
-    scores: dict[str, list[Score]],
-) -> None:
-    from ..landmarks.atomic import write_text
-    from .markdown import as_markdown
-
-    text = io.StringIO()
-    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    for name, detection in detections.items():
-        for measured in scores[name]:
-            side = measured.side
-            landmark, point = detection.landmark(side), truths[name].points.points[side]
-            row: dict[str, Any] = {"case": name, "side": side, "present": int(measured.present)}
-            row.update(
-                status=landmark.status,
-                presence=f"{landmark.presence:.4f}",
-                seconds=f"{detection.timing_s.get('total', 0.0):.3f}",
-            )
-            row["reasons"] = " ".join(landmark.reasons)
-            if landmark.position_lps_mm is not None and point is not None:
-                offset = landmark.position_lps_mm - point
-                values = [measured.error_mm, *offset, measured.volume_mm3, measured.mahalanobis2]
-                row.update(zip(COLUMNS[5:11], (f"{value:.4f}" for value in values)))
-            rows.writerow(row)
-    lines = [
-        f"# {report['model'].get('name')} {report['model'].get('version')} on {report['data']}\n",
-        as_markdown(report),
-        f"Median time {report['median_seconds']:.1f} s a case ({report['settings'].get('device')}). A landmark in the "
-        "volume that was not found counts as no success. Phantom millimetres are not patient millimetres.\n",
-    ]
-    if report["unreviewed_landmarks"]:
-        lines.append(f"Unreviewed landmarks that were left out: {report['unreviewed_landmarks']}.\n")
-    lines += [f"- failed: {name}: {reason}" for name, reason in report["failed_cases"].items()]
-    write_text(out / "report.csv", text.getvalue())
-    write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
-    write_text(out / "report.md", "\n".join(lines).rstrip() + "\n")
+            volume = read_volume(truth.volume, truth.series)
+        except CarotidLandmarkError as error:
+            print(f"No equivariance of {name}: {error}", file=sys.stderr)
+            continue
+        cases += 1
+        print(f"equivariance {cases}/{args.equivariance} {name}", file=sys.stderr)
+        for label, of in measured.items():
+            of.add(VolumePyramid(volume, detectors[label].device), points)
+    return {"cases": cases, "models": {name: of.summary() for name, of in measured.items()}}

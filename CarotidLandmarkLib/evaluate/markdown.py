@@ -1,71 +1,55 @@
-"""The protocol's table as Markdown."""
+"""The report as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from . import tables
+from .tables import Table
+
 
 def as_markdown(table: Mapping[str, Any]) -> str:
     """Return a table of ``metrics.evaluate`` as Markdown: figures down, all / left / right across, then uncertainty."""
-    groups = [table["all"], table["left"], table["right"]]
-    rows: list[list[str]] = [
-        ["Landmarks in the volume (located / missed)", *(_counts(group) for group in groups)],
-        ["Error, mean ± SD, mm", *(f"{_number(group['mean_mm'])} ± {_number(group['sd_mm'])}" for group in groups)],
-        ["— 95% interval of the mean", *(_interval(group["interval_95"]["mean_mm"]) for group in groups)],
-        ["Median, mm", *(_with_interval(group, "median_mm") for group in groups)],
-        ["95th percentile, mm", *(_with_interval(group, "p95_mm") for group in groups)],
-        ["Largest, mm", *(_number(group["max_mm"]) for group in groups)],
-    ]
-    for threshold in table["all"]["success"]:
-        rows.append(
-            [
-                f"Within {threshold} mm",
-                *(
-                    f"{_percent(group['success'][threshold])} "
-                    f"{_interval(group['interval_95']['success'][threshold], 100, 1)}"
-                    for group in groups
-                ),
-            ]
+    return "\n".join([_markdown(tables.protocol(table)), "", _markdown(tables.uncertainty(table)), ""])
+
+
+def report_markdown(report: Mapping[str, Any]) -> str:
+    """Return the whole report: tables, then what is to be known of how they came about."""
+    parts = [f"# {report['name']} on {_escape(str(report['data']))}", as_markdown(report).rstrip()]
+    for table in tables.all_tables(report)[2:]:
+        parts += [f"## {table.title}", *([_markdown(table)] if table.rows else []), table.note]
+    parts += ["## How it was measured", "\n".join(f"- {remark}" for remark in remarks(report))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def remarks(report: Mapping[str, Any]) -> list[str]:
+    """Sentences on time, memory, what was left out, and how to read the figures."""
+    said = [f"Median time {report['median_seconds']:.1f} s a case ({report['settings'].get('device')})."]
+    memory = report["peak_memory_mb"]
+    if memory:
+        said.append(
+            f"Peak memory of the whole process until the last detection {memory['process']:.0f} MB: an upper bound for "
+            "a single case."
         )
-    for name, key in (
-        ("Errors over 10 mm (found / review)", "failures_over_10_mm"),
-        ("Not in the volume but located (found / review)", "false_positives"),
-    ):
-        rows.append([name, *(f"{group[key]['found']} / {group[key]['review']}" for group in groups)])
-    unsure = table["uncertainty"]
-    return "\n".join(
-        [
-            f"| {table['cases']} cases | All | Left | Right |",
-            "|---|---|---|---|",
-            *(f"| {' | '.join(row)} |" for row in rows),
-            "",
-            f"| Uncertainty ({unsure['landmarks']} landmarks) | |",
-            "|---|---|",
-            f"| Pearson of confidence volume and error | {_number(unsure['pearson_volume_error'])} |",
-            f"| AUSE, mm | {_number(unsure['ause_mm'])} |",
-            f"| AUROC for an error over 5 mm | {_number(unsure['auroc_error_over_5_mm'])} |",
-            f"| Coverage of the {unsure['confidence']:.0%} ellipsoid | {_percent(unsure['coverage'])} |",
-            "",
-        ]
-    )
+        if memory["gpu"]:
+            said.append(f"Peak memory on the GPU {memory['gpu']:.0f} MB.")
+    said += [
+        "A landmark in the volume that was not found counts as no success. Phantom millimetres are not patient "
+        "millimetres.",
+        "95% intervals: percentile bootstrap over cases, since the two sides of one patient are not independent.",
+    ]
+    if report["unreviewed_landmarks"]:
+        said.append(f"Unreviewed landmarks that were left out: {report['unreviewed_landmarks']}.")
+    return [*said, *(f"failed: {name}: {reason}" for name, reason in report["failed_cases"].items())]
 
 
-def _counts(group: Mapping[str, Any]) -> str:
-    return f"{group['present']} ({group['located']} / {group['missed']})"
+def _markdown(table: Table) -> str:
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    text = [f"| {' | '.join(map(_escape, line))} |" for line in lines]
+    text[1] = f"|{'|'.join(lines[1])}|"
+    return "\n".join(text)
 
 
-def _with_interval(group: Mapping[str, Any], key: str) -> str:
-    return f"{_number(group[key])} {_interval(group['interval_95'][key])}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
-
-
-def _interval(limits: list[float] | None, factor: float = 1, digits: int = 2) -> str:
-    return "" if limits is None else f"[{limits[0] * factor:.{digits}f}, {limits[1] * factor:.{digits}f}]"
+def _escape(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
