@@ -51,7 +51,7 @@ def heat_on_cut(of: ScaleHeat, center: np.ndarray, view: View, field_mm: float) 
 
 
 def heatmaps(models: Mapping[str, Sequence[ScaleHeat]], volume: CTVolume, truth: np.ndarray | None) -> Figure:
-    """Cuts through each scale's answer, coarse to fine downwards, the models side by side.
+    """Cuts through each scale's answer, a row for each scale, coarse to fine downwards, the models side by side.
 
     After figure 3 of Ma et al., ISBI 2020: "+" the truth, "×" the answer of that scale.
     """
@@ -60,14 +60,15 @@ def heatmaps(models: Mapping[str, Sequence[ScaleHeat]], volume: CTVolume, truth:
     from matplotlib.figure import Figure
 
     colors = LinearSegmentedColormap.from_list("heat", HEAT)
-    down = max(len(scales) for scales in models.values())
-    size = len(models) * (3 * INCHES + 0.3) + 0.7, down * (INCHES + 0.28) + 0.4
-    figure = Figure(size, layout="constrained")
+    spacings = sorted({of.spacing_mm for scales in models.values() for of in scales}, reverse=True)
     widths = [*[3 * INCHES + 0.3] * len(models), 0.7]
+    figure = Figure((sum(widths), len(spacings) * (INCHES + 0.28) + 0.4), layout="constrained")
     *columns, last = figure.subfigures(1, len(models) + 1, squeeze=False, width_ratios=widths).ravel()
     for column, (name, scales) in zip(columns, models.items()):
         column.suptitle(name, fontsize=10)
-        for of, line in zip(scales, column.subplots(down, len(VIEWS), squeeze=False)):
+        lines = dict(zip(spacings, column.subplots(len(spacings), len(VIEWS), squeeze=False)))
+        for of in scales:
+            line = lines.pop(of.spacing_mm)
             for axes, view in zip(line, VIEWS):
                 show_cut(axes, volume, of.position, view, of.field_mm)
                 heat = heat_on_cut(of, of.position, view, of.field_mm)
@@ -78,6 +79,9 @@ def heatmaps(models: Mapping[str, Sequence[ScaleHeat]], volume: CTVolume, truth:
                 mark(axes, of.position, of.position, view, "×")
             away = "" if truth is None else f", {np.linalg.norm(of.position - truth):.1f} mm off"
             line[1].set_title(f"{of.spacing_mm:g} mm scale{away}; {of.field_mm:.0f} mm across", fontsize=8)
+        for line in lines.values():
+            for axes in line:
+                axes.set_axis_off()
     bar = last.colorbar(ScalarMappable(cmap=colors), cax=last.add_axes((0.1, 0.3, 0.25, 0.4)))
     bar.set_label("heatmap, of its largest value", fontsize=8)
     bar.ax.tick_params(labelsize=7)

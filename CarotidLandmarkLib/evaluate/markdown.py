@@ -16,10 +16,10 @@ def as_markdown(table: Mapping[str, Any]) -> str:
 
 def report_markdown(report: Mapping[str, Any]) -> str:
     """Return the whole report: tables, then what is to be known of how they came about."""
-    parts = [f"# {report['name']} on {_escape(str(report['data']))}", as_markdown(report).rstrip()]
+    parts = [f"# {_escape(report['name'])} on {_escape(str(report['data']))}", as_markdown(report).rstrip()]
     for table in tables.all_tables(report)[2:]:
-        parts += [f"## {table.title}", *([_markdown(table)] if table.rows else []), table.note]
-    parts += ["## How it was measured", "\n".join(f"- {remark}" for remark in remarks(report))]
+        parts += [f"## {table.title}", *([_markdown(table)] if table.rows else []), table.note.replace("<", "&lt;")]
+    parts += ["## How it was measured", "\n".join(f"- {_escape(remark)}" for remark in remarks(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

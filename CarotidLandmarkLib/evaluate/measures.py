@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..landmarks.detection import chi2_quantile
+
+_quantile = lru_cache(chi2_quantile)
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -50,4 +54,4 @@ def coverage(mahalanobis2: np.ndarray, confidence: float = 0.9, covariance_scale
     known = mahalanobis2[~np.isnan(mahalanobis2)]
     if len(known) == 0:
         return None
-    return float((known <= covariance_scale * chi2_quantile(confidence)).mean())
+    return float((known <= covariance_scale * _quantile(confidence)).mean())

@@ -189,10 +189,11 @@ def success_curve(
 
 def _figures(scores: Sequence[Score]) -> dict[str, Any]:
     errors = _column([s for s in scores if s.present], "error_mm")
-    located, found = _located(scores), _located(scores, "found")
+    located, found = errors[np.isfinite(errors)], _located(scores, "found")
+    rates = (errors[:, None] <= THRESHOLDS_MM).mean(axis=0) if len(errors) else [None] * len(THRESHOLDS_MM)
     return {
         **_statistics(located),
-        "success": {f"{t:g}": float((errors <= t).mean()) if len(errors) else None for t in THRESHOLDS_MM},
+        "success": {f"{t:g}": None if rate is None else float(rate) for t, rate in zip(THRESHOLDS_MM, rates)},
         "share_over_10_mm": float((located > FAILURE_MM).mean()) if len(located) else None,
         "review_share": 1 - len(found) / len(located) if len(located) else None,
         "found": _statistics(found),
@@ -202,11 +203,8 @@ def _figures(scores: Sequence[Score]) -> dict[str, Any]:
 def _statistics(errors: np.ndarray) -> dict[str, float | None]:
     if len(errors) == 0:
         return {"mean_mm": None, "median_mm": None, "p95_mm": None}
-    return {
-        "mean_mm": float(errors.mean()),
-        "median_mm": float(np.median(errors)),
-        "p95_mm": float(np.percentile(errors, 95)),
-    }
+    median, p95 = np.percentile(errors, [50, 95])
+    return {"mean_mm": float(errors.mean()), "median_mm": float(median), "p95_mm": float(p95)}
 
 
 def _spread(errors: np.ndarray) -> dict[str, float | None]:

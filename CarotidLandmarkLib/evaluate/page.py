@@ -25,7 +25,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); max-width: 72rem;
   margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-.soft, figcaption, .note { color: var(--soft); } .summary { background: var(--band); padding: .8rem 1.2rem .8rem 2.2rem; }
+.soft, figcaption, .note { color: var(--soft); }
+.summary { background: var(--band); padding: .8rem 1.2rem .8rem 2.2rem; }
 nav a { margin-right: 1rem; color: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
