@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")  # Okabe and Ito
+COLORS = (  # of Okabe and Ito, then of Tol
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F"),
+    *("#882255", "#332288", "#999933"),
+)
 GROUP_COLORS = {"all": "#5A5A5A", "left": "#0072B2", "right": "#D55E00"}
 STATUS_MARKS = {"found": ("o", "#0072B2"), "review": ("^", "#D55E00")}
 MISSED_COLOR = "#B00020"

@@ -148,7 +148,7 @@ def equivariance(report: Mapping[str, Any]) -> Table:
             figures = (number(of[key], digits=3) for of in (whole, part) for key in ("mean_mm", "p95_mm"))
             rows.append((name, f"{spacing} mm", *figures, f"{whole['shifts']} + {part['shifts']}"))
     header = ("Model", "Scale", "1–8 voxels: mean, mm", "P95, mm", "Sub-voxel: mean, mm", "P95, mm", "Shifts")
-    note = f"Crops around the truth against the same crops shifted along each axis, {measured['cases']} cases."
+    note = f"Crops around the truth against the same crops shifted along each axis. Cases: {measured['cases']}."
     return Table("Shift-equivariance error", header, rows, note)
 
 
