@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import torch
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.phantom.canvas import Field
+from CarotidLandmarkLib.phantom.shapes import Field
 from CarotidLandmarkLib.volume.geometry import Grid
 
 # Organs painted from the labels; the others of a map are not used. The larger ones are kept on a coarser grid.

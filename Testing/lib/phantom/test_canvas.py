@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from CarotidLandmarkLib.phantom.canvas import Canvas, Column, Ellipsoid, Field, Space, Tube
+from CarotidLandmarkLib.phantom.canvas import Canvas
+from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Field, Space, Tube
 from CarotidLandmarkLib.volume.geometry import Grid
 
 STRAIGHT = Space(np.eye(3), np.zeros(3), np.zeros((2, 2)), (-100.0, 100.0), np.zeros((0, 7)))

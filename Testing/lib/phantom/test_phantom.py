@@ -11,12 +11,13 @@ from scipy import ndimage
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.files import read_points
 from CarotidLandmarkLib.phantom import Phantom, phantom_volume, write_phantoms
-from CarotidLandmarkLib.phantom.canvas import Canvas, Tube
+from CarotidLandmarkLib.phantom.canvas import Canvas
 from CarotidLandmarkLib.phantom.carina import carina
 from CarotidLandmarkLib.phantom.files import ORIENTATIONS, reorient
 from CarotidLandmarkLib.phantom.patches import PhantomPyramid
 from CarotidLandmarkLib.phantom.scaffold import list_scaffolds, load_scaffold
 from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.phantom.shapes import Tube
 from CarotidLandmarkLib.phantom.veins import keep_clear
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
