@@ -196,7 +196,8 @@ class Canvas:
             shape.distance[None, None].to(self.device), torch.stack(unit, -1)[None], "bilinear", "border", True
         )[0, 0]
         width = self.width(np.full(3, 3**-0.5))
-        self.blend(box, (0.5 - (distance + shape.inset) / width).clamp_(0, 1), shape.hu)
+        for depth, hu in ((0.0, shape.hu), *shape.inner):
+            self.blend(box, (0.5 - (distance + shape.inset + depth) / width).clamp_(0, 1), hu)
 
 
 def _chain_distance(at: list[Tensor], points: np.ndarray, radii: np.ndarray) -> Tensor:

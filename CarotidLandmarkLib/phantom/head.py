@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from CarotidLandmarkLib.phantom import priors
 from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Space, Tube
+from CarotidLandmarkLib.phantom.scaffold import AROUND_MM
+from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Field, Shape, Space, Tube
 from CarotidLandmarkLib.phantom.tissues import Body
 
 
@@ -44,20 +47,22 @@ def draw_skull(rng: np.random.Generator, body: Body, space: Space) -> list[Shape
     return out
 
 
-def draw_chin(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
-    """What covers the jaw: skin, fat and muscle, so that no bone lies bare."""
+def draw_chin(rng: np.random.Generator, body: Body, space: Space, jaw: Field | None = None) -> list[Shape]:
+    """What covers the jaw, a scaffold's if given: skin, fat and muscle, so that no bone lies bare; floor of mouth."""
     skin = float(rng.uniform(20, 70))
-    cover = 12.0 + 0.35 * body.fat
-    arch = smooth(space.bend(_arch(body.jaw_z, 18)), 8)
     fat = (rng.uniform(1.5, 2.5), body.fat_hu)
-    floor = space.bend(np.array([0.0, -66, body.jaw_z + 12]))
-    return [
-        Ellipsoid(floor, np.array([46.0, 46, 22]), skin),
-        Ellipsoid(floor, np.array([44.0, 44, 20]), body.fat_hu),
-        Ellipsoid(floor, np.array([38.0, 38, 15]), body.deep_hu),
-        Tube(arch, np.full(len(arch), cover), skin, True, np.array([1, 1, 0.72]), (fat, (cover - 8, body.muscle))),
-        Ellipsoid(space.bend(np.array([0.0, -118, 62])), np.array([15.0, 18, 14]), skin),
-    ]
+    nose = Ellipsoid(space.bend(np.array([0.0, -118, 62])), np.array([15.0, 18, 14]), skin)
+    if jaw:
+        low, high = jaw.grid.bounds()
+        floor, half = (low + high) / 2 - [0, 0, 8], (high - low) / 2 - AROUND_MM - [8, 4, 6]
+        cover: Shape = replace(jaw, hu=skin, inset=-12.0, inner=(fat, (6.0, body.muscle)))
+    else:
+        floor, half = space.bend(np.array([0.0, -66, body.jaw_z + 12])), np.array([38.0, 38, 15])
+        arch, thick = smooth(space.bend(_arch(body.jaw_z, 18)), 8), 12.0 + 0.35 * body.fat
+        flat = np.array([1, 1, 0.72])
+        cover = Tube(arch, np.full(len(arch), thick), skin, True, flat, (fat, (thick - 8, body.muscle)))
+    within = ((7.0, skin), (5.0, body.fat_hu), (0.0, body.deep_hu))
+    return [*(Ellipsoid(floor, half + more, hu) for more, hu in within), cover, nose]
 
 
 def draw_jaw(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:

@@ -95,11 +95,8 @@ def _draw_neck(
     airway: float,
 ) -> tuple[list[Shape], list[np.ndarray]]:
     """All but the vessels, in painting order, and where dental metal lies."""
-    shapes = [
-        *chest.draw_couch(rng),
-        *tissues.draw_skin(rng, body),
-        *([] if scaffold else head.draw_chin(rng, body, space)),
-    ]
+    shapes = [*chest.draw_couch(rng), *tissues.draw_skin(rng, body)]
+    shapes += head.draw_chin(rng, body, space, scaffold.fields["Mandible"] if scaffold else None)
     shapes += tissues.draw_soft_tissue(rng, body, space, gland_y)
     shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
     shapes += chest.draw_lungs(rng, body, space, scaffold is not None)
@@ -147,7 +144,7 @@ def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
 
 
 def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) -> list[Shape]:
-    """The scaffold's organs with HU of this case, each jaw with soft tissue around it and marrow inside."""
+    """The scaffold's organs with HU of this case, the jaw with marrow inside, the brain with its vault around it."""
     gland, parotid, lung = rng.uniform(60, 140), rng.uniform(-40, 90), rng.uniform(-900, -780)
     hu = {
         "Mandible": body.cortical,
@@ -161,14 +158,10 @@ def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) ->
         "Lung-Lt": lung,
         "Lung-Rt": lung,
     }
+    layers = {"Mandible": (0.0, ((2.6, body.cancellous),)), "Brain": (-6.0, ((6.0, hu["Brain"]),))}
+    hu["Brain"] = body.cortical
     out: list[Shape] = []
     for organ, shape in scaffold.fields.items():
-        if organ == "Mandible":
-            out.append(replace(shape, hu=body.muscle, inset=-7.0))
-            out.append(replace(shape, hu=hu[organ]))
-            out.append(replace(shape, hu=body.cancellous, inset=2.6))
-        else:
-            if organ == "Brain":
-                out.append(replace(shape, hu=body.cortical, inset=-6.0))
-            out.append(replace(shape, hu=hu[organ]))
+        inset, inner = layers.get(organ, (0.0, ()))
+        out.append(replace(shape, hu=hu[organ], inset=inset, inner=inner))
     return out

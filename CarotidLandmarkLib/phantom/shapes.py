@@ -99,13 +99,14 @@ class Column:
 class Field:
     """An organ given as voxels: its signed distance (D, H, W) in mm on ``grid``, which lies in body mm.
 
-    ``inset`` moves its surface inwards (negative: outwards) by so many mm.
+    ``inset`` moves its surface inwards (negative: outwards) by so many mm; ``inner`` are layers as in a Tube.
     """
 
     distance: Tensor
     grid: Grid
     hu: float
     inset: float = 0.0
+    inner: tuple[tuple[float, float], ...] = ()
 
 
 Shape = Union[Tube, Ellipsoid, Column, Field]

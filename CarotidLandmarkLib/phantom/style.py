@@ -80,7 +80,8 @@ def _shortened(tube: Tube, length: float, from_end: bool = False) -> Tube:
 def draw_plain(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
     """A body of even tissue with little in it: perhaps a spine, an airway, a jaw, a skull, some blobs."""
     tissue = float(rng.uniform(-20, 90))
-    if rng.random() < 0.5:
+    shaped = rng.random() < 0.5
+    if shaped:
         outline = OUTLINE[:, [0, 1, 1, 2, 3]].copy()
         outline[:, 1] = 0
     else:
@@ -101,7 +102,7 @@ def draw_plain(rng: np.random.Generator, body: Body, space: Space) -> list[Shape
     if rng.random() < 0.8:
         wide, y = rng.uniform(5, 11), rng.uniform(-58, -44)
         out.append(column([[-230, 0, y, wide, wide], [rng.uniform(20, 70), 0, y, wide, wide]], -1000.0))
-    if rng.random() < 0.4:
+    if shaped and rng.random() < 0.6:
         out += draw_jaw(rng, body, space)
     if rng.random() < 0.5:
         middle = space.bend(np.array([0.0, -18, 118]))

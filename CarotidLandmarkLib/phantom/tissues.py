@@ -21,10 +21,10 @@ OUTLINE = np.array(
         [-112, -3, 172, 86],
         [-92, -1, 122, 75],
         [-74, -3, 84, 69],
-        [-50, -8, 63, 67],
-        [-20, -12, 58, 65],
-        [0, -15, 60, 68],
-        [18, -19, 65, 75],
+        [-50, -10, 64, 71],
+        [-20, -14, 60, 69],
+        [0, -16, 62, 71],
+        [18, -19, 65, 76],
         [40, -25, 71, 89],
         [70, -19, 76, 101],
         [110, -13, 79, 101],
@@ -66,7 +66,7 @@ class Body:
             hyoid_z=float(rng.normal(1, 6)),
             jaw_z=float(rng.normal(0, 5)),
             airway=float(rng.uniform(0.15, 1.25)),
-            deep_hu=float(muscle if rng.random() < 0.4 else fat_hu + (muscle - fat_hu) * rng.uniform(0, 1)),
+            deep_hu=float(muscle if rng.random() < 0.5 else fat_hu + (muscle - fat_hu) * rng.uniform(0, 1)),
             arms_up=bool(rng.random() < 0.07),
         )
 

@@ -68,7 +68,7 @@ def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Fi
     join = path[np.argmin(np.abs(path[:, 2] - (fork[2] + rng.uniform(-16, 14))))]
     facial = smooth([join, join + [s * 2, -12, 6], [s * 43, -58, 16], [s * 45, -75, 20]])
     out.append(Tube(facial, np.full(len(facial), rng.uniform(0.8, 2.6)), hu * rng.uniform(0.5, 1.0)))
-    outside = smooth([[s * 57, -12, 38], [s * rng.normal(56, 3), -6, 5], [s * 50, 2, -35], [s * 38, -18, -85]])
+    outside = smooth([[s * 57, -12, 38], [s * rng.normal(54, 2), -6, 5], [s * 50, 0, -35], [s * 38, -18, -85]])
     outside = wiggle(outside, rng.uniform(0, 3), 40, rng)
     out.append(Tube(outside, np.full(len(outside), rng.uniform(0.6, 2.8)), hu * rng.uniform(0.5, 1.0)))
     if rng.random() < 0.6:
