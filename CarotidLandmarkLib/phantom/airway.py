@@ -10,7 +10,7 @@ from CarotidLandmarkLib.phantom.tissues import Body, column
 
 
 def draw_airway(rng: np.random.Generator, body: Body, space: Space, clearance: float) -> list[Shape]:
-    """Pharynx, larynx, trachea, oesophagus and sinuses; above the trachea the half width stays below ``clearance``."""
+    """Pharynx, larynx, trachea, oesophagus, open mouth; above the trachea the half width stays below ``clearance``."""
     a = body.airway
     wall = rng.uniform(30, 110)
     w = np.array([0.0, 0, 0, 3, 3])
@@ -46,9 +46,6 @@ def draw_airway(rng: np.random.Generator, body: Body, space: Space, clearance: f
     out.append(column([[-150, 4, -22, 7, 4.5], [-45, 3, -34, 8, 4]], body.muscle))
     if rng.random() < 0.4:
         out.append(column([[-150, 4, -22, 2.5, 1.2], [-60, 3, -34, 2.5, 1.2]], -900.0))
-    for s in (1, -1):
-        out.append(Ellipsoid(space.bend(np.array([s * 27.0, -82, 66])), np.array([12.0, 15, 14]), -950.0))
-    out.append(Ellipsoid(space.bend(np.array([0.0, -86, 66])), np.array([7.0, 30, 16]), -960.0))
     if rng.random() < 0.3:
         out.append(Ellipsoid(space.bend(np.array([0.0, -75, 33])), np.array([16.0, 22, rng.uniform(2, 6)]), -980.0))
     return out

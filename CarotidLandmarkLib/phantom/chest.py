@@ -6,7 +6,7 @@ import numpy as np
 
 from CarotidLandmarkLib.phantom.curves import smooth
 from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import Body
+from CarotidLandmarkLib.phantom.tissues import Body, column
 
 
 def draw_lungs(rng: np.random.Generator, body: Body, space: Space, organs: bool) -> list[Shape]:
@@ -14,9 +14,11 @@ def draw_lungs(rng: np.random.Generator, body: Body, space: Space, organs: bool)
     hu = rng.uniform(-900, -780)
     out: list[Shape] = []
     if not organs:
+        top = rng.normal(-88, 5)
         for s in (1.0, -1.0):
-            middle = space.bend(np.array([s * 64, -18, -172 + rng.normal(0, 6)]))
-            out.append(Ellipsoid(middle, np.array([50.0, 68, 84]) * body.size, hu))
+            rows = [[-240, s * 68, -16, 54, 74], [-190, s * 66, -16, 52, 68], [-150, s * 62, -16, 46, 56]]
+            rows += [[-120, s * 54, -14, 34, 38], [top - 10, s * 42, -12, 20, 22], [top, s * 40, -12, 5, 6]]
+            out.append(column(rows, hu))
     fat = body.fat_hu + rng.uniform(0, 120)
     middle = space.bend(np.array([0.0, -48, -158]))
     out.append(Ellipsoid(middle, np.array([rng.uniform(28, 40), 42, 52]), fat))
@@ -37,12 +39,12 @@ def draw_shoulders(rng: np.random.Generator, body: Body, space: Space) -> list[S
         out.append(Tube(path, np.full(len(path), radius), c, True, flat, ((radius * 0.4, b),)))
 
     for s in (1, -1):
-        tip = -62.0 if up else -88.0
-        bone([[s * 14, -66, -108], [s * 60, -58, -100], [s * 105, -38, (tip - 96) / 2], [s * 145, -14, tip]], 6.0)
+        tip = -80.0 if up else -108.0
+        bone([[s * 14, -66, -108], [s * 60, -58, -106], [s * 105, -38, (tip - 104) / 2], [s * 138, -14, tip]], 6.0)
         bone([[s * 14, -4, -80], [s * 45, -10, -84], [s * 52, -45, -104], [s * 22, -68, -124]], 4.5)
         for z in (-104, -132, -160):
             bone([[s * 14, 0, z], [s * 66, 8, z - 8], [s * 96, -30, z - 28], [s * 24, -88, z - 58]], 4.5, [1, 1, 0.8])
-        head = space.bend(np.array([s * 150.0, -8, -72.0 if up else -112.0]))
+        head = space.bend(np.array([s * 150.0, -8, -78.0 if up else -120.0]))
         out += [Ellipsoid(head, np.full(3, 24.0), c * 0.8), Ellipsoid(head, np.full(3, 20.0), b)]
         if up:
             arm = space.bend(np.array([[s * 150.0, -8, -72], [s * 135, 5, 60], [s * 105, 0, 190]]))
@@ -50,8 +52,8 @@ def draw_shoulders(rng: np.random.Generator, body: Body, space: Space) -> list[S
             layers = ((2.0, body.fat_hu), (2.0 + body.fat, body.muscle), (28.0, c), (32.0, b))
             out.append(Tube(arm, np.array([42.0, 40, 36]), skin, True, inner=layers))
         else:
-            bone([[s * 152, -8, -120], [s * 168, -6, -230]], 12.0)
-        bone([[s * 80, 62, -150], [s * 105, 52, -112], [s * 142, 14, -100]], 5.0, [1, 1, 0.2])
+            bone([[s * 152, -8, -126], [s * 166, -6, -230]], 12.0)
+        bone([[s * 80, 60, -158], [s * 105, 50, -124], [s * 138, 16, -114]], 5.0, [1, 1, 0.2])
     breast = smooth(space.bend(np.array([[0, -76, -112], [0, -98, -190]])), 8)
     out.append(Tube(breast, np.full(len(breast), 9.0), c * 0.5, True, np.array([0.5, 1.4, 1]), ((1.5, b),)))
     return out

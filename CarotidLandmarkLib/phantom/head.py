@@ -44,6 +44,15 @@ def draw_skull(rng: np.random.Generator, body: Body, space: Space) -> list[Shape
         out.append(Tube(plate, np.full(len(plate), 3.0), c * 0.7, True, np.array([1.5, 0.7, 1])))
         styloid = smooth(space.bend(np.array([[s * 40, -14, 58], [s * 34, -24, rng.uniform(12, 40)]])), 6)
         out.append(Tube(styloid, np.full(len(styloid), rng.uniform(0.8, 1.8)), c * 0.8, True))
+        orbit = space.bend(np.array([s * 32.0, -92, 86]))
+        out += [Ellipsoid(orbit, np.array([18.0, 22, 16]), c * 0.6), Ellipsoid(orbit, np.array([16.5, 23, 14]), -90.0)]
+        out.append(Ellipsoid(orbit - [0, 9, 0], np.full(3, 12.0), 15.0))
+        sinus = space.bend(np.array([s * 27.0, -86, 66]))
+        out.append(Ellipsoid(sinus, np.array([12.0, 15, 14]), -950.0 if rng.random() < 0.85 else 25.0))
+    out.append(Ellipsoid(space.bend(np.array([0.0, -84, 68])), np.array([9.0, 32, 16]), -960.0))
+    for x in (-5.0, 0, 5):
+        plate = space.bend(np.array([[x, -106, 66], [x, -64, 66]]))
+        out.append(Tube(plate, np.full(2, 6.0), rng.uniform(20, 120), True, np.array([5.0 if x == 0 else 2.4, 1, 0.6])))
     return out
 
 

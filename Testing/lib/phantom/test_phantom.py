@@ -140,6 +140,7 @@ def test_noise_is_as_strong_as_said_and_absent_outside_the_field_of_view():
     phantom = Phantom.draw(2, "test")
     scan = Scan.draw(phantom, "neck", (0.5, 1.0))
     scan.noise_sd, scan.texture, scan.circle = 20.0, 0.0, 60.0
+    scan.padding, scan.sharpening, scan.marbling = -1024.0, 0.0, 0.0
     middle = scan.grid.center
     grid = Grid((80, 80, 6), scan.grid.spacing, middle - 40 * scan.grid.spacing * [1, 1, 0], np.eye(3))
     noisy = scan.acquire(phantom, grid, torch.Generator().manual_seed(0))
@@ -154,7 +155,7 @@ def test_patches_agree_with_the_volume_that_is_written():
     """The training view of a phantom is what a reader of its file sees: same geometry, same values up to noise."""
     phantom = Phantom.draw(4, "test")
     scan = Scan.draw(phantom, "slab", (0.8, 2.0))
-    scan.noise_sd = scan.texture = scan.streaks = 0.0
+    scan.noise_sd = scan.texture = scan.streaks = scan.sharpening = scan.marbling = 0.0
     scan.circle = None
     phantom.metal = phantom.metal[:0]
     truth = phantom.truth["left"]
