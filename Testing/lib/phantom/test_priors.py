@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from CarotidLandmarkLib.phantom import priors
 from CarotidLandmarkLib.phantom.disease import Filling
-from CarotidLandmarkLib.phantom.phantom import SIDES, Phantom
+from CarotidLandmarkLib.phantom.phantom import SIDES, STYLE, Phantom, split_rng
 from CarotidLandmarkLib.phantom.scan import PADDING_HU, Scan
-from CarotidLandmarkLib.phantom.shapes import Tube
-from CarotidLandmarkLib.phantom.style import MAKES
+from CarotidLandmarkLib.phantom.shapes import Column, Tube
+from CarotidLandmarkLib.phantom.style import MAKES, Style
 from CarotidLandmarkLib.phantom.veins import draw_jugular_radii, draw_veins
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -161,6 +161,18 @@ def test_no_bone_or_muscle_lies_outside_of_the_skin(necks):
     assert np.mean(np.array(bare) > 0.1) < 0.1
 
 
+def test_the_skin_holds_all_muscles(necks):
+    """In slices of the neck what hangs together with the body hardly reaches beyond the outline of its skin."""
+    for phantom in necks[:6]:
+        skin = next(s for s in phantom.shapes if isinstance(s, Column) and len(s.inner) == 2)
+        alone = replace(phantom, shapes=[skin])
+        for z in (-55.0, -25.0):
+            whole, outline = (axial(p, z)[0] > -400 for p in (phantom, alone))
+            label, _ = ndimage.label(whole)
+            body = np.isin(label, np.unique(label[outline & whole]))
+            assert (body & ~outline).sum() < 0.02 * outline.sum()
+
+
 def test_vertebral_arteries_run_in_holes_of_the_bone(necks):
     """At 16.5 mm beside the canal, 11 in front: soft tissue or contrast with bone around it at some heights."""
     ringed = 0
@@ -185,9 +197,11 @@ def test_every_make_is_drawn_and_keeps_its_fork(many):
 
 
 def test_an_implanted_tree_ends_where_it_is_cut():
-    phantoms = (Phantom.draw(seed, "test") for seed in range(400))
-    cut = next(p for p in phantoms if p.make == "implant" and _reach(p) < 115)
-    assert _reach(cut) > 37
+    styles = ((seed, Style.draw(split_rng(seed, "test", STYLE), False)) for seed in range(2000))
+    seed, style = next((n, s) for n, s in styles if s.make == "implant" and s.reach and max(s.reach) < 65)
+    cut = Phantom.draw(seed, "test")
+    assert cut.make == "implant"
+    assert 37 < _reach(cut) < 90, "a whole tree goes 95 mm and more"
     assert any(isinstance(s, Tube) and len(s.inner) for s in cut.shapes), "the neck around it is whole"
 
 
