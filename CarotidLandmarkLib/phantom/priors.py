@@ -25,10 +25,10 @@ DIAMETERS = {
     "ICA_distal": (5.0, 0.6),
     "ECA": (4.2, 0.6),
 }
-# Internal jugular, supine: radius mean and SD, and log of the right one's share over the left one's (the right is the
-# larger in about two of three; Lobato 1999, Lichtenstein 2001, Tartiere 2009).
-JUGULAR_RADIUS = (5.6, 1.5)
-JUGULAR_LOG_RATIO = (0.14, 0.3)
+# Internal jugular: mean and SD of the sides' geometric mean radius, and of the log of right over left (Tartiere et al.
+# 2009, 190 CT of adults: median area 160 mm2 right, 102 left; smaller at the hyoid than below it, Jeon et al. 2020).
+JUGULAR_RADIUS = (6.2, 1.6)
+JUGULAR_LOG_RATIO = (0.22, 0.3)
 # Angle between ICA and ECA: 40 years or less, older, and Thomas et al. 2005 (old patients).
 BIFURCATION_ANGLES = ((36.2, 10.2), (49.3, 16.5), (63.6, 15.4))
 # Where the ECA lies seen from the ICA in the axial plane: (share, degrees from anterior towards medial, SD).

@@ -194,6 +194,7 @@ def test_written_phantoms_are_read_back_with_their_truth(tmp_path, many):
     (path,) = write_phantoms(tmp_path, 1, seed, "test")
     volume, points = read_volume(path), read_points(tmp_path / f"test-{seed:05d}.mrk.json")
     about = json.loads((tmp_path / f"test-{seed:05d}.phantom.json").read_text())
+    assert about["make"] == phantom.make
     assert volume.array.dtype == np.int16
     for side, truth in phantom.truth.items():
         assert about["carina_lps_mm"][side] == pytest.approx(truth)
