@@ -2,113 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Union
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Field, Shape, Space, Tube
 from CarotidLandmarkLib.volume.geometry import Grid
 
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6
 WAVE_STEP_MM = 6.0
-
-
-@dataclass(frozen=True)
-class Space:
-    """The phantom's body frame: LPS axes, z = 0 at the usual height of the bifurcation, the spinal canal at x = y = 0.
-
-    ``rotation`` (3, 3) and ``origin`` (3,) place it in the world: world = origin + rotation @ body.
-    ``curve`` (2, degree + 1) are polynomials (lowest order first) of the canal's x and y over z / 100 mm, within
-    ``curve_range``; ``waves`` (n, 7) are plane waves (wave vector, amplitude vector, phase) that deform soft tissue.
-    """
-
-    rotation: np.ndarray
-    origin: np.ndarray
-    curve: np.ndarray
-    curve_range: tuple[float, float]
-    waves: np.ndarray
-
-    def to_world(self, points: np.ndarray) -> np.ndarray:
-        """Body mm (..., 3) to LPS mm."""
-        return np.asarray(points) @ self.rotation.T + self.origin
-
-    def canal(self, z: np.ndarray) -> np.ndarray:
-        """The canal's centre (..., 2) in body mm at heights ``z``."""
-        t = np.clip(np.asarray(z, float), *self.curve_range) / 100
-        return np.stack([np.polynomial.polynomial.polyval(t, c) for c in self.curve], -1)
-
-    def bend(self, points: np.ndarray) -> np.ndarray:
-        """Points given relative to the canal (..., 3) to body mm."""
-        bent = np.array(points, float)
-        bent[..., :2] += self.canal(bent[..., 2])
-        return bent
-
-
-@dataclass
-class Tube:
-    """A chain of cones in body mm: ``points`` (n, 3), ``radii`` (n,), optionally flattened: ``stretch`` (3,) scales the
-    coordinates before distances are taken, so a stretch of 2 halves the width along that axis."""
-
-    points: np.ndarray
-    radii: np.ndarray
-    hu: float
-    soft: bool = False
-    stretch: np.ndarray | None = None
-
-    def distance(self, points: np.ndarray) -> np.ndarray:
-        """Signed distance (...,) in mm of ``points`` (..., 3) from the surface, negative inside; unstretched tubes."""
-        a, b = self.points[:-1], self.points[1:]
-        ab = b - a
-        rel = np.asarray(points)[..., None, :] - a
-        t = np.clip((rel * ab).sum(-1) / np.maximum((ab * ab).sum(-1), 1e-9), 0, 1)
-        away = np.linalg.norm(rel - t[..., None] * ab, axis=-1)
-        return (away - self.radii[:-1] - t * np.diff(self.radii)).min(-1)
-
-
-@dataclass
-class Ellipsoid:
-    """``axes`` columns are the unit axes; ``radii`` (3,) in mm."""
-
-    center: np.ndarray
-    radii: np.ndarray
-    hu: float
-    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
-
-
-@dataclass
-class Column:
-    """An upright shape around the canal: an ellipse whose centre and half axes change with height.
-
-    ``profile`` rows are (z, centre x, centre y, half axis x, half axis y); between rows linear. ``period`` and ``gap``
-    leave out slabs (discs between vertebrae): the shape exists where the phase of (z - phase) / period exceeds ``gap``.
-    ``inner`` are layers within, from outside in: (depth below the surface in mm, HU).
-    """
-
-    profile: np.ndarray
-    hu: float
-    period: float = 0.0
-    gap: float = 0.0
-    phase: float = 0.0
-    inner: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass
-class Field:
-    """An organ given as voxels: its signed distance (D, H, W) in mm on ``grid``, which lies in body mm.
-
-    ``inset`` moves its surface inwards (negative: outwards) by so many mm.
-    """
-
-    distance: Tensor
-    grid: Grid
-    hu: float
-    inset: float = 0.0
-
-
-Shape = Union[Tube, Ellipsoid, Column, Field]
 
 
 class Canvas:
@@ -201,14 +104,14 @@ class Canvas:
         else:
             self._field(shape)
 
-    def tube_cover(self, tube: Tube) -> tuple[Box, Tensor] | None:
-        """The box of a tube and how much of each of its voxels it covers (d, h, w), 0..1."""
+    def _tube(self, tube: Tube) -> None:
         stretch = np.ones(3) if tube.stretch is None else tube.stretch
         reach = tube.radii.max() / stretch + (self.margin if tube.soft else self.edge)
         whole = self.box(tube.points.min(0) - reach, tube.points.max(0) + reach)
         if whole is None:
-            return None
-        cover = torch.zeros([s.stop - s.start for s in whole], device=self.device)
+            return
+        layers = ((0.0, tube.hu), *tube.inner)
+        covers = torch.zeros([len(layers), *(s.stop - s.start for s in whole)], device=self.device)
         for first in range(0, len(tube.points) - 1, SEGMENTS_AT_ONCE):
             points = tube.points[first : first + SEGMENTS_AT_ONCE + 1]
             radii = tube.radii[first : first + SEGMENTS_AT_ONCE + 1]
@@ -222,16 +125,13 @@ class Canvas:
             axis = axis / max(np.linalg.norm(axis), 1e-6)
             across = ((self.steps**2).sum() - ((self.steps.T @ axis) ** 2).sum()) / 2
             width = float(np.sqrt(across + self.psf**2)) * float(np.exp(np.log(stretch).mean()))
-            here = (0.5 - distance / width).clamp_(0, 1)
-            here *= _thin(float(radii.mean()), width)
             inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole))
-            torch.maximum(cover[inner], here, out=cover[inner])
-        return whole, cover
-
-    def _tube(self, tube: Tube) -> None:
-        painted = self.tube_cover(tube)
-        if painted is not None:
-            self.blend(painted[0], painted[1], tube.hu)
+            for cover, (depth, _) in zip(covers, layers):
+                here = (0.5 - (distance + depth) / width).clamp_(0, 1)
+                here *= _thin(float(radii.mean()) - depth, width)
+                torch.maximum(cover[inner], here, out=cover[inner])
+        for cover, (_, hu) in zip(covers, layers):
+            self.blend(whole, cover, hu)
 
     def _ellipsoid(self, shape: Ellipsoid) -> None:
         reach = np.abs(shape.axes * shape.radii).sum(1) + self.margin
@@ -296,7 +196,8 @@ class Canvas:
             shape.distance[None, None].to(self.device), torch.stack(unit, -1)[None], "bilinear", "border", True
         )[0, 0]
         width = self.width(np.full(3, 3**-0.5))
-        self.blend(box, (0.5 - (distance + shape.inset) / width).clamp_(0, 1), shape.hu)
+        for depth, hu in ((0.0, shape.hu), *shape.inner):
+            self.blend(box, (0.5 - (distance + shape.inset + depth) / width).clamp_(0, 1), hu)
 
 
 def _chain_distance(at: list[Tensor], points: np.ndarray, radii: np.ndarray) -> Tensor:
@@ -327,4 +228,5 @@ def _chain_distance(at: list[Tensor], points: np.ndarray, radii: np.ndarray) -> 
 
 def _thin(radius: float, width: float) -> float:
     """A tube thinner than a voxel fills it by area, not by the linear ramp of its surface."""
+    radius = max(radius, 0.0)
     return min(1.0, np.pi * (radius / width) ** 2 / (0.5 + radius / width))

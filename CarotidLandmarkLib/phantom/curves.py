@@ -54,3 +54,13 @@ def coil(points: np.ndarray, length: float, radius: float, rng: np.random.Genera
     loop += np.outer(t / (2 * np.pi), drift)
     after = points[i + 1 :] + drift * np.exp(-arc_length(points[i:])[1:, None] / 15)
     return np.vstack([points[: i + 1], loop, after])
+
+
+def kink(points: np.ndarray, length: float, size: float, rng: np.random.Generator) -> np.ndarray:
+    """The curve with one sharp bend: from ``length`` mm on it goes ``size`` mm sideways and back within a few mm."""
+    s = arc_length(points)
+    angle = rng.uniform(0, 2 * np.pi)
+    side = np.array([np.cos(angle), np.sin(angle), rng.uniform(-0.6, 0.3)])
+    sharp = rng.uniform(3, 6)
+    fade = np.clip((s - 14) / 6, 0, 1) * np.clip((s[-1] - s) / 15, 0, 1)
+    return points + size * (fade * np.exp(-np.abs(s - length) / sharp))[:, None] * side

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.canvas import Ellipsoid, Shape, Tube
 from CarotidLandmarkLib.phantom.curves import arc_length, at_length
+from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Tube
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Filling:
         late = rng.random() < 0.35
         vein = artery + rng.normal(0, 50) if late else rng.uniform(*priors.VEIN_HU)
         return Filling(
-            artery, float(max(vein, 50)), float(max(vein + rng.normal(0, 40), 50)), float(rng.uniform(25, 75))
+            artery, float(max(vein, 30)), float(max(vein + rng.normal(0, 30), 30)), float(rng.uniform(25, 75))
         )
 
 
@@ -43,13 +43,17 @@ class Disease:
         self.occlusion_after = rng.uniform(3, 12)
         self.external_degree = float(rng.uniform(0.1, 0.6)) if self.plaque and rng.random() < 0.3 else 0.0
         self.near_occlusion = self.degree > 0.8 and rng.random() < 0.4
+        self.second = float(rng.uniform(0.3, 0.75)) if self.plaque and rng.random() < 0.18 else 0.0
+        self.second_at = rng.uniform(22, 60) * (1 if rng.random() < 0.6 else -1)
+        self.circular = self.plaque and rng.random() < 0.12
         self.count = rng.integers(1, 9) if rng.random() < (0.75 if self.plaque else 0.12) else 0
 
     def narrow(self, s: np.ndarray, radius: np.ndarray) -> np.ndarray:
         narrowed = radius * (1 - self.degree * np.exp(-(((s - self.centre) / self.length) ** 2)))
+        narrowed *= 1 - self.second * np.exp(-(((s - self.second_at) / 4) ** 2))
         if self.near_occlusion:
             narrowed = np.where(s > self.centre, np.minimum(narrowed, 0.9), narrowed)
-        return np.maximum(narrowed, 0.45)
+        return np.maximum(narrowed, 0.55)
 
     def narrow_external(self, s: np.ndarray, radius: np.ndarray) -> np.ndarray:
         return radius * (1 - self.external_degree * np.exp(-(((s - 8) / 5) ** 2)))
@@ -57,7 +61,7 @@ class Disease:
     def calcifications(self, *curves: np.ndarray) -> list[Shape]:
         rng = self.rng
         out: list[Shape] = []
-        for _ in range(self.count):
+        for _ in range(self.count + (10 if self.circular else 0)):
             which = int(rng.choice([0, 0, 1, 1, 2]))
             points, radii = curves[2 * which], curves[2 * which + 1]
             s = arc_length(points)

@@ -73,6 +73,7 @@ def write_phantoms(
             "seed": this,
             "split": split,
             "scaffold": phantom.scaffold,
+            "make": phantom.make,
             "scan": scan.kind,
             "orientation": orientation,
             "noise_hu": scan.noise_sd,

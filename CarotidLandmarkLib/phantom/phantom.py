@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from CarotidLandmarkLib.phantom import bones, disease, tissues, veins, vessels
-from CarotidLandmarkLib.phantom.canvas import Canvas, Column, Shape, Space, Tube
+from CarotidLandmarkLib.phantom import chest, disease, head, spine, tissues, veins, vessels
+from CarotidLandmarkLib.phantom.airway import draw_airway, draw_larynx
+from CarotidLandmarkLib.phantom.canvas import Canvas
 from CarotidLandmarkLib.phantom.scaffold import Scaffold
+from CarotidLandmarkLib.phantom.shapes import Shape, Space, Tube
+from CarotidLandmarkLib.phantom.style import Style, draw_plain
 from CarotidLandmarkLib.volume.geometry import Grid
 
 SPLITS = ("train", "val", "test")
 SIDES = ("left", "right")
+STYLE = 3
 
 
 def split_rng(seed: int, split: str, purpose: int = 0) -> np.random.Generator:
@@ -26,7 +30,7 @@ class Phantom:
     """A neck in world LPS mm.
 
     truth: side -> carina (3,). shapes: what ``render`` paints, in order. metal: (n, 3) body mm of dental metal.
-    facts: the numbers drawn, side -> name -> value (degrees, mm, share of the diameter lost).
+    facts: the numbers drawn, side -> name -> value (degrees, mm, share of the diameter lost). make: see style.MAKES.
     """
 
     seed: int
@@ -37,43 +41,41 @@ class Phantom:
     metal: np.ndarray
     facts: dict[str, dict[str, float]]
     scaffold: str | None = None
+    make: str = "full"
 
     @staticmethod
     def draw(seed: int, split: str = "train", scaffold: Scaffold | None = None) -> Phantom:
         """The phantom of this seed: the same numbers give the same neck on every machine."""
         rng = split_rng(seed, split)
+        style = Style.draw(split_rng(seed, split, STYLE), scaffold is not None)
         body = tissues.Body.draw(rng)
         space = _draw_space(rng, scaffold)
         gland_y = scaffold.gland_y if scaffold else float(rng.normal(-50.9, 5))
         filling = disease.Filling.draw(rng)
         forks = vessels.draw_forks(rng, body.size, gland_y)
         bottom = float(rng.uniform(-112, -100))
-        carotids = {side: vessels.draw_carotid(rng, side, forks[side], filling, space, bottom) for side in SIDES}
-
-        medial = min(abs(fork[0]) for fork in forks.values())
-
-        shapes = [*_couch(rng), *tissues.draw_soft_tissue(rng, body, space, gland_y)]
-        shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
-        shapes += tissues.draw_airway(rng, body, space, max(4.0, medial - 9)) + bones.draw_spine(rng, body, space)
-        shapes += bones.draw_skull(rng, body, space)
-        shapes += _organs(rng, body, scaffold) if scaffold else bones.draw_jaw(rng, body, space)
-        teeth, metal = bones.draw_teeth(rng, body, space)
-        shapes += teeth + bones.draw_larynx(rng, body, space) + bones.draw_shoulders(rng, body, space)
-        others: list[Tube] = veins.draw_distractors(rng, filling)
-        for s, side in ((1.0, "left"), (-1.0, "right")):
-            others += veins.draw_veins(rng, s, forks[side], filling) + veins.draw_vertebral(rng, s, filling)
-            others += veins.draw_thyroid_arteries(rng, s, filling)
+        carotids = {
+            side: style.apply(vessels.draw_carotid(rng, side, forks[side], filling, space, bottom, style.simple))
+            for side in SIDES
+        }
+        metal: list[np.ndarray] = []
+        if style.make == "plain":
+            shapes = [*chest.draw_couch(rng), *draw_plain(rng, body, space)]
+        else:
+            airway = max(4.0, min(abs(fork[0]) for fork in forks.values()) - 9)
+            shapes, metal = _draw_neck(rng, body, space, scaffold, gland_y, carotids, airway)
+        others = style.thin_out(rng, _other_vessels(rng, forks, style.native(rng, filling)))
         arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
         bent = [replace(tube, points=space.bend(tube.points)) for tube in others]
         shapes += [veins.keep_clear(tube, arteries) for tube in bent]
-        shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)
+        if style.make == "full":
+            shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)
         shapes += [shape for c in carotids.values() for shape in c.walls]
         shapes += [shape for c in carotids.values() for shape in [*c.lumens, *c.disease]]
         truth = {side: space.to_world(carotid.landmark) for side, carotid in carotids.items()}
         facts = {side: {**carotid.facts, "lumen_hu": filling.artery} for side, carotid in carotids.items()}
-        return Phantom(
-            seed, split, space, shapes, truth, np.reshape(metal, (-1, 3)), facts, scaffold.name if scaffold else None
-        )
+        name = scaffold.name if scaffold else None
+        return Phantom(seed, split, space, shapes, truth, np.reshape(metal, (-1, 3)), facts, name, style.make)
 
     def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu") -> Tensor:
         """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF."""
@@ -83,8 +85,44 @@ class Phantom:
         return canvas.hu
 
 
+def _draw_neck(
+    rng: np.random.Generator,
+    body: tissues.Body,
+    space: Space,
+    scaffold: Scaffold | None,
+    gland_y: float,
+    carotids: dict[str, vessels.Carotid],
+    airway: float,
+) -> tuple[list[Shape], list[np.ndarray]]:
+    """All but the vessels, in painting order, and where dental metal lies."""
+    shapes = [*chest.draw_couch(rng), *tissues.draw_skin(rng, body)]
+    shapes += head.draw_chin(rng, body, space, scaffold.fields["Mandible"] if scaffold else None)
+    shapes += tissues.draw_soft_tissue(rng, body, space, gland_y)
+    shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
+    shapes += chest.draw_lungs(rng, body, space, scaffold is not None)
+    shapes += draw_airway(rng, body, space, airway) + spine.draw_spine(rng, body, space)
+    shapes += head.draw_skull(rng, body, space)
+    shapes += _organs(rng, body, scaffold) if scaffold else head.draw_jaw(rng, body, space)
+    teeth, metal = head.draw_teeth(rng, body, space)
+    return shapes + teeth + draw_larynx(rng, body, space) + chest.draw_shoulders(rng, body, space), metal
+
+
+def _other_vessels(
+    rng: np.random.Generator, forks: dict[str, np.ndarray], filling: disease.Filling
+) -> list[list[Tube]]:
+    """Vessels that are not carotids, relative to the canal, in groups that are shown or left out together."""
+    radii = veins.draw_jugular_radii(rng)
+    groups = [veins.draw_distractors(rng, filling)]
+    for s, side in ((1.0, "left"), (-1.0, "right")):
+        groups.append(veins.draw_veins(rng, s, forks[side], filling, radii[s]))
+        groups.append(veins.draw_vertebral(rng, s, filling))
+        groups.append(veins.draw_thyroid_arteries(rng, s, filling))
+    return groups
+
+
 def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
-    yaw, pitch, roll = np.radians(rng.normal(0, [6, 5, 4]))
+    turn = rng.normal(0, [6, 5, 4]) * (2.5 if rng.random() < 0.12 else 1.0)
+    yaw, pitch, roll = np.radians(turn)
     c, s = np.cos, np.sin
     rotation = (
         np.array([[c(yaw), -s(yaw), 0], [s(yaw), c(yaw), 0], [0, 0, 1]])
@@ -105,20 +143,8 @@ def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
     return Space(rotation, rng.uniform(-250, 250, 3), curve, reach, waves)
 
 
-def _couch(rng: np.random.Generator) -> list[Shape]:
-    """Head rest and couch behind the body."""
-    y = rng.uniform(78, 110)
-    board = np.array([[-400.0, 0, y, 220, 3], [400, 0, y, 220, 3]])
-    out: list[Shape] = [Column(board, rng.uniform(-700, 100), inner=((1.5, -950.0),))]
-    if rng.random() < 0.5:
-        for s in (1, -1):
-            rest = np.array([[s * 85.0, 40, 0], [s * 92, 10, 60], [s * 90, 5, 140]])
-            out.append(Tube(rest, np.full(3, rng.uniform(3, 8)), rng.uniform(-900, 0), True))
-    return out
-
-
 def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) -> list[Shape]:
-    """The scaffold's organs with HU of this case, each jaw with soft tissue around it and marrow inside."""
+    """The scaffold's organs with HU of this case, the jaw with marrow inside, the brain with its vault around it."""
     gland, parotid, lung = rng.uniform(60, 140), rng.uniform(-40, 90), rng.uniform(-900, -780)
     hu = {
         "Mandible": body.cortical,
@@ -132,14 +158,10 @@ def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) ->
         "Lung-Lt": lung,
         "Lung-Rt": lung,
     }
+    layers = {"Mandible": (0.0, ((2.6, body.cancellous),)), "Brain": (-6.0, ((6.0, hu["Brain"]),))}
+    hu["Brain"] = body.cortical
     out: list[Shape] = []
     for organ, shape in scaffold.fields.items():
-        if organ == "Mandible":
-            out.append(replace(shape, hu=body.muscle, inset=-7.0))
-            out.append(replace(shape, hu=hu[organ]))
-            out.append(replace(shape, hu=body.cancellous, inset=2.6))
-        else:
-            if organ == "Brain":
-                out.append(replace(shape, hu=body.cortical, inset=-6.0))
-            out.append(replace(shape, hu=hu[organ]))
+        inset, inner = layers.get(organ, (0.0, ()))
+        out.append(replace(shape, hu=hu[organ], inset=inset, inner=inner))
     return out

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import torch
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.phantom.canvas import Field
+from CarotidLandmarkLib.phantom.shapes import Field
 from CarotidLandmarkLib.volume.geometry import Grid
 
 # Organs painted from the labels; the others of a map are not used. The larger ones are kept on a coarser grid.
@@ -27,6 +27,7 @@ ORGANS = {
     "Lung-Rt": 3,
     "Brain": 3,
 }
+AROUND_MM = 16.0
 CANAL = "Spinal-Canal"
 GLAND_Z = 4.0  # height of the submandibular glands, and of the jaw's lower border, in body mm
 
@@ -91,9 +92,9 @@ def load_scaffold(path: str | Path) -> Scaffold:
 
 
 def _field(mask: sitk.Image, box: tuple[int, ...], coarse: int, center: np.ndarray) -> Field:
-    pad = 6 * coarse
-    low = [max(0, b - pad) for b in box[:3]]
-    high = [min(n, b + s + pad) for b, s, n in zip(box[:3], box[3:], mask.GetSize())]
+    pad = [int(np.ceil(AROUND_MM / step)) for step in mask.GetSpacing()]
+    low = [max(0, b - p) for b, p in zip(box[:3], pad)]
+    high = [min(n, b + s + p) for b, s, n, p in zip(box[:3], box[3:], mask.GetSize(), pad)]
     part = sitk.RegionOfInterest(mask, [h - a for a, h in zip(low, high)], low)
     distance = sitk.SignedMaurerDistanceMap(part, squaredDistance=False, useImageSpacing=True)
     distance = sitk.DiscreteGaussian(distance, [1.0] * 3)

@@ -14,17 +14,22 @@ from CarotidLandmarkLib.phantom.phantom import Phantom, split_rng
 from CarotidLandmarkLib.volume.geometry import Grid
 
 SCAN = 1
-SLAB = (60.0, 130.0)  # height of a slab, mm
+SLAB = (45.0, 130.0)  # height of a slab, mm
 # Kind of scan: share, lower and upper end in body mm (mean, SD).
 KINDS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
-    "neck": (0.58, (-95, 14), (82, 18)),
+    "neck": (0.52, (-95, 14), (82, 18)),
     "long": (0.18, (-160, 14), (165, 25)),
-    "slab": (0.14, (-75, 35), SLAB),
+    "slab": (0.20, (-80, 38), SLAB),
     "chest": (0.05, (-185, 8), (-84, 10)),
     "head": (0.05, (58, 10), (190, 10)),
 }
 OUTSIDE_HU = -1024.0
+# What scanners and converters write outside of the reconstructed disc, with weights.
+PADDING_HU = ((-1024.0, 6), (-1000.0, 2), (-2000.0, 3), (-2048.0, 2), (-3024.0, 3), (0.0, 2))
+WIDE, THICK, SHARP, MARBLED = 0.1, 0.15, 0.25, 0.5
 TISSUE_MM = 7.0
+PLANE_WIDTH = 0.16
+SHARP_BELOW_MM = 1.5
 
 
 @dataclass
@@ -32,6 +37,8 @@ class Scan:
     """grid: the native voxels, LPS-aligned. circle: radius in mm of the reconstructed disc, None = the whole square.
 
     noise_sd: HU in a native voxel at the neck. grain_mm: Gaussian SD of the noise's texture in the axial plane.
+    padding: HU beyond the circle. sharpening: overshoot of a sharp kernel, 0 = none. texture: HU of uneven tissue.
+    marbling: share of the way to fat that planes between tissues go.
     """
 
     kind: str
@@ -42,6 +49,9 @@ class Scan:
     circle: float | None
     streaks: float
     texture: float
+    padding: float = OUTSIDE_HU
+    sharpening: float = 0.0
+    marbling: float = 0.0
 
     @staticmethod
     def draw(phantom: Phantom, kind: str | None = None, spacing: tuple[float, float] | None = None) -> Scan:
@@ -52,27 +62,35 @@ class Scan:
         kind = kind or drawn
         low = rng.normal(*KINDS[kind][1])
         high = low + rng.uniform(*SLAB) if kind == "slab" else rng.normal(*KINDS[kind][2])
-        s = priors.IN_PLANE_SPACING
-        pixel, thick = spacing or (
-            float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"])),
-            priors.choose(rng, priors.SLICE_SPACINGS),
-        )
+        field = priors.WIDE_FIELD
+        wide = rng.random() < WIDE and kind != "long"
         width = rng.uniform(150, 250) if kind != "chest" else rng.uniform(220, 320)
+        if wide:
+            width = rng.uniform(field["low"], field["high"])
+        s = priors.IN_PLANE_SPACING
+        fine = width / field["matrix"] if wide else float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"]))
+        steps = priors.THICK_SPACINGS if rng.random() < THICK else priors.SLICE_SPACINGS
+        pixel, thick = spacing or (fine, priors.choose(rng, steps))
         aside = rng.normal(0, 6, 2)
         if rng.random() < 0.06:
             aside[0] += rng.choice([-1, 1]) * rng.uniform(30, 60)
-        center = phantom.space.to_world(np.array([aside[0], -28 + aside[1], (low + high) / 2]))
+        center = phantom.space.to_world(np.array([aside[0], -22 + aside[1], (low + high) / 2]))
         n, m = int(round(width / pixel)), max(4, int(round((high - low) / thick)))
         grid = Grid.axis_aligned(center, (n, n, m), (pixel, pixel, thick))
+        share, low_noise, high_noise = priors.BAD_NOISE
+        noise = priors.NOISE_HU if rng.random() > share else (low_noise, high_noise)
         return Scan(
             kind,
             grid,
-            psf_mm=float(rng.uniform(0.4, 1.1)),
-            noise_sd=float(rng.uniform(*priors.NOISE_HU)),
-            grain_mm=float(rng.uniform(0.2, 0.6)),
-            circle=width / 2 if rng.random() < 0.3 else None,
+            psf_mm=float(rng.uniform(0.35, 1.3)),
+            noise_sd=float(np.exp(rng.uniform(*np.log(noise)))),
+            grain_mm=float(rng.uniform(0.2, 0.7)),
+            circle=width / 2 if rng.random() < 0.35 else None,
             streaks=float(rng.gamma(1.5, 12)),
-            texture=float(rng.uniform(2, 14)),
+            texture=float(rng.uniform(0, 14)),
+            padding=priors.choose(rng, PADDING_HU),
+            sharpening=float(rng.uniform(0.3, 1.2)) if rng.random() < SHARP else 0.0,
+            marbling=float(rng.uniform(0.2, 0.9)) if rng.random() < MARBLED and phantom.make != "plain" else 0.0,
         )
 
     def covers(self, points: np.ndarray, margin_mm: float = 0.0) -> np.ndarray:
@@ -88,8 +106,14 @@ class Scan:
     def acquire(self, phantom: Phantom, grid: Grid, generator: torch.Generator, device: str = "cpu") -> Tensor:
         """HU (D, H, W) that this scan gives on an LPS-aligned ``grid``, which may be coarser than the native voxels."""
         hu = phantom.render(grid, self.psf_mm, device)
-        soft = ((hu > -300) & (hu < 200)).float()
-        hu += soft * self.texture * self._unevenness(phantom, grid, device)
+        if self.sharpening and grid.spacing[0] < SHARP_BELOW_MM:
+            hu += self.sharpening * (hu - _blur(hu, float(1.0 / grid.spacing[0])))
+        soft = ((hu > -300) & (hu < 90)).float()
+        uneven = self._unevenness(phantom, grid, device)
+        if self.marbling:
+            planes = soft * self.marbling * torch.exp(-((uneven / PLANE_WIDTH) ** 2))
+            hu += planes * (priors.FAT_HU - hu).clamp_(max=0)
+        hu += soft * self.texture * uneven
         hu += self._noise(phantom, grid, generator, device)
         if len(phantom.metal):
             self._metal(phantom, grid, hu, generator)
@@ -143,11 +167,12 @@ class Scan:
         lower, upper = self.grid.bounds()
         axes = [_axis(grid, a).to(hu.device) for a in range(3)]
         x, y, z = ((c >= low) & (c <= high) for c, low, high in zip(axes, lower.tolist(), upper.tolist()))
-        inside = z[:, None, None] & (y[:, None] & x)
+        within = z[:, None, None] & (y[:, None] & x)
         if self.circle is not None:
             middle = self.grid.center
-            inside &= torch.hypot(axes[0][None] - middle[0], axes[1][:, None] - middle[1]) <= self.circle
-        return torch.where(inside, hu, torch.full_like(hu, OUTSIDE_HU))
+            disc = torch.hypot(axes[0][None] - middle[0], axes[1][:, None] - middle[1]) <= self.circle
+            hu = torch.where(disc, hu, torch.full_like(hu, self.padding))
+        return torch.where(within, hu, torch.full_like(hu, OUTSIDE_HU))
 
 
 def _axis(grid: Grid, axis: int) -> Tensor:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.canvas import Tube
+from CarotidLandmarkLib.phantom import priors
 from CarotidLandmarkLib.phantom.curves import at_length, smooth, wiggle
 from CarotidLandmarkLib.phantom.disease import Filling
+from CarotidLandmarkLib.phantom.shapes import Tube
 
 
 def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list[Tube]:
@@ -17,7 +18,8 @@ def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list
     x = s * rng.normal(16.5, 1.0)
     path = smooth(
         [
-            [s * 25, -22, -88],
+            [s * 27, -26, -95],
+            [s * 23, -20, -82],
             [x, -12, -64],
             [x, -11, -30],
             [x, -11, 8],
@@ -32,29 +34,41 @@ def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list
     return [Tube(path, np.full(len(path), radius), filling.artery * rng.uniform(0.85, 1.0))]
 
 
-def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Filling) -> list[Tube]:
-    """Internal jugular with facial vein, external and anterior jugulars of one side."""
+def draw_jugular_radii(rng: np.random.Generator) -> dict[float, float]:
+    """Radius of the internal jugular of each side (1 left, -1 right), mm: the right one is often the larger."""
+    radius = priors.truncated_normal(rng, *priors.JUGULAR_RADIUS, 2.0, 9.5)
+    ratio = float(np.exp(rng.normal(*priors.JUGULAR_LOG_RATIO) / 2))
+    return {1.0: radius / ratio, -1.0: radius * ratio}
+
+
+def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Filling, big: float) -> list[Tube]:
+    """Internal jugular of radius ``big``, with facial vein, external and anterior jugulars of one side.
+
+    At the fork it lies lateral to posterolateral of the carotid, below it lateral and a little in front.
+    """
     hu = filling.vein if s > 0 else filling.right_vein
-    big = float(rng.uniform(2.5, 8.5))
-    x, y = fork[0] + s * rng.normal(9, 3), fork[1] + rng.normal(5, 4)
+    around = np.radians(rng.normal(25, 25))
+    away = 5.0 + 0.9 * big + rng.normal(0, 1.5)
+    x, y = fork[0] + s * away * np.cos(around), fork[1] + away * np.sin(around)
+    collapsed = rng.random() < 0.15
     path = smooth(
         [
             [s * 28, -9, 68],
             [s * rng.normal(33, 2), -13, 45],
             [x + s * 1, y + 2, fork[2] + 16],
             [x, y, fork[2]],
-            [x - s * 1, y, fork[2] - 22],
-            [s * rng.normal(29, 3), -27, min(fork[2] - 42, -60)],
+            [x - s * 1, y - 2, fork[2] - 22],
+            [s * rng.normal(31, 3), -28, min(fork[2] - 42, -60)],
             [s * 24, -36, -100],
         ]
     )
     radii = np.interp(path[:, 2], [-100, -60, 0, 40, 68], [big * 1.15, big * 1.1, big, big * 0.75, big * 0.6])
-    stretch = np.array([1.0, rng.uniform(0.75, 1.4), 1.0])
+    stretch = np.array([1.0, rng.uniform(1.6, 2.6) if collapsed else rng.uniform(0.75, 1.4), 1.0])
     out = [Tube(path, radii, hu, stretch=stretch)]
     join = path[np.argmin(np.abs(path[:, 2] - (fork[2] + rng.uniform(-16, 14))))]
     facial = smooth([join, join + [s * 2, -12, 6], [s * 43, -58, 16], [s * 45, -75, 20]])
     out.append(Tube(facial, np.full(len(facial), rng.uniform(0.8, 2.6)), hu * rng.uniform(0.5, 1.0)))
-    outside = smooth([[s * 57, -12, 38], [s * rng.normal(56, 3), -6, 5], [s * 50, 2, -35], [s * 38, -18, -85]])
+    outside = smooth([[s * 57, -12, 38], [s * rng.normal(54, 2), -6, 5], [s * 50, 0, -35], [s * 38, -18, -85]])
     outside = wiggle(outside, rng.uniform(0, 3), 40, rng)
     out.append(Tube(outside, np.full(len(outside), rng.uniform(0.6, 2.8)), hu * rng.uniform(0.5, 1.0)))
     if rng.random() < 0.6:
@@ -74,7 +88,8 @@ def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling:
     """Aortic arch, great arteries up to the commons' lowest points, and the veins of the injected side."""
     a = filling.artery
     top = commons["left"][2] - rng.uniform(22, 34)
-    arch = smooth([[-18, -62, top - 45], [-12, -60, top - 14], [4, -46, top], [18, -22, top - 8], [22, -8, top - 45]])
+    rise = [[-14, -64, top - 70], [-20, -64, top - 42], [-12, -60, top - 14], [4, -46, top]]
+    arch = smooth([*rise, [22, -30, top - 9], [30, -24, top - 30], [31, -20, top - 70]])
     out = [Tube(arch, np.full(len(arch), rng.uniform(11, 15)), a)]
 
     def great(points: list[object], radius: float, hu: float = a) -> None:
@@ -85,7 +100,8 @@ def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling:
     great([[-4, -52, top + 4], trunk], rng.uniform(5.5, 7.5))
     great([trunk, commons["right"]], 3.7)
     great([trunk, [-30, -30, trunk[2] + 12], [-62, -30, trunk[2] + 14], [-110, -25, trunk[2]]], rng.uniform(3.5, 4.8))
-    great([[4, -46, top + 4], commons["left"]], 3.6)
+    bovine = rng.random() < 0.15
+    great([trunk + [2, 0, -6] if bovine else [4, -46, top + 4], commons["left"]], 3.6)
     great(
         [
             [14, -28, top + 2],
@@ -101,6 +117,10 @@ def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling:
         meet = np.array([s * 22, -44, -106.0])
         great([[s * 110, -38, -98], [s * 60, -46, -96], meet], rng.uniform(4, 7), hu)
         great([meet, [-14 if s < 0 else -4, -58, top - 2], [-22, -52, top - 20]], rng.uniform(5, 8), hu)
+    lungs = a * rng.uniform(0.3, 1.3)
+    stem = [8, -58, top - 38]
+    great([[14, -74, top - 66], stem, [-45, -36, top - 48]], rng.uniform(8, 12), lungs)
+    great([stem, [48, -26, top - 42]], rng.uniform(7, 11), lungs)
     return out
 
 
@@ -113,14 +133,23 @@ def draw_distractors(rng: np.random.Generator, filling: Filling) -> list[Tube]:
         way *= rng.uniform(15, 40) / np.linalg.norm(way)
         way[0] = np.abs(way[0]) * np.sign(start[0])
         path = wiggle(smooth([start, start + way, start + 2 * way + rng.normal(0, 8, 3)]), rng.uniform(0, 4), 25, rng)
+        path[:, :2] = _within(path[:, :2])
         hu = float(rng.choice([filling.artery, filling.vein])) * rng.uniform(0.5, 1.0)
         radius = rng.uniform(0.4, 2.0)
         out.append(Tube(path, np.full(len(path), radius), hu))
         if rng.random() < 0.5:
             fork = at_length(path, rng.uniform(5, 25))
             side = smooth([fork, fork + 0.5 * way + rng.normal(0, 8, 3), fork + way + rng.normal(0, 14, 3)])
+            side[:, :2] = _within(side[:, :2])
             out.append(Tube(side, np.full(len(side), radius * 0.8), hu))
     return out
+
+
+def _within(xy: np.ndarray) -> np.ndarray:
+    """Places (n, 2) relative to the canal, those outside of a slender neck drawn to its border."""
+    centre, half = np.array([0.0, -14]), np.array([54.0, 60])
+    beyond = np.linalg.norm((xy - centre) / half, axis=1, keepdims=True)
+    return np.asarray(centre + (xy - centre) / np.maximum(beyond, 1))
 
 
 def keep_clear(tube: Tube, arteries: list[Tube], gap_mm: float = 0.8) -> Tube:
@@ -128,12 +157,24 @@ def keep_clear(tube: Tube, arteries: list[Tube], gap_mm: float = 0.8) -> Tube:
     points = tube.points.copy()
     radii = tube.radii if tube.stretch is None else tube.radii / min(1.0, float(tube.stretch.min()))
     for _ in range(6):
+        clear = True
         for artery in arteries:
-            lack = np.maximum(gap_mm - (artery.distance(points) - radii), 0)
-            nearest = np.linalg.norm(points[:, None] - artery.points, axis=-1).argmin(1)
-            away = points - artery.points[nearest]
+            reach = artery.radii.max() + radii.max() + gap_mm
+            low, high = artery.points.min(0) - reach, artery.points.max(0) + reach
+            near = np.nonzero(((points > low) & (points < high)).all(1))[0]
+            if not len(near):
+                continue
+            lack = gap_mm - (artery.distance(points[near]) - radii[near])
+            near, lack = near[lack > 0], lack[lack > 0]
+            if not len(near):
+                continue
+            clear = False
+            nearest = np.linalg.norm(points[near, None] - artery.points, axis=-1).argmin(1)
+            away = points[near] - artery.points[nearest]
             away = away * [1, 1, 0] + [1e-3, 0, 0]
             away /= np.linalg.norm(away, axis=1, keepdims=True)
-            points += 1.1 * lack[:, None] * away
+            points[near] += 1.1 * lack[:, None] * away
+        if clear:
+            break
         points[1:-1, :2] = 0.5 * points[1:-1, :2] + 0.25 * (points[:-2, :2] + points[2:, :2])
     return replace(tube, points=points)

@@ -1,4 +1,4 @@
-"""The vessel tree: carotids with branches and disease, vertebrals, veins and the arch (body mm, see canvas.Space)."""
+"""The carotids: forks, courses, lumens, walls and disease (body mm, see shapes.Space)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.canvas import Shape, Space, Tube
+from CarotidLandmarkLib.phantom.branches import draw_branches
 from CarotidLandmarkLib.phantom.carina import carina
-from CarotidLandmarkLib.phantom.curves import arc_length, at_length, coil, smooth, wiggle
+from CarotidLandmarkLib.phantom.curves import arc_length, coil, kink, smooth, wiggle
 from CarotidLandmarkLib.phantom.disease import Disease, Filling
+from CarotidLandmarkLib.phantom.shapes import Shape, Space, Tube
+
+PATCHED = 0.04  # share of bulbs widened by the patch of an endarterectomy
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Carotid:
     landmark: np.ndarray
     sheath: list[Shape] = field(default_factory=list)
     walls: list[Shape] = field(default_factory=list)
-    lumens: list[Shape] = field(default_factory=list)
+    lumens: list[Tube] = field(default_factory=list)
     disease: list[Shape] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
 
@@ -52,31 +55,39 @@ def draw_forks(rng: np.random.Generator, size: float, gland_y: float) -> dict[st
 
 
 def draw_carotid(
-    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float
+    rng: np.random.Generator,
+    side: str,
+    fork: np.ndarray,
+    filling: Filling,
+    space: Space,
+    bottom: float,
+    simple: bool = False,
 ) -> Carotid:
     """One carotid with its branches around a ``fork`` (3,) given relative to the canal; redrawn until it parts.
 
-    It starts at the height ``bottom``. What comes back is bent into body mm.
+    It starts at the height ``bottom``; a ``simple`` one has straight, even tubes. What comes back is bent into body mm.
     """
     while True:
-        made = _try_carotid(rng, side, fork, filling, space, bottom)
+        made = _try_carotid(rng, side, fork, filling, space, bottom, simple)
         if made is not None:
             return made
 
 
 def _try_carotid(
-    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float
+    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float, simple: bool
 ) -> Carotid | None:
     s = 1.0 if side == "left" else -1.0
     d = {k: max(rng.normal(*v), v[0] * 0.55) / 2 for k, v in priors.DIAMETERS.items()}
-    size = rng.normal(1, 0.08)
-    d = {k: v * size for k, v in d.items()}
+    if simple:
+        d["ICA_origin"] = d["bulb"] = d["ICA_distal"] * rng.uniform(1, 1.2)
+    elif rng.random() < PATCHED:
+        d["bulb"] *= rng.uniform(1.15, 1.45)
 
     low = np.array([s * rng.normal(20, 3.5), rng.normal(-24, 5), bottom])
     middle = 0.45 * low + 0.55 * fork + rng.normal(0, 2.5, 3) * [1, 1, 0]
     below = fork + [rng.normal(-1.0, 1.5) * s, rng.normal(0, 1.5), -14]
     common = smooth([low, middle, below, fork])
-    if rng.random() < 0.5:
+    if not simple and rng.random() < 0.5:
         common = wiggle(common, rng.uniform(0, 5), rng.uniform(35, 90), rng)
     up = common[-1] - common[-4]
     up /= np.linalg.norm(up)
@@ -89,7 +100,7 @@ def _try_carotid(
     external_way = up * np.cos(angle * share) + toward * np.sin(angle * share)
     internal_way = up * np.cos(angle * (1 - share)) - toward * np.sin(angle * (1 - share))
 
-    internal = space.bend(_internal_path(rng, s, fork, internal_way))
+    internal = space.bend(_internal_path(rng, s, fork, internal_way, simple))
     external = space.bend(_external_path(rng, s, fork, external_way))
     common, fork = space.bend(common), space.bend(fork)
 
@@ -120,12 +131,12 @@ def _try_carotid(
     if landmark is None or landmark[2] - fork[2] > 26:
         return None
     parted = float(np.linalg.norm(landmark - fork))
-    lumens: list[Shape] = [trunk, outer]
+    lumens: list[Tube] = [trunk, outer]
     keep = si <= parted + disease.occlusion_after if disease.occluded else np.ones(len(si), bool)
     if disease.occluded:
         lumens.append(Tube(internal, ri_open, filling.thrombus))
     lumens.append(Tube(internal[keep], ri_open[keep], filling.artery))
-    lumens += _branches(rng, s, common, external, parted, d["ECA"], filling, space)
+    lumens += draw_branches(rng, s, common, internal, external, parted, d["ECA"], filling, space)
     carotid = Carotid(trunk, inner, outer, landmark, _sheath(rng, s, common, internal, external), walls, lumens)
     carotid.disease = disease.calcifications(internal, ri, common, rc, external, re)
     carotid.disease += disease.hardware(rng, internal, ri, common, rc)
@@ -164,7 +175,7 @@ def _draw_spin(rng: np.random.Generator) -> float:
     return np.radians(rng.normal(mean, sd))
 
 
-def _internal_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np.ndarray) -> np.ndarray:
+def _internal_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np.ndarray, simple: bool) -> np.ndarray:
     base = priors.BIFURCATION_TO_SKULL_BASE
     skull = np.array(
         [s * rng.normal(26, 2.5), rng.normal(-18, 3.5), max(rng.normal(66, 4), fork[2] + base["low"] * 0.7)]
@@ -188,12 +199,14 @@ def _internal_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np
             skull + [-s * 13, -15, 33],
         ]
     )
-    tortuous = rng.random()
+    tortuous = 1.0 if simple else rng.random()
     if tortuous < 0.4:
         n = int((arc_length(path) < 16).sum())
         path = np.vstack([path[:n], wiggle(path[n:], rng.uniform(2, 9), rng.uniform(22, 55), rng)])
     elif tortuous < 0.46:
         path = coil(path, rng.uniform(24, 45), rng.uniform(5, 9), rng)
+    elif tortuous < 0.53:
+        path = kink(path, rng.uniform(24, 50), rng.uniform(6, 13), rng)
     return path
 
 
@@ -213,58 +226,3 @@ def _external_path(rng: np.random.Generator, s: float, fork: np.ndarray, way: np
         ]
     )
     return wiggle(path, rng.uniform(0, 3), rng.uniform(25, 60), rng) if rng.random() < 0.5 else path
-
-
-def _branches(
-    rng: np.random.Generator,
-    s: float,
-    common: np.ndarray,
-    external: np.ndarray,
-    parted: float,
-    radius: float,
-    filling: Filling,
-    space: Space,
-) -> list[Shape]:
-    """Branches of the external carotid, some close to the fork: the false forks of the neck."""
-    out: list[Shape] = []
-
-    def branch(start: np.ndarray, ends: list[np.ndarray], r: float, jitter: float = 4.0) -> None:
-        points = smooth([start, *(np.asarray(e, float) + rng.normal(0, jitter, 3) for e in ends)])
-        points = wiggle(points, rng.uniform(0, 2.5), rng.uniform(12, 30), rng)
-        out.append(Tube(points, np.linspace(r, r * 0.6, len(points)), filling.artery * rng.uniform(0.8, 1.0)))
-
-    def far(x: float, y: float, z: float) -> np.ndarray:
-        return space.bend(np.array([s * x, y, z]))
-
-    def on_external(offset: float) -> np.ndarray:
-        return at_length(external, parted + offset)
-
-    thyroid = (
-        at_length(common, arc_length(common)[-1] - rng.uniform(2, 14))
-        if rng.random() < 0.2
-        else on_external(rng.uniform(-1, 8))
-    )
-    branch(
-        thyroid,
-        [thyroid + [-s * 6, -9, -2], far(19, -50, min(thyroid[2] - 14, -22)), far(17, -52, -48)],
-        rng.uniform(0.8, 1.3),
-    )
-    r = radius * rng.uniform(0.45, 0.7)
-    if rng.random() < 0.2:
-        stem = on_external(rng.uniform(6, 16))
-        trunk_end = stem + [s * 1, -9, 6]
-        branch(stem, [trunk_end], r * 1.15, 1.0)
-        branch(trunk_end, [far(18, -66, trunk_end[2] + 4), far(10, -85, trunk_end[2] + 10)], r)
-        branch(trunk_end, [far(34, -55, 20), far(45, -70, 12)], r)
-    else:
-        lingual = on_external(rng.uniform(6, 17))
-        branch(lingual, [lingual + [-s * 5, -10, 7], far(14, -68, lingual[2] + 4), far(9, -85, lingual[2] + 12)], r)
-        facial = on_external(rng.uniform(10, 26))
-        branch(facial, [facial + [-s * 1, -11, 7], far(36, -56, 20), far(46, -68, 10), far(38, -92, 40)], r)
-    back = on_external(rng.uniform(8, 24))
-    branch(back, [back + [s * 7, 10, 10], far(52, 8, 45), far(48, 45, 60)], radius * rng.uniform(0.4, 0.65))
-    up = on_external(rng.uniform(0, 12))
-    branch(up, [up + [-s * 3, 3, 14], far(20, -26, 55)], rng.uniform(0.4, 0.8))
-    top = at_length(external, arc_length(external)[-1] * 0.6)
-    branch(top, [top + [-s * 10, -12, 4], far(30, -58, 58)], radius * 0.5)
-    return out

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from CarotidLandmarkLib.phantom.canvas import Canvas, Column, Ellipsoid, Field, Space, Tube
+from CarotidLandmarkLib.phantom.canvas import Canvas
+from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Field, Space, Tube
 from CarotidLandmarkLib.volume.geometry import Grid
 
 STRAIGHT = Space(np.eye(3), np.zeros(3), np.zeros((2, 2)), (-100.0, 100.0), np.zeros((0, 7)))
@@ -80,3 +81,16 @@ def test_a_coarse_grid_shows_the_mean_of_a_fine_one():
     coarse = paint(tube, Grid.axis_aligned([0, 0, 0], (24, 24, 24), 2.0), psf=0.0)
     pooled = torch.nn.functional.avg_pool3d(fine[None, None], 4)[0, 0]
     assert float((pooled - coarse).abs().mean() / pooled.mean()) < 0.1
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_layers_within_a_tube_are_the_tubes_of_smaller_radius(soft):
+    points = np.array([[0.0, 0, -40], [1, 2, 0], [0, 0, 40]])
+    grid = Grid.axis_aligned([0, 0, 0], (40, 40, 20), 0.5)
+    layered = paint(Tube(points, np.full(3, 6.0), 100.0, soft, inner=((1.5, 30.0), (4.0, 300.0))), grid)
+    canvas = Canvas(grid, STRAIGHT, 0.3)
+    canvas.hu.fill_(0.0)
+    for radius, hu in ((6.0, 100.0), (4.5, 30.0), (2.0, 300.0)):
+        canvas.paint(Tube(points, np.full(3, radius), hu, soft))
+    assert float((layered - canvas.hu).abs().max()) < 0.5
+    assert float(layered.max()) > 290

@@ -11,12 +11,13 @@ from scipy import ndimage
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.files import read_points
 from CarotidLandmarkLib.phantom import Phantom, phantom_volume, write_phantoms
-from CarotidLandmarkLib.phantom.canvas import Canvas, Tube
+from CarotidLandmarkLib.phantom.canvas import Canvas
 from CarotidLandmarkLib.phantom.carina import carina
 from CarotidLandmarkLib.phantom.files import ORIENTATIONS, reorient
 from CarotidLandmarkLib.phantom.patches import PhantomPyramid
 from CarotidLandmarkLib.phantom.scaffold import list_scaffolds, load_scaffold
 from CarotidLandmarkLib.phantom.scan import Scan
+from CarotidLandmarkLib.phantom.shapes import Tube
 from CarotidLandmarkLib.phantom.veins import keep_clear
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
@@ -139,6 +140,7 @@ def test_noise_is_as_strong_as_said_and_absent_outside_the_field_of_view():
     phantom = Phantom.draw(2, "test")
     scan = Scan.draw(phantom, "neck", (0.5, 1.0))
     scan.noise_sd, scan.texture, scan.circle = 20.0, 0.0, 60.0
+    scan.padding, scan.sharpening, scan.marbling = -1024.0, 0.0, 0.0
     middle = scan.grid.center
     grid = Grid((80, 80, 6), scan.grid.spacing, middle - 40 * scan.grid.spacing * [1, 1, 0], np.eye(3))
     noisy = scan.acquire(phantom, grid, torch.Generator().manual_seed(0))
@@ -153,7 +155,7 @@ def test_patches_agree_with_the_volume_that_is_written():
     """The training view of a phantom is what a reader of its file sees: same geometry, same values up to noise."""
     phantom = Phantom.draw(4, "test")
     scan = Scan.draw(phantom, "slab", (0.8, 2.0))
-    scan.noise_sd = scan.texture = scan.streaks = 0.0
+    scan.noise_sd = scan.texture = scan.streaks = scan.sharpening = scan.marbling = 0.0
     scan.circle = None
     phantom.metal = phantom.metal[:0]
     truth = phantom.truth["left"]
@@ -171,7 +173,7 @@ def test_patches_agree_with_the_volume_that_is_written():
             world = truth + np.stack([i, j, k], -1).reshape(-1, 3)
             index = world @ level.world_to_index[:3, :3].numpy().T + level.world_to_index[:3, 3].numpy()
             views.append(ndimage.map_coordinates(level.image[0, 0].numpy(), index.T[::-1], order=1))
-        assert np.corrcoef(views)[0, 1] > 0.97
+        assert np.corrcoef(views)[0, 1] > 0.95
         assert np.abs(views[0] - views[1]).mean() < 25
 
 
@@ -192,6 +194,7 @@ def test_written_phantoms_are_read_back_with_their_truth(tmp_path, many):
     (path,) = write_phantoms(tmp_path, 1, seed, "test")
     volume, points = read_volume(path), read_points(tmp_path / f"test-{seed:05d}.mrk.json")
     about = json.loads((tmp_path / f"test-{seed:05d}.phantom.json").read_text())
+    assert about["make"] == phantom.make
     assert volume.array.dtype == np.int16
     for side, truth in phantom.truth.items():
         assert about["carina_lps_mm"][side] == pytest.approx(truth)
