@@ -10,6 +10,7 @@ from torch import Tensor
 from CarotidLandmarkLib.phantom import chest, disease, head, spine, tissues, veins, vessels
 from CarotidLandmarkLib.phantom.airway import draw_airway, draw_larynx
 from CarotidLandmarkLib.phantom.canvas import Canvas
+from CarotidLandmarkLib.phantom.clearance import BoneMap
 from CarotidLandmarkLib.phantom.scaffold import Scaffold
 from CarotidLandmarkLib.phantom.shapes import Shape, Space, Tube
 from CarotidLandmarkLib.phantom.style import Style, draw_plain
@@ -18,6 +19,7 @@ from CarotidLandmarkLib.volume.geometry import Grid
 SPLITS = ("train", "val", "test")
 SIDES = ("left", "right")
 STYLE = 3
+TRIES = 40
 
 
 def split_rng(seed: int, split: str, purpose: int = 0) -> np.random.Generator:
@@ -52,18 +54,19 @@ class Phantom:
         space = _draw_space(rng, scaffold)
         gland_y = scaffold.gland_y if scaffold else float(rng.normal(-50.9, 5))
         filling = disease.Filling.draw(rng)
-        forks = vessels.draw_forks(rng, body.size, gland_y)
         bottom = float(rng.uniform(-112, -100))
-        carotids = {
-            side: style.apply(vessels.draw_carotid(rng, side, forks[side], filling, space, bottom, style.simple))
-            for side in SIDES
-        }
         metal: list[np.ndarray] = []
         if style.make == "plain":
-            shapes = [*chest.draw_couch(rng), *draw_plain(rng, body, space)]
+            bones = draw_plain(rng, body, space)
+        else:
+            bones = spine.draw_spine(rng, body, space) + head.draw_skull(rng, body, space)
+            bones += _organs(rng, body, scaffold) if scaffold else head.draw_jaw(rng, body, space)
+        forks, carotids = _draw_carotids(rng, body, gland_y, filling, space, bottom, style, BoneMap(bones, space))
+        if style.make == "plain":
+            shapes = [*chest.draw_couch(rng), *bones]
         else:
             airway = max(4.0, min(abs(fork[0]) for fork in forks.values()) - 9)
-            shapes, metal = _draw_neck(rng, body, space, scaffold, gland_y, carotids, airway)
+            shapes, metal = _draw_neck(rng, body, space, scaffold, gland_y, bones, carotids, airway)
         others = style.thin_out(rng, _other_vessels(rng, forks, style.native(rng, filling)))
         arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
         bent = [replace(tube, points=space.bend(tube.points)) for tube in others]
@@ -91,6 +94,7 @@ def _draw_neck(
     space: Space,
     scaffold: Scaffold | None,
     gland_y: float,
+    bones: list[Shape],
     carotids: dict[str, vessels.Carotid],
     airway: float,
 ) -> tuple[list[Shape], list[np.ndarray]]:
@@ -100,11 +104,31 @@ def _draw_neck(
     shapes += tissues.draw_soft_tissue(rng, body, space, gland_y)
     shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
     shapes += chest.draw_lungs(rng, body, space, scaffold is not None)
-    shapes += draw_airway(rng, body, space, airway) + spine.draw_spine(rng, body, space)
-    shapes += head.draw_skull(rng, body, space)
-    shapes += _organs(rng, body, scaffold) if scaffold else head.draw_jaw(rng, body, space)
+    shapes += draw_airway(rng, body, space, airway) + bones
     teeth, metal = head.draw_teeth(rng, body, space)
     return shapes + teeth + draw_larynx(rng, body, space) + chest.draw_shoulders(rng, body, space), metal
+
+
+def _draw_carotids(
+    rng: np.random.Generator,
+    body: tissues.Body,
+    gland_y: float,
+    filling: disease.Filling,
+    space: Space,
+    bottom: float,
+    style: Style,
+    bones: BoneMap,
+) -> tuple[dict[str, np.ndarray], dict[str, vessels.Carotid]]:
+    """Both forks, relative to the canal, and the carotids around them; redrawn until none runs through bone."""
+    for _ in range(TRIES):
+        forks = vessels.draw_forks(rng, body.size, gland_y)
+        carotids = {
+            side: style.apply(vessels.draw_carotid(rng, side, forks[side], filling, space, bottom, style.simple))
+            for side in SIDES
+        }
+        if not any(bones.meets(carotid) for carotid in carotids.values()):
+            break
+    return forks, carotids
 
 
 def _other_vessels(
