@@ -22,6 +22,7 @@ COMMANDS = {
     "phantom": "write synthetic neck CT angiograms with their true landmarks",
     "train": "train a model on phantoms or on volumes with landmarks",
     "evaluate": "measure detections against the truth",
+    "benchmark": "train and measure the paper's methods and ours on equal terms",
     "corrections": "list what readers made of detections",
 }
 INTERRUPTED = 130

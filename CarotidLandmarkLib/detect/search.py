@@ -14,10 +14,10 @@ import torch
 
 from ..errors import CancelledError
 from ..landmarks.points import SIDES
-from ..model.crop import side_frame
 from ..model.multiscale import MultiScaleLocNet, ScaleOutput
+from ..model.pyramid import LevelLike
 from ..volume.ct import CTVolume
-from ..volume.sample import Level, VolumePyramid
+from ..volume.sample import VolumePyramid
 from .presence import Evidence
 from .uncertainty import combine
 
@@ -26,7 +26,6 @@ Cancelled = Callable[[], bool]
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
 SIDE_SHARE = (1 - COARSE_SHARE) / len(SIDES)
-FAR_STARTS_MM = (-50.0, 50.0)  # tried before a landmark is given up that the coarsest scale believes in
 BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
 
 
@@ -34,7 +33,8 @@ class Search:
     """Coarse to fine through one volume. Only the last scale runs more than once; `seconds` says where time went.
 
     samples: passes of the last scale, each with its crop shifted by up to the model's noise_mm on every axis; 1 is a
-    single unshifted pass. seed: of the shifts, drawn on the CPU, so the same on every device.
+    single unshifted pass, which is all that a model without noise or with a single scale makes.
+    seed: of the shifts, drawn on the CPU, so the same on every device.
     A side whose presence falls below `believe` goes no further.
     Before each step `cancelled` is asked, then `progress` is called with a text and the finished fraction.
     """
@@ -52,8 +52,9 @@ class Search:
         self.model = model
         self.config = model.config
         self.device = next(model.parameters()).device
-        self.pyramid = VolumePyramid(volume, self.device)
+        self.pyramid = model.view(VolumePyramid(volume, self.device))
         generator = torch.Generator().manual_seed(seed)
+        samples = samples if self.config.noise_mm else 1
         self.shifts = {side: model.noise(samples, generator) * (samples > 1) for side in SIDES}
         self.believe = believe
         self.progress = progress or (lambda text, fraction: None)
@@ -78,14 +79,14 @@ class Search:
 
     def _refine(self, side: str, coarse: Evidence, begun: float) -> Evidence:
         """What the finer scales say, from further away if they would not believe it otherwise."""
-        if coarse.presence < self.believe:
+        if coarse.presence < self.believe or len(self.config.scales_mm) == 1:
             return coarse
         if len(self.config.scales_mm) == 2:
             return self._follow(side, deepcopy(coarse), (), begun, SIDE_SHARE)
         near = self._follow(side, deepcopy(coarse), self.config.starts_mm, begun, SIDE_SHARE)
-        if near.presence >= self.believe:
+        if near.presence >= self.believe or not self.config.far_starts_mm:
             return near
-        far = self._follow(side, deepcopy(coarse), FAR_STARTS_MM, begun + SIDE_SHARE, 0.0)
+        far = self._follow(side, deepcopy(coarse), self.config.far_starts_mm, begun + SIDE_SHARE, 0.0)
         far.far = True
         return far if far.presence > near.presence else near
 
@@ -142,14 +143,14 @@ class Search:
     def _believed(self, logit: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(self.config.presence_scale * logit.double() + self.config.presence_offset).mean()
 
-    def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> Level:
+    def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> LevelLike:
         with self._clock("pyramid"):
             return self.pyramid.around(center, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale])
 
     @torch.inference_mode()
-    def _look(self, side: str, scale: int, box: Level, centers: torch.Tensor) -> ScaleOutput:
+    def _look(self, side: str, scale: int, box: LevelLike, centers: torch.Tensor) -> ScaleOutput:
         """The net of one scale on the crops of `box` at `centers` (B, 3)."""
-        frame = side_frame(side, self.config.scales_mm[scale]).to(box.world_to_index)
+        frame = self.model.frame(side, scale).to(box.world_to_index)
         return self.model.refine(scale, box.image, box.world_to_index, centers.to(frame), frame)
 
     def _note(self, seen: Evidence, spacing: float, passes: list[ScaleOutput]) -> None:

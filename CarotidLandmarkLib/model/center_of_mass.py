@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -43,6 +44,19 @@ class CenterOfMass(nn.Module):
                 log_mass = mass.clamp_min(EPS).log()
                 weights = heatmap / mass.clamp_min(EPS)[:, :, None, None, None]
             return Moments(*_moments(weights), log_mass)
+
+
+def peak_moments(weights: Tensor, radius: float) -> Moments:
+    """Moments of what lies within `radius` voxels (on each axis) of the largest of weights (B, C, D, H, W), none of
+    them negative. `log_mass` is the logarithm of that largest one."""
+    size = weights.shape[2:]
+    largest, at = weights.flatten(2).max(-1)
+    for axis, n in enumerate(size):
+        peak = at // math.prod(size[axis + 1 :]) % n
+        inside = (torch.arange(n, device=weights.device) - peak[..., None]).abs() <= radius
+        weights = weights * inside.reshape(*at.shape, *(n if a == axis else 1 for a in range(3)))
+    mass = weights.flatten(2).sum(-1).clamp_min(EPS)
+    return Moments(*_moments(weights / mass[:, :, None, None, None]), largest.clamp_min(EPS).log())
 
 
 def _moments(weights: Tensor) -> tuple[Tensor, Tensor]:

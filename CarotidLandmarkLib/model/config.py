@@ -19,22 +19,32 @@ def _tuples(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Architecture, intensity windows and calibration of a MultiScaleLocNet.
+    """Architecture, intensity windows and calibration of a model. What weights files do not mention has its default.
 
     One entry per scale, coarse to fine, in `scales_mm`, `channels`, `convs` and `covariance_scale`.
 
+    network: what answers at each scale, a name of networks.NETWORKS.
     scales_mm: voxel size of each scale. channels: U-Net width at each level. convs: 3x3x3 convolutions per level.
-    crop_size: voxels along a side of the crops of all scales but the first. slim_decoder: see UNet3d.
+    crop_size: voxels along a side of the crops of all scales but the first, and about that many of a whole volume
+    where there is but one scale. activation, pooling, padding_mode, dropout, slim_decoder: see UNet3d.
     window_hu: one (low, high) pair per input channel, mapped linearly onto [0, 1] and clamped.
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
     looks: passes at each scale between the first and the last; a further one is centred on the answer before it,
     so that a coarse answer at the edge of the crop is seen from nearby.
     starts_mm: heights above the coarse answer from which a detector goes on; it keeps the way that ends most present.
+    far_starts_mm: the same, tried before a landmark is given up that the coarsest scale believes in.
+    mirror_crops: the left side's crops are mirrored, so that the finer nets always see a right one.
+    integer_crops: crops lie on whole voxels while their answers are placed as if they did not, and no gradient goes
+    through where they lie (known of the paper's implementation).
+    skip_from_mm: levels coarser than this take every n-th voxel of it instead of averaging; 0 averages them all.
+    window_mm: half width of the window around a heatmap's peak that its spread is read from, and where `subvoxel` its
+    position too, which else is the peak's voxel. Only of networks that read peaks.
     covariance_scale: factor from each scale's heatmap covariance to a calibrated one.
     presence_scale, presence_offset: calibrated presence = sigmoid(scale * logit + offset).
     """
 
     name: str = "default"
+    network: str = "loc-net"
     scales_mm: tuple[float, ...] = (4.0, 2.0, 1.0, 0.5)
     channels: tuple[Channels, ...] = ((16, 32, 64, 96), (16, 32, 64, 64), (16, 32, 64, 64), (8, 16, 32, 64))
     convs: tuple[int, ...] = (2, 1, 1, 2)
@@ -48,6 +58,12 @@ class ModelConfig:
     noise_mm: float = 5.0
     looks: int = 2
     starts_mm: tuple[float, ...] = (0.0, -25.0, 25.0)
+    far_starts_mm: tuple[float, ...] = (-50.0, 50.0)
+    mirror_crops: bool = True
+    integer_crops: bool = False
+    skip_from_mm: float = 0.0
+    window_mm: float = 12.0
+    subvoxel: bool = False
     covariance_scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     presence_scale: float = 1.0
     presence_offset: float = 0.0
@@ -61,6 +77,7 @@ class ModelConfig:
             )
         numbers = [*self.scales_mm, *self.covariance_scale, *(edge for window in self.window_hu for edge in window)]
         numbers += [self.dropout, self.noise_mm, self.presence_scale, self.presence_offset]
+        numbers += [self.skip_from_mm, self.window_mm, *self.starts_mm, *self.far_starts_mm]
         sound = (
             all(math.isfinite(number) for number in numbers)
             and all(spacing > 0 for spacing in self.scales_mm)
@@ -73,8 +90,9 @@ class ModelConfig:
             and self.noise_mm >= 0
             and self.looks >= 1
             and bool(self.starts_mm)
-            and all(math.isfinite(height) for height in self.starts_mm)
-            and self.activation in ("softmax", "relu")
+            and self.skip_from_mm >= 0
+            and self.window_mm > 0
+            and self.activation in ("softmax", "relu", "linear")
             and self.pooling in ("max", "average", "blur")
             and self.padding_mode in ("zeros", "replicate")
         )
@@ -85,6 +103,15 @@ class ModelConfig:
     def extent_mm(self) -> tuple[float, ...]:
         """Edge length of each scale's crop, mm (the first scale sees the whole volume instead)."""
         return tuple(self.crop_size * spacing for spacing in self.scales_mm)
+
+    def at_half_resolution(self) -> ModelConfig:
+        """The same experiment with voxels twice as large and half as many along each axis; lengths in mm stay."""
+        return dataclasses.replace(
+            self,
+            scales_mm=tuple(2 * spacing for spacing in self.scales_mm),
+            crop_size=self.crop_size // 2,
+            skip_from_mm=2 * self.skip_from_mm,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -99,18 +126,66 @@ class ModelConfig:
             raise BadInputError(f"The model's configuration cannot be understood ({error}).") from error
 
 
+_PAPER = ModelConfig(
+    name="end-to-end-noise",
+    channels=((16, 32, 64, 128),) * 4,
+    convs=(1, 1, 1, 1),
+    activation="relu",
+    pooling="max",
+    slim_decoder=False,
+    dropout=0.5,
+    looks=1,
+    starts_mm=(0.0,),
+    far_starts_mm=(),
+    window_hu=((-200.0, 600.0),),
+)
+_PAPER_SINGLE = dataclasses.replace(
+    _PAPER,
+    name="single-scale",
+    scales_mm=(1.0,),
+    channels=((16, 32, 64, 128, 256),),
+    convs=(1,),
+    covariance_scale=(1.0,),
+    noise_mm=0.0,
+    crop_size=224,
+)
+
+# The architectures of the methods that `--method` names, of Ma et al. (ISBI 2020, Table 1) unless it says otherwise;
+# train.recipes holds how each is trained. Where the paper is silent:
+# - widths, max pooling, dropout and the rectified output are those of the authors' implementation;
+# - one network serves both sides (the paper has one per landmark), which halves the time of every row alike;
+# - window: the soft tissue and contrast medium that a carotid is made of;
+# - single scale: the footnote's extra convolution and down-sampling are read as a fifth level of the U-Net, of twice
+#   the width, because it must see as far in mm as the coarse nets do; one pass, since there is no crop to shift;
+# - no second look, no other starts: the paper has one way down.
 PRESETS = {
     "default": ModelConfig(),
-    "paper": ModelConfig(
-        name="paper",
-        channels=((16, 32, 64, 128),) * 4,
-        convs=(1, 1, 1, 1),
-        activation="relu",
-        pooling="max",
-        slim_decoder=False,
-        dropout=0.5,
-        looks=1,
-        starts_mm=(0.0,),
-        window_hu=((-200.0, 600.0),),
+    "paper": _PAPER,
+    "end-to-end-noise": _PAPER,
+    "end-to-end": dataclasses.replace(_PAPER, name="end-to-end", noise_mm=0.0),
+    "multi-step": dataclasses.replace(_PAPER, name="multi-step", noise_mm=0.0),
+    "single-scale": _PAPER_SINGLE,
+    # Ronneberger's regression of a Gaussian: the output is not rectified, since nothing then pulls back what has once
+    # become zero everywhere, and the Gaussian is small in a volume. The spread is read within two of its SDs.
+    "heatmap": dataclasses.replace(_PAPER_SINGLE, name="heatmap", network="heatmap", activation="linear"),
+    # What made the default better, without its centre of mass over the whole map and without its scales: softmax and
+    # cross-entropy, antialiased pooling, two windows, no dropout. Narrow where voxels are many: more steps in a budget.
+    "heatmap-tuned": dataclasses.replace(
+        _PAPER_SINGLE,
+        name="heatmap-tuned",
+        network="heatmap",
+        channels=((8, 16, 32, 64, 96),),
+        activation="softmax",
+        pooling="blur",
+        slim_decoder=True,
+        dropout=0.0,
+        window_hu=ModelConfig.window_hu,
+        window_mm=4.0,
+        subvoxel=True,
+    ),
+    # Noothout et al. 2018 (arXiv 1804.04963): convolutions and pooling down to patches of 8 voxels (three levels), two
+    # more convolutions for the surroundings of a patch. Widths are ours: about the paper's U-Net at these depths.
+    "patch-based": dataclasses.replace(
+        _PAPER_SINGLE, name="patch-based", network="patches", channels=((32, 64, 128),), dropout=0.0
     ),
 }

@@ -15,24 +15,64 @@ from .unet import UNet3d
 
 class LocNetOutput(NamedTuple):
     """logits (B, C, D, H, W); position (B, C, 3) expected (x, y, z) voxel index; covariance (B, C, 3, 3), voxels^2;
-    presence_logit (B, C), above 0 where the landmark is likely to be in view. All float32."""
+    presence_logit (B, C), above 0 where the landmark is likely to be in view. All float32.
+
+    Of networks that answer by patches, a voxel of the logits is `stride` voxels of the image wide (which is padded at
+    its end to a multiple of it), and displacement (B, C, 3, D, H, W) is (x, y, z) from each to the landmark, in
+    patches."""
 
     logits: Tensor
     position: Tensor
     covariance: Tensor
     presence_logit: Tensor
+    displacement: Tensor | None = None
+    stride: int = 1
 
 
-class LocNet(nn.Module):
-    """The network of one scale of `config`: HU (B, 1, D, H, W) of any extent in, `landmarks` heatmaps out.
+class ScaleNet(nn.Module):
+    """What the network of one scale of `config` is: HU (B, 1, D, H, W) of any extent to a LocNetOutput of `landmarks`.
+
+    `compute_dtype` (float32 or bfloat16) is the type of its convolutions.
+    """
+
+    compute_dtype: torch.dtype
+
+    def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
+        super().__init__()
+        self.presence_bias = nn.Parameter(torch.full((landmarks,), math.log(config.crop_size**3)))
+        windows = torch.tensor(config.window_hu).T[:, None, :, None, None, None]
+        self.register_buffer("window_low", windows[0], persistent=False)
+        self.register_buffer("window_width", windows[1] - windows[0], persistent=False)
+        self.window_low: Tensor
+        self.window_width: Tensor
+
+    def forward(self, image: Tensor) -> LocNetOutput:
+        with torch.autocast(image.device.type, enabled=False):
+            return self.answer(((image.float() - self.window_low) / self.window_width).clamp(0, 1))
+
+    def answer(self, windowed: Tensor) -> LocNetOutput:
+        """From the windowed image (B, windows, D, H, W), in [0, 1]."""
+        raise NotImplementedError
+
+
+class LocNet(ScaleNet):
+    """A U-Net and the centre of mass of its heatmaps.
 
     The presence logit is the logarithm of the heatmap's mass against a learned bias, so it needs no layer of its own.
     With "relu" the mass is detached: presence then only learns to read it.
     """
 
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
-        super().__init__()
-        self.unet = UNet3d(
+        super().__init__(config, scale, landmarks)
+        self.unet = self.make_unet(config, scale, landmarks)
+        self.center_of_mass = CenterOfMass(config.activation)
+        softmax = config.activation == "softmax"
+        self.presence_scale = None if softmax else nn.Parameter(torch.ones(landmarks))
+
+    @staticmethod
+    def make_unet(config: ModelConfig, scale: int, landmarks: int) -> nn.Module:
+        """From the windowed image to the heatmaps (B, landmarks, D, H, W); it has a `compute_dtype`."""
+        return UNet3d(
             in_channels=len(config.window_hu),
             out_channels=landmarks,
             channels=config.channels[scale],
@@ -43,21 +83,19 @@ class LocNet(nn.Module):
             dropout=config.dropout,
             slim_decoder=config.slim_decoder,
         )
-        self.center_of_mass = CenterOfMass(config.activation)
-        softmax = config.activation == "softmax"
-        self.presence_bias = nn.Parameter(torch.full((landmarks,), math.log(config.crop_size**3)))
-        self.presence_scale = None if softmax else nn.Parameter(torch.ones(landmarks))
-        windows = torch.tensor(config.window_hu).T[:, None, :, None, None, None]
-        self.register_buffer("window_low", windows[0], persistent=False)
-        self.register_buffer("window_width", windows[1] - windows[0], persistent=False)
-        self.window_low: Tensor
-        self.window_width: Tensor
 
-    def forward(self, image: Tensor) -> LocNetOutput:
-        with torch.autocast(image.device.type, enabled=False):
-            windowed = ((image.float() - self.window_low) / self.window_width).clamp(0, 1)
-            logits = self.unet(windowed)
-            position, covariance, log_mass = self.center_of_mass(logits)
-            if self.presence_scale is not None:
-                log_mass = self.presence_scale * log_mass.detach()
-            return LocNetOutput(logits, position, covariance, log_mass - self.presence_bias)
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        return self.unet.compute_dtype  # type: ignore[return-value]
+
+    @compute_dtype.setter
+    def compute_dtype(self, dtype: torch.dtype) -> None:
+        self.unet.compute_dtype = dtype  # type: ignore[assignment]
+
+    def answer(self, windowed: Tensor) -> LocNetOutput:
+        """See ScaleNet."""
+        logits = self.unet(windowed)
+        position, covariance, log_mass = self.center_of_mass(logits)
+        if self.presence_scale is not None:
+            log_mass = self.presence_scale * log_mass.detach()
+        return LocNetOutput(logits, position, covariance, log_mass - self.presence_bias)

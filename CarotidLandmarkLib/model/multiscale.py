@@ -1,40 +1,26 @@
-"""Multi-scale Loc-Net: each scale's answer centres the crop of the next (Ma, Gupta and Sabuncu, ISBI 2020)."""
+"""Networks from coarse to fine: each one's answer centres the crop of the next (Ma, Gupta and Sabuncu, ISBI 2020)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .config import PRESETS, ModelConfig
 from .crop import covariance_to_world, crop, crop_center_index, side_frame, to_world
-from .locnet import LocNet
+from .networks import make_network
+from .pyramid import LevelLike, PyramidLike, SkippingPyramid
 
 SIDES = ("left", "right")
-
-
-class LevelLike(Protocol):
-    """image (1, 1, D, H, W) float32 HU; world_to_index (4, 4) float64 from LPS mm to image index (x, y, z)."""
-
-    @property
-    def image(self) -> Tensor: ...
-    @property
-    def world_to_index(self) -> Tensor: ...
-
-
-class PyramidLike(Protocol):
-    """Views of one volume; see volume.sample.VolumePyramid."""
-
-    def whole(self, spacing_mm: float) -> LevelLike: ...
-    def around(self, center_lps: Any, extent_mm: float, spacing_mm: float) -> LevelLike: ...
 
 
 class ScaleOutput(NamedTuple):
     """One side at one scale. position (B, 3) LPS mm; covariance (B, 3, 3) mm^2 of the heatmap, not calibrated;
     presence_logit (B,); logits (B, 1, D, H, W) on the voxels center + frame @ (v - (size - 1) / 2), with
-    center (B, 3) and frame (B, 3, 3) in LPS mm. Geometry is float64 on the device it came on, the rest float32."""
+    center (B, 3) and frame (B, 3, 3) in LPS mm; displacement (B, 1, 3, D, H, W) in these voxels, see LocNetOutput.
+    Geometry is float64 on the device it came on, the rest float32."""
 
     position: Tensor
     covariance: Tensor
@@ -42,22 +28,32 @@ class ScaleOutput(NamedTuple):
     logits: Tensor
     center: Tensor
     frame: Tensor
+    displacement: Tensor | None = None
 
 
 class MultiScaleLocNet(nn.Module):
-    """Loc-Nets from coarse to fine. The first sees a whole volume and answers for both sides; the others see crops of
-    one side, mirrored for the left, so each serves both sides."""
+    """Networks from coarse to fine, one a scale. The first sees a whole volume and answers for both sides; the others
+    see crops of one side, mirrored for the left, so each serves both sides. With a single scale there is only the
+    first: all methods of the paper's Table 1 are built here, from their configuration."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         super().__init__()
         self.config = config or PRESETS["default"]
         scales = range(len(self.config.scales_mm))
-        self.nets = nn.ModuleList([LocNet(self.config, scale, len(SIDES) if scale == 0 else 1) for scale in scales])
+        self.nets = nn.ModuleList([make_network(self.config, scale, 1 if scale else len(SIDES)) for scale in scales])
 
     def use_dtype(self, dtype: torch.dtype) -> None:
         """Sets the type that the convolutions compute in, float32 or bfloat16. Parameters stay float32."""
         for net in self.nets:
-            net.unet.compute_dtype = dtype  # type: ignore[union-attr]
+            net.compute_dtype = dtype  # type: ignore[assignment]
+
+    def view(self, pyramid: PyramidLike) -> PyramidLike:
+        """`pyramid` as this model is to see it."""
+        return SkippingPyramid(pyramid, self.config.skip_from_mm) if self.config.skip_from_mm else pyramid
+
+    def frame(self, side: str, scale_index: int) -> Tensor:
+        """Frame (3, 3) of this side's crops at one of the finer scales, see crop.side_frame."""
+        return side_frame(side if self.config.mirror_crops else "right", self.config.scales_mm[scale_index])
 
     def coarse(self, level: LevelLike) -> dict[str, ScaleOutput]:
         """Both sides from whole volumes: image (B, 1, D, H, W) of any extent, world_to_index (4, 4) or (B, 4, 4)."""
@@ -66,15 +62,17 @@ class MultiScaleLocNet(nn.Module):
         size = tuple(image.shape[:1:-1])
         frame = inverse[:, :3, :3]
         center = (frame @ crop_center_index(size, frame)) + inverse[:, :3, 3]
-        logits, position, covariance, presence = self.nets[0](image)
+        logits, position, covariance, presence, displacement, stride = self.nets[0](image)
+        padded = [stride * (-(-n // stride)) for n in size]
         return {
             side: ScaleOutput(
                 to_world(center, frame, size, position[:, i]),
                 covariance_to_world(frame, covariance[:, i]),
                 presence[:, i],
                 logits[:, i : i + 1],
-                center,
-                frame,
+                (frame @ crop_center_index(padded, frame)) + inverse[:, :3, 3],
+                stride * frame,
+                None if displacement is None else displacement[:, i : i + 1],
             )
             for i, side in enumerate(SIDES)
         }
@@ -85,14 +83,16 @@ class MultiScaleLocNet(nn.Module):
         """One finer scale on crops of `image` (B or 1, 1, D, H, W), `world_to_index` (4, 4) or (B or 1, 4, 4).
 
         center (B, 3) and frame (B or 1, 3, 3) place each crop (see crop.crop); for the left side the frame mirrors x.
-        The position keeps its gradient through `center` and through the crop's interpolation.
+        The position keeps its gradient through `center` and, unless crops are integer, through their interpolation.
         """
         size = self.config.crop_size
         batch = max(image.shape[0], center.shape[0])
         center = center.to(frame.dtype).expand(batch, 3)
         frame = frame.reshape(-1, 3, 3).expand(batch, 3, 3)
-        patch = crop(image, world_to_index.reshape(-1, 4, 4), center, frame, size)
-        logits, position, covariance, presence = self.nets[scale_index](patch)
+        spacing = self.config.scales_mm[scale_index]
+        at = (center.detach() / spacing).round() * spacing if self.config.integer_crops else center
+        patch = crop(image, world_to_index.reshape(-1, 4, 4), at, frame, size)
+        logits, position, covariance, presence, *_ = self.nets[scale_index](patch)
         return ScaleOutput(
             to_world(center, frame, size, position[:, 0]),
             covariance_to_world(frame, covariance[:, 0]),
@@ -115,13 +115,14 @@ class MultiScaleLocNet(nn.Module):
         last scale's crops are shifted by `noise`; its outputs then have a batch of `samples`.
         """
         config = self.config
+        pyramid = self.view(pyramid)
         outputs: dict[str, Sequence[ScaleOutput]] = {}
         for side, first in self.coarse(pyramid.whole(config.scales_mm[0])).items():
             scales = [first]
             last = len(config.scales_mm) - 1
             for scale in range(1, last + 1):
                 spacing, extent = config.scales_mm[scale], config.extent_mm[scale]
-                frame = side_frame(side, spacing).to(first.position)
+                frame = self.frame(side, scale).to(first.position)
                 center = base = scales[-1].position
                 for _ in range(config.looks if scale < last else 1):
                     if scale == last and (self.training or samples > 1):

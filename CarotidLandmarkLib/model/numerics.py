@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .locnet import LocNet
+from .locnet import ScaleNet
 from .multiscale import MultiScaleLocNet
 
 TOLERANCE = 0.1
@@ -20,16 +20,16 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 @torch.inference_mode()
-def agreement(net: LocNet, image: torch.Tensor) -> float:
+def agreement(net: ScaleNet, image: torch.Tensor) -> float:
     """Root mean square difference of bfloat16 from float32 logits, relative to their spread; inf if not finite."""
-    kept = net.unet.compute_dtype
+    kept = net.compute_dtype
     logits = []
     try:
         for dtype in (torch.float32, torch.bfloat16):
-            net.unet.compute_dtype = dtype
+            net.compute_dtype = dtype
             logits.append(net(image).logits)
     finally:
-        net.unet.compute_dtype = kept
+        net.compute_dtype = kept
     difference = (logits[1] - logits[0]).square().mean().sqrt() / logits[0].std().clamp_min(1e-6)
     return float(difference.nan_to_num(nan=float("inf")))
 

@@ -49,8 +49,8 @@ class UNet3d(nn.Module):
     channels: width of each level. convs_per_level: 3x3x3 convolutions on each level of either side.
     slim_decoder: the last convolution before an upsampling narrows to the width of the level above, which halves the
     cost of the full-resolution level; without it the decoder is the paper's. activation: "softmax" leaves logits
-    (last layer small, so that training starts from a flat heatmap), "relu" rectifies inside and at the output.
-    dropout acts on the way down. `compute_dtype` (float32 or bfloat16) is the type of the convolutions;
+    (last layer small, so that training starts from a flat heatmap), "relu" rectifies inside and at the output, "linear"
+    inside only. dropout acts on the way down. `compute_dtype` (float32 or bfloat16) is the type of the convolutions;
     the head is always float32, since a logit of 20 in bfloat16 is off by up to 6 %.
 
     Zero padding is the default: replicate padding adds a copy and 10 to 25 % to each convolution on a CPU. The windowed
@@ -73,7 +73,7 @@ class UNet3d(nn.Module):
         self.compute_dtype = torch.float32
         self.multiple = 2 ** (len(channels) - 1)
         self.relu_output = activation == "relu"
-        slope = 0.0 if self.relu_output else SLOPE
+        slope = SLOPE if activation == "softmax" else 0.0
 
         def block(width: int, *widths: int, drop: float = 0.0) -> nn.Sequential:
             layers: list[nn.Module] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,18 @@ class TrainingCase:
     unreviewed: tuple[str, ...] = ()
 
     def whole(self, spacing_mm: float) -> Level:
-        return _floating(self.wholes[spacing_mm])
+        """The whole volume at this spacing, or, where that is not kept, averaged from a finer one that is."""
+        if spacing_mm in self.wholes:
+            return _floating(self.wholes[spacing_mm])
+        finer = max(s for s in self.wholes if s < spacing_mm and spacing_mm % s == 0)
+        return averaged(_floating(self.wholes[finer]), round(spacing_mm / finer))
 
     def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> Level:
-        """The stored view of this spacing whose anchor is nearest to ``center_lps`` (3,)."""
-        if spacing_mm in self.wholes:
+        """The stored piece of this spacing whose anchor is nearest to ``center_lps`` (3,), or the whole volume."""
+        near = [p for p in self.pieces if p[0] == spacing_mm]
+        if not near:
             return self.whole(spacing_mm)
         center = np.asarray(center_lps, float)
-        near = [p for p in self.pieces if p[0] == spacing_mm]
         return _floating(min(near, key=lambda p: float(np.linalg.norm(p[1] - center)))[2])
 
     def save(self, path: Path) -> None:
@@ -84,27 +89,42 @@ def cut_case(
     name: str,
     pyramid: PyramidLike,
     truth: dict[str, np.ndarray | None],
-    config: ModelConfig,
+    config: ModelConfig | Sequence[ModelConfig],
     seed: int,
     unreviewed: tuple[str, ...] = (),
 ) -> TrainingCase:
-    """The views of ``pyramid`` that ``config``'s scales need around each landmark and around one decoy.
+    """The views of ``pyramid`` that the scales of ``config``, or of any of several, need around each landmark and
+    around one decoy.
 
     A side without a landmark has no pieces of its own. Deterministic in ``seed``.
     """
+    configs = [config] if isinstance(config, ModelConfig) else config
     rng = np.random.default_rng(seed)
-    wholes = {s: _packed(pyramid.whole(s)) for s in config.scales_mm if s >= 2}
-    decoy = _draw_decoy(rng, pyramid.whole(config.scales_mm[0]), [p for p in truth.values() if p is not None])
+    wanted = {s for c in configs for s in (*c.scales_mm, c.skip_from_mm) if s >= 2} | {c.scales_mm[0] for c in configs}
+    wanted |= {c.skip_from_mm for c in configs if c.skip_from_mm}
+    wholes = {s: _packed(pyramid.whole(s)) for s in sorted(wanted, reverse=True)}
+    decoy = _draw_decoy(rng, pyramid.whole(max(wanted)), [p for p in truth.values() if p is not None])
+    extents: dict[float, tuple[float, float]] = {}
+    for c in configs:
+        for scale, spacing in enumerate(c.scales_mm):
+            if scale and spacing < 2:
+                extent = c.crop_size * spacing * STRETCH
+                room = extent + 2 * JITTER_MM[min(scale, len(JITTER_MM) - 1)]
+                extents[spacing] = max(extents.get(spacing, (0.0, 0.0)), (room, extent))
     pieces = []
-    for scale, spacing in enumerate(config.scales_mm):
-        if spacing >= 2:
-            continue
-        extent = config.crop_size * spacing * STRETCH
+    for spacing, (room, extent) in sorted(extents.items(), reverse=True):
         for anchor in [truth[side] for side in SIDES if truth[side] is not None]:
-            around = pyramid.around(anchor, extent + 2 * JITTER_MM[scale], spacing)
-            pieces.append((spacing, np.asarray(anchor, float), _packed(around)))
+            pieces.append((spacing, np.asarray(anchor, float), _packed(pyramid.around(anchor, room, spacing))))
         pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
     return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
+
+
+def averaged(level: LevelLike, factor: int) -> Level:
+    """The means of blocks of ``factor``^3 voxels, counted from the first one; a block at the end may be smaller."""
+    image = torch.nn.functional.avg_pool3d(level.image, factor, ceil_mode=True, count_include_pad=False)
+    shrink = np.diag([1 / factor] * 3 + [1.0])
+    shrink[:3, 3] = (1 - factor) / 2 / factor
+    return Level(image, torch.from_numpy(shrink) @ level.world_to_index)
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
+from CarotidLandmarkLib.model.config import PRESETS
 
 
 def _phantoms(text: str) -> str:
@@ -24,13 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, help="folder of volumes with points, or of corrections, or a CSV volume,side,x,y,z,space")
     add("--scaffold", type=Path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=float, default=0.5, help="share of the phantoms built on them (default 0.5)")
-    add("--preset", choices=("default", "paper"), default="default")
+    add("--cases", type=Path, metavar="DIR", help="train on the cases ready-made in DIR/train, validate on DIR/val")
+    add("--method", "--preset", choices=sorted(PRESETS), default="default", help="what to train (default: default)")
+    add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
     add("--start", type=Path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=float, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
     add("--steps", type=int, default=4000, help="volumes to train on, one a step (default 4000)")
     add("--epoch", type=int, default=200, metavar="STEPS", help="steps between validations (default 200)")
     add("--max-minutes", type=float, metavar="M", help="end the schedule after M minutes at the latest")
-    add("--learning-rate", type=float, default=1e-3)
+    add("--clock", choices=("wall", "cpu"), default="wall", help="what measures these minutes (default wall)")
+    add("--learning-rate", type=float, help="(default: the method's)")
     add("--validation", type=int, default=24, metavar="N", help="phantoms to validate on (default 24)")
     add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     add("--devices", type=int, default=1, help="GPUs to train on at once (or start it with torchrun)")
@@ -46,15 +50,15 @@ def run(args: argparse.Namespace) -> int:
     missing = [name for name in ("lightning_fabric", "tensorboard", "tqdm") if importlib.util.find_spec(name) is None]
     if missing:
         raise CannotRunError(f"Training needs {', '.join(missing)}: install carotid-landmark[train].")
-    from CarotidLandmarkLib.model.config import PRESETS
     from CarotidLandmarkLib.train.loop import Options, train
 
     if not 0 <= args.scaffold_share <= 1:
         raise BadInputError(f"--scaffold-share {args.scaffold_share} is not between 0 and 1.")
     args.start, args.scales = tuple(args.start), tuple(args.scales)
-    unknown = set(args.scales) - set(PRESETS[args.preset].scales_mm)
+    config = PRESETS[args.method].at_half_resolution() if args.half_resolution else PRESETS[args.method]
+    unknown = set(args.scales) - set(config.scales_mm)
     if unknown:
-        raise BadInputError(f"--scales {min(unknown):g} is no scale of the preset {args.preset}.")
+        raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {args.method}.")
     options = Options(**{f.name: getattr(args, f.name) for f in fields(Options) if hasattr(args, f.name)})
     print(f"Weights: {train(options)}")
     return 0

@@ -12,7 +12,7 @@ from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.phantom.scaffold import list_scaffolds
 from CarotidLandmarkLib.train.cases import TrainingCase
 from CarotidLandmarkLib.train.datasets import read_dataset
-from CarotidLandmarkLib.train.sources import CaseStore, PhantomRecipe, VolumeRecipe
+from CarotidLandmarkLib.train.sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
 if TYPE_CHECKING:
     from CarotidLandmarkLib.train.loop import Options
@@ -26,17 +26,23 @@ class TrainingData:
     """Cases by step. Volumes from ``options.data`` and phantoms are mixed in proportion to their numbers.
 
     A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
-    from their own split.
+    from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
     """
 
     def __init__(self, options: Options, config: ModelConfig, device: str) -> None:
         folder = options.cache or options.out / "cases"
         self.seed = options.seed
-        self.stores: list[tuple[CaseStore, int]] = []
-        self.validation: list[tuple[CaseStore, int]] = []
+        self.stores: list[tuple[CaseStore | CaseFolder, int]] = []
+        self.validation: list[tuple[CaseStore | CaseFolder, int]] = []
         self.online = options.phantoms == "online"
         self.count = 0
         parts = []
+        if options.cases is not None:
+            ready = CaseFolder(options.cases / "train")
+            self._add(ready, len(ready))
+            val_ready = CaseFolder(options.cases / "val")
+            self.validation += [(val_ready, i) for i in range(len(val_ready))]
+            parts.append(f"{len(ready)} training cases")
         if options.data is not None:
             samples = read_dataset(options.data)
             order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
@@ -58,16 +64,18 @@ class TrainingData:
             share = f", {options.scaffold_share:.0%} on scaffolds" if scaffolds else ""
             parts.append(f"{'online' if self.online else number} procedural phantoms{share}")
         if not self.stores:
-            raise BadInputError("There is nothing to train on: give --phantoms N, --phantoms online or --data.")
-        if self.online and options.data is not None:
-            raise BadInputError("--phantoms online can't be mixed with --data: give --phantoms a number.")
+            raise BadInputError(
+                "There is nothing to train on: give --phantoms N, --phantoms online, --cases or --data."
+            )
+        if self.online and len(self.stores) > 1:
+            raise BadInputError("--phantoms online can't be mixed with --data or --cases: give --phantoms a number.")
         self.description = " and ".join(parts)
 
-    def _add(self, store: CaseStore, number: int) -> None:
+    def _add(self, store: CaseStore | CaseFolder, number: int) -> None:
         self.stores.append((store, number))
         self.count += number
 
-    def _locate(self, position: int) -> tuple[CaseStore, int]:
+    def _locate(self, position: int) -> tuple[CaseStore | CaseFolder, int]:
         """The store and index of the case at a position of the endless sequence of steps."""
         size = POOL if self.online else self.count
         turn, place = divmod(position, size)

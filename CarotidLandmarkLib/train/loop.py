@@ -5,59 +5,65 @@ Every random number of a step comes from (seed, step), so a run that was interru
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.model.config import PRESETS
+from CarotidLandmarkLib.model.config import PRESETS, ModelConfig
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.numerics import has_bfloat16
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.train.augment import Augmentation
 from CarotidLandmarkLib.train.data import TrainingData
+from CarotidLandmarkLib.train.log import Log
+from CarotidLandmarkLib.train.recipes import RECIPES, Recipe
 from CarotidLandmarkLib.train.step import TrainingStep
 from CarotidLandmarkLib.train.validate import calibrate, validate
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
+CLOCKS = {"wall": time.monotonic, "cpu": time.process_time}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `carotid-landmark train` is told. ``phantoms`` is a number or "online"; ``data`` a folder or CSV of cases.
+    """What `carotid-landmark train` is told. ``phantoms`` is a number or "online"; ``data`` a folder or CSV of cases;
+    ``cases`` a folder with training cases ready-made in `train` and `val`.
 
+    ``method`` names an architecture (model.config.PRESETS) and how it is trained (RECIPES), which ``learning_rate``
+    changes. Only ``scales`` (mm) are trained, all if empty.
     ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
-    ``max_minutes`` bends the learning-rate schedule so that it ends in time, which makes the run depend on the clock.
-    ``paper`` as preset also sets the paper's optimiser. Only ``scales`` (mm) are trained, all if empty.
-    ``start``: weights to go on from, each for the scales that it was trained on.
+    ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
+    wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
+    ``checkpoint_minutes`` at most. ``start``: weights to go on from, each for the scales that it was trained on.
     """
 
     out: Path
-    preset: str = "default"
+    method: str = "default"
+    half_resolution: bool = False
     scales: tuple[float, ...] = ()
     phantoms: str = "0"
     data: Path | None = None
+    cases: Path | None = None
     scaffold: Path | None = None
     scaffold_share: float = 0.5
     steps: int = 4000
     epoch: int = 200
     max_minutes: float | None = None
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    clock: str = "wall"
+    checkpoint_minutes: float = 5.0
+    learning_rate: float | None = None
     ema: float = 0.998
     clip: float = 5.0
     device: str = "auto"
@@ -71,8 +77,11 @@ class Options:
     cache: Path | None = None
 
 
-def train(options: Options) -> Path:
-    """Train as told and return the path of the weights; all progress is kept in ``options.out``."""
+def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | None = None) -> Path:
+    """Train as told and return the path of the weights; all progress is kept in ``options.out``.
+
+    ``config`` and ``recipe`` are those of ``options.method`` unless given, at half the resolution if that is asked for.
+    """
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / CHECKPOINT
     if checkpoint_path.exists() and not options.resume:
@@ -81,18 +90,23 @@ def train(options: Options) -> Path:
     fabric = Fabric(accelerator=accelerator, devices=options.devices)
     fabric.launch()
 
-    config = PRESETS[options.preset]
+    config = config or PRESETS[options.method]
+    config = config.at_half_resolution() if options.half_resolution else config
+    recipe = recipe or RECIPES[options.method]
+    if options.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=options.learning_rate)
     data = TrainingData(options, config, device=str(fabric.device))
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
     stages = [load_start(path, model) for path in options.start]
-    model.use_dtype(torch.bfloat16 if has_bfloat16(fabric.device) and options.preset != "paper" else torch.float32)
+    dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
+    model.use_dtype(dtype)
     average = MultiScaleLocNet(config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.nets.requires_grad_(False)
-    average.use_dtype(model.nets[0].unet.compute_dtype)  # type: ignore[union-attr,arg-type]
-    step_module = TrainingStep(model, options.preset, Augmentation(), options.scales)
-    optimizer = make_optimizer(step_module, options)
+    average.use_dtype(dtype)
+    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
+    optimizer = OPTIMIZERS[recipe.optimizer](step_module, recipe)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
     if checkpoint_path.exists():
         saved = torch.load(checkpoint_path, map_location=fabric.device, weights_only=True)
@@ -102,22 +116,24 @@ def train(options: Options) -> Path:
         state = saved["state"]
     training_step, optimizer = fabric.setup(step_module, optimizer)
 
-    started = time.monotonic() - 60 * state["minutes"]
-    log = Log(options, fabric.is_global_zero)
+    clock = CLOCKS[options.clock]
+    started = clock() - 60 * state["minutes"]
+    log = Log(options.out, asdict(options), fabric.is_global_zero)
     progress_bar = tqdm(total=options.steps, initial=state["step"], disable=not fabric.is_global_zero, unit="step")
     while state["step"] < options.steps:
-        minutes = (time.monotonic() - started) / 60
+        minutes = (clock() - started) / 60
         progress = state["step"] / options.steps
         if options.max_minutes is not None:
             progress = max(progress, minutes / options.max_minutes)
         if progress >= 1:
             break
-        rate = learning_rate(options, progress, state["step"])
+        rate = learning_rate(recipe, progress, state["step"])
         for group in optimizer.param_groups:
             group["lr"] = rate
         case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
         loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
-        fabric.backward(loss)
+        if loss.requires_grad:
+            fabric.backward(loss)
         norm = clip_gradients(model, options.clip)
         optimizer.step()
         optimizer.zero_grad()
@@ -125,18 +141,22 @@ def train(options: Options) -> Path:
         update_average(average, model, min(options.ema, (1 + state["step"]) / (10 + state["step"])))
         log.step(state["step"], {"loss": float(loss.detach()), "rate": rate, "norm": norm, **values})
         progress_bar.update()
-        if state["step"] % options.epoch == 0 or state["step"] == options.steps:
-            state["minutes"] = (time.monotonic() - started) / 60
+        minutes = (clock() - started) / 60
+        epoch_ends = state["step"] % options.epoch == 0 or state["step"] == options.steps
+        if epoch_ends and fabric.is_global_zero:
+            log.epoch(state, validate(average, data.validation_cases(), whole_way=step_module.coarse))
+        if epoch_ends or minutes - state["minutes"] >= options.checkpoint_minutes:
+            state["minutes"] = (clock() - started) / 60
             if fabric.is_global_zero:
-                result = validate(average, data.validation_cases(), whole_way=step_module.coarse)
-                state["history"].append({"step": state["step"], **result})
-                log.epoch(state["step"], result)
                 save_checkpoint(checkpoint_path, model, average, optimizer, state)
+        if epoch_ends:
             fabric.barrier()
     progress_bar.close()
-    state["minutes"] = (time.monotonic() - started) / 60
+    state["minutes"] = (clock() - started) / 60
     path = options.out / WEIGHTS
     if fabric.is_global_zero:
+        if not state["history"] or state["history"][-1]["step"] != state["step"]:
+            log.epoch(state, validate(average, data.validation_cases(), whole_way=step_module.coarse))
         if not options.scales:
             average.config = calibrate(average, data.validation_cases(), options.seed)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
@@ -147,19 +167,20 @@ def train(options: Options) -> Path:
     return path
 
 
-def make_optimizer(module: torch.nn.Module, options: Options) -> torch.optim.Optimizer:
-    """AdamW, or the paper's Adam at 5e-4."""
-    if options.preset == "paper":
-        return torch.optim.Adam(module.parameters(), lr=5e-4)
-    return torch.optim.AdamW(module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+OPTIMIZERS: dict[str, Callable[[torch.nn.Module, Recipe], torch.optim.Optimizer]] = {
+    "adam": lambda module, recipe: torch.optim.Adam(module.parameters(), lr=recipe.learning_rate),
+    "adamw": lambda module, recipe: torch.optim.AdamW(
+        module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    ),
+}
 
 
-def learning_rate(options: Options, progress: float, step: int) -> float:
-    """Warm-up over 100 steps, then a cosine to 1 %; constant 5e-4 for the paper."""
-    if options.preset == "paper":
-        return 5e-4
+def learning_rate(recipe: Recipe, progress: float, step: int) -> float:
+    """Warm-up over 100 steps, then a cosine to 1 %; constant for Adam."""
+    if recipe.optimizer == "adam":
+        return recipe.learning_rate
     cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
-    return options.learning_rate * min(1.0, (step + 1) / 100) * cosine
+    return recipe.learning_rate * min(1.0, (step + 1) / 100) * cosine
 
 
 def clip_gradients(model: MultiScaleLocNet, limit: float) -> float:
@@ -212,7 +233,7 @@ def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
             state = theirs.state_dict()
             if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
                 raise BadInputError(
-                    f"{path} has another architecture than this preset: choose its preset with --preset."
+                    f"{path} has another architecture than this method: choose its method with --method."
                 )
             ours.load_state_dict(state)
     return dict(header["training"])
@@ -224,7 +245,7 @@ def training_summary(
     """What the weights file says of its making; ``stages`` say it of the weights that it started from."""
     plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
     plain.update(start=[path.name for path in options.start])
-    plain.update({k: plain[k].name for k in ("data", "scaffold") if plain[k]})
+    plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
     return {
         "date": time.strftime("%Y-%m-%d"),
         "steps": state["step"],
@@ -236,44 +257,3 @@ def training_summary(
         "stages": stages,
         "validation": state["history"][-1] if state["history"] else None,
     }
-
-
-class Log:
-    """TensorBoard, `steps.csv` and `epochs.jsonl` in the run's folder."""
-
-    COLUMNS = ("step", "loss", "rate", "norm")
-
-    def __init__(self, options: Options, active: bool) -> None:
-        self.active = active
-        if not active:
-            return
-        (options.out / "options.json").write_text(json.dumps({k: str(v) for k, v in asdict(options).items()}, indent=1))
-        self.board = SummaryWriter(str(options.out / "tensorboard"))
-        self.epochs = options.out / "epochs.jsonl"
-        path = options.out / "steps.csv"
-        fresh = not path.exists()
-        self.file = path.open("a", newline="")
-        self.writer = csv.writer(self.file)
-        if fresh:
-            self.writer.writerow([*self.COLUMNS, "values"])
-
-    def step(self, step: int, values: dict[str, float]) -> None:
-        if self.active:
-            rest = {k: round(v, 3) for k, v in values.items() if k not in self.COLUMNS}
-            self.writer.writerow([step, *(f"{values[k]:.6g}" for k in self.COLUMNS[1:]), json.dumps(rest)])
-            for name, value in values.items():
-                self.board.add_scalar(f"train/{name}", value, step)
-
-    def epoch(self, step: int, values: dict[str, float]) -> None:
-        self.file.flush()
-        with self.epochs.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            if np.isfinite(value):
-                self.board.add_scalar(f"validation/{name}", value, step)
-        tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.3g}" for name, value in values.items()))
-
-    def close(self) -> None:
-        if self.active:
-            self.file.close()
-            self.board.close()

@@ -6,10 +6,11 @@ import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Union
 
 import torch
 
+from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.points import SIDES
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.phantom.patches import PhantomPyramid
@@ -21,12 +22,14 @@ from CarotidLandmarkLib.train.datasets import Sample
 from CarotidLandmarkLib.volume.read import read_volume
 from CarotidLandmarkLib.volume.sample import VolumePyramid
 
+Configs = Union[ModelConfig, Sequence[ModelConfig]]
+
 
 class Recipe(Protocol):
     """How to make the case of an index, in any process; ``key`` names its file."""
 
     def key(self, index: int) -> str: ...
-    def make(self, index: int, config: ModelConfig) -> TrainingCase: ...
+    def make(self, index: int, config: Configs) -> TrainingCase: ...
 
 
 class PhantomRecipe:
@@ -51,7 +54,7 @@ class PhantomRecipe:
         path = self.scaffold_of(self.first_seed + index)
         return f"{self.split}-{self.first_seed + index}" + (f"-{path.name.split('.')[0]}" if path else "")
 
-    def make(self, index: int, config: ModelConfig) -> TrainingCase:
+    def make(self, index: int, config: Configs) -> TrainingCase:
         seed = self.first_seed + index
         path = self.scaffold_of(seed)
         phantom = Phantom.draw(seed, self.split, load_scaffold(path) if path else None)
@@ -69,16 +72,37 @@ class VolumeRecipe:
     def key(self, index: int) -> str:
         return f"{index:05d}-{self.samples[index].name}"
 
-    def make(self, index: int, config: ModelConfig) -> TrainingCase:
+    def make(self, index: int, config: Configs) -> TrainingCase:
         sample = self.samples[index]
         pyramid = VolumePyramid(read_volume(sample.volume, sample.series))
         return cut_case(sample.name, pyramid, sample.points, config, index, sample.unreviewed)
 
 
+class CaseFolder:
+    """Cases that lie ready in ``folder``, by their names' order. Raises BadInputError if there are none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = sorted(folder.glob("*.case"))
+        if not self.paths:
+            raise BadInputError(f"There are no training cases (*.case) in {folder}.")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """Nothing: they are there."""
+
+    def get(self, index: int) -> TrainingCase:
+        return load_case(self.paths[index])
+
+    def close(self) -> None:
+        """Nothing: nothing is open."""
+
+
 class CaseStore:
     """Cases by index, made once by ``workers`` processes (0: here, when asked for) and kept in ``folder``."""
 
-    def __init__(self, recipe: Recipe, config: ModelConfig, folder: Path, workers: int = 0) -> None:
+    def __init__(self, recipe: Recipe, config: Configs, folder: Path, workers: int = 0) -> None:
         self.recipe, self.config, self.folder = recipe, config, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.pool = (
@@ -111,5 +135,5 @@ class CaseStore:
             self.pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _make(recipe: Recipe, index: int, config: ModelConfig, path: Path) -> None:
+def _make(recipe: Recipe, index: int, config: Configs, path: Path) -> None:
     recipe.make(index, config).save(path)

@@ -7,37 +7,36 @@ import torch
 from torch import Tensor, nn
 
 from CarotidLandmarkLib.landmarks.points import SIDES
-from CarotidLandmarkLib.model.crop import side_frame
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
+from CarotidLandmarkLib.model.pyramid import LevelLike
 from CarotidLandmarkLib.train.augment import Augmentation
 from CarotidLandmarkLib.train.cases import JITTER_MM, TrainingCase
 from CarotidLandmarkLib.train.losses import LOSSES, WEIGHTS
+from CarotidLandmarkLib.train.recipes import Recipe
 from CarotidLandmarkLib.volume.sample import Level
 
-COARSE_ONLY = 0.5  # of the default recipe's steps, when all scales are trained, are for the slow coarsest net alone
-DECOYS = 0.5  # of the other steps also show a crop without a landmark
-THROUGH_CROP = 0.1  # share of the gradient that a finer scale sends back through its crop's centre
 OTHER = {"left": "right", "right": "left"}
 
 
 class TrainingStep(nn.Module):
-    """Losses of one case. ``recipe`` names the loss and the schedule: "paper" or "default".
+    """Losses of one case, as ``recipe`` has it.
 
-    Crops are centred half the time on the truth, shifted by up to ``JITTER_MM``, and otherwise, once the previous scale
-    comes near enough, on its answer, through which the gradient flows back (the default weakens it, since what comes
-    from a fine scale is many times what its own loss gives a coarse one); "paper" always takes the answer.
+    Crops are centred on the previous scale's answer for the recipe's share of them, once it comes near enough, and
+    else on the truth, shifted by up to ``JITTER_MM``. A net that has no weight at the time, and through whose answer no
+    gradient is to flow, is frozen; scales after the last one with a weight are not looked at.
     ``scales`` (mm; empty = all) are those to train: of scales trained apart, each knows only crops at the truth.
     A side that is unreviewed teaches nothing, and its case has no decoys, for one may lie on its landmark.
     """
 
     def __init__(
-        self, model: MultiScaleLocNet, recipe: str, augmentation: Augmentation, scales: tuple[float, ...] = ()
+        self, model: MultiScaleLocNet, recipe: Recipe, augmentation: Augmentation, scales: tuple[float, ...] = ()
     ) -> None:
         super().__init__()
-        self.coarse_only = COARSE_ONLY if recipe == "default" and not scales else 0.0
+        self.coarse_only = 0.0 if scales else recipe.coarse_only
         self.coarse = not scales or model.config.scales_mm[0] in scales
         self.fine = [i for i, s in enumerate(model.config.scales_mm) if i and (not scales or s in scales)]
         self.model, self.recipe, self.augmentation = model, recipe, augmentation
+        self.loss = LOSSES[recipe.loss]
 
     def forward(self, case: TrainingCase, progress: float, seed: tuple[int, int]) -> tuple[Tensor, dict[str, float]]:
         """The weighted loss, and what to log: loss and error in mm of each scale. Random numbers come from ``seed``."""
@@ -45,16 +44,20 @@ class TrainingStep(nn.Module):
         torch.manual_seed(int(rng.integers(2**31)))
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         config = self.model.config
-        weights = WEIGHTS[self.recipe](progress, len(config.scales_mm))
+        weights = WEIGHTS[self.recipe.weights](progress, len(config.scales_mm))
+        self.learns = [weight > 0 or self.recipe.through > 0 for weight in weights]
+        for net, learns in zip(self.model.nets, self.learns):
+            net.train(learns)
         losses: list[list[Tensor]] = [[] for _ in weights]
         log: dict[str, float] = {}
         answers = self._coarse(case, rng, losses[0], log) if self.coarse else dict.fromkeys(SIDES)
-        if self.fine and rng.random() >= self.coarse_only:
+        fine = [scale for scale in self.fine if any(weights[scale:])]
+        if fine and rng.random() >= self.coarse_only:
             for side in SIDES:
                 if case.truth[side] is not None:
-                    self._refine(case, side, answers[side], rng, losses, log)
-            if (rng.random() < DECOYS or not losses[self.fine[-1]]) and not case.unreviewed:
-                self._decoy(case, rng, losses)
+                    self._refine(case, side, answers[side], rng, fine, losses, log)
+            if (rng.random() < self.recipe.decoys or not losses[fine[-1]]) and not case.unreviewed:
+                self._decoy(case, rng, [scale for scale in fine if self.learns[scale]], losses)
         total = torch.stack([w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]).sum()
         for spacing, terms in zip(config.scales_mm, losses):
             if terms:
@@ -64,7 +67,7 @@ class TrainingStep(nn.Module):
     def _place(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def _view(self, level: Level, rng: np.random.Generator) -> Level:
+    def _view(self, level: LevelLike, rng: np.random.Generator) -> Level:
         moved = Level(level.image.to(self._place()), level.world_to_index.to(self._place()))
         return Level(self.augmentation.contrast(moved.image, rng, self.generator), moved.world_to_index)
 
@@ -72,8 +75,9 @@ class TrainingStep(nn.Module):
         self, case: TrainingCase, rng: np.random.Generator, losses: list[Tensor], log: dict[str, float]
     ) -> dict[str, Tensor | None]:
         spacing = self.model.config.scales_mm[0]
-        level, mirrored = self.augmentation.whole(self._view(case.whole(spacing), rng), rng)
-        outputs = self.model.coarse(level)
+        level, mirrored = self.augmentation.whole(self._view(self.model.view(case).whole(spacing), rng), rng)
+        with torch.set_grad_enabled(self.learns[0]):
+            outputs = self.model.coarse(level)
         answers: dict[str, Tensor | None] = {}
         size = np.array(level.image.shape[:1:-1])
         for side in SIDES:
@@ -84,7 +88,7 @@ class TrainingStep(nn.Module):
                 if (index < 0).any() or (index > size - 1).any():
                     truth = None
             if side not in case.unreviewed:
-                losses.append(LOSSES[self.recipe](seen, truth))
+                losses.append(self.loss(seen, truth))
             answers[side] = seen.position if truth is not None else None
             if truth is not None:
                 log[f"error/{spacing:g}mm/{side}"] = _error(seen, truth)
@@ -96,53 +100,54 @@ class TrainingStep(nn.Module):
         side: str,
         answer: Tensor | None,
         rng: np.random.Generator,
+        fine: list[int],
         losses: list[list[Tensor]],
         log: dict[str, float],
     ) -> None:
         config = self.model.config
         last = len(config.scales_mm) - 1
-        for scale in self.fine:
+        for scale in fine:
             spacing = config.scales_mm[scale]
-            truth = _tensor(case.truth[side], self._frame(side, spacing))
+            truth = _tensor(case.truth[side], self._frame(side, scale))
             assert truth is not None
             noise = config.noise_mm if scale == last else 0.0
             reach = JITTER_MM[scale] - noise
             near = answer is not None and float((answer.detach() - truth).abs().max()) < max(
                 reach, 0.2 * JITTER_MM[scale]
             )
-            if answer is not None and near and (self.recipe == "paper" or rng.random() < 0.5):
-                through = 1.0 if self.recipe == "paper" else THROUGH_CROP
-                center = answer.detach() + through * (answer - answer.detach())
+            if answer is not None and near and (self.recipe.answers == 1 or rng.random() < self.recipe.answers):
+                center = answer.detach() + self.recipe.through * (answer - answer.detach())
             else:
                 center = truth + torch.from_numpy(rng.uniform(-1, 1, (1, 3)) * reach).to(truth)
             center = center + torch.from_numpy(rng.uniform(-1, 1, (1, 3)) * noise).to(center)
             output = self._look(case, scale, center, side, rng)
-            losses[scale].append(LOSSES[self.recipe](output, truth))
+            losses[scale].append(self.loss(output, truth))
             log[f"error/{spacing:g}mm/{side}"] = _error(output, truth)
             answer = output.position
 
-    def _decoy(self, case: TrainingCase, rng: np.random.Generator, losses: list[list[Tensor]]) -> None:
-        """A crop without a landmark, at one of the finer scales: the network must say that it sees none."""
-        scale = int(rng.choice(self.fine))
+    def _decoy(self, case: TrainingCase, rng: np.random.Generator, fine: list[int], losses: list[list[Tensor]]) -> None:
+        """A crop without a landmark, at one of these scales: the network must say that it sees none."""
+        scale = int(rng.choice(fine))
         half = self.model.config.extent_mm[scale] / 2
         points = [p for p in case.truth.values() if p is not None]
         if any(float(np.abs(p - case.decoy).max()) < 1.5 * half for p in points):
             return
-        center = _tensor(case.decoy, self._frame("right", 1.0))
+        center = _tensor(case.decoy, self._frame("right", scale))
         assert center is not None
         output = self._look(case, scale, center, str(rng.choice(SIDES)), rng)
-        losses[scale].append(LOSSES[self.recipe](output, None))
+        losses[scale].append(self.loss(output, None))
 
     def _look(self, case: TrainingCase, scale: int, center: Tensor, side: str, rng: np.random.Generator) -> ScaleOutput:
         config = self.model.config
         spacing = config.scales_mm[scale]
         where = center[0].detach().cpu().numpy()
-        level = self._view(case.around(where, config.extent_mm[scale], spacing), rng)
-        frame = torch.from_numpy(self.augmentation.deformation(rng)).to(center) @ self._frame(side, spacing)
-        return self.model.refine(scale, level.image, level.world_to_index, center, frame[None])
+        level = self._view(self.model.view(case).around(where, config.extent_mm[scale], spacing), rng)
+        frame = torch.from_numpy(self.augmentation.deformation(rng)).to(center) @ self._frame(side, scale)
+        with torch.set_grad_enabled(self.learns[scale]):
+            return self.model.refine(scale, level.image, level.world_to_index, center, frame[None])
 
-    def _frame(self, side: str, spacing: float) -> Tensor:
-        return side_frame(side, spacing).to(self._place())
+    def _frame(self, side: str, scale: int) -> Tensor:
+        return self.model.frame(side, scale).to(self._place())
 
 
 def _tensor(point: np.ndarray | None, like: Tensor) -> Tensor | None:

@@ -12,7 +12,6 @@ from CarotidLandmarkLib.detect.uncertainty import combine
 from CarotidLandmarkLib.landmarks.detection import chi2_quantile
 from CarotidLandmarkLib.landmarks.points import SIDES
 from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.model.crop import side_frame
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
 from CarotidLandmarkLib.train.cases import TrainingCase
 
@@ -55,6 +54,7 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
 
 
 def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[ScaleOutput]]:
+    view = model.view(case)
     found: dict[str, list[ScaleOutput]] = {}
     for side, truth in case.truth.items():
         if truth is None:
@@ -62,8 +62,8 @@ def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[Sc
         center = torch.from_numpy(truth + [10.0, -10.0, 10.0])[None]
         found[side] = []
         for scale, spacing in enumerate(model.config.scales_mm[1:], start=1):
-            level = case.around(center[0].numpy(), model.config.extent_mm[scale], spacing)
-            output = model.refine(scale, level.image, level.world_to_index, center, side_frame(side, spacing))
+            level = view.around(center[0].numpy(), model.config.extent_mm[scale], spacing)
+            output = model.refine(scale, level.image, level.world_to_index, center, model.frame(side, scale))
             center = output.position
             found[side] += [output] if scale > 1 else [output, output]
     return found

@@ -218,3 +218,37 @@ def test_a_device_that_is_not_there_cannot_run(weights):
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(CannotRunError, match="cuda"):
         Detector.from_weights(weights, "cuda")
+
+
+def single_scale(model):
+    config = dataclasses.replace(
+        model.config, scales_mm=(4.0,), channels=model.config.channels[:1], convs=(1,), covariance_scale=(0.05,)
+    )
+    model.config, model.nets = config, model.nets[:1]
+
+
+def test_a_model_of_one_scale_answers_from_the_whole_volume(detector, volume, balls):
+    single_scale(detector.model)
+    detection = detector.detect(volume, samples=5)
+    for side, ball in balls.items():
+        landmark = detection.landmark(side)
+        assert landmark.status != "absent"
+        assert landmark.position_lps_mm == pytest.approx(ball, abs=4.0)
+    evidence = detector.locate(volume)
+    assert evidence["left"].scales_mm == [4.0] and len(evidence["left"].samples) == 1
+
+
+def test_a_model_without_noise_looks_once_and_one_without_far_starts_does_not_go_far(detector, volume, monkeypatch):
+    config = dataclasses.replace(detector.model.config, noise_mm=0.0, far_starts_mm=())
+    monkeypatch.setattr(detector.model, "config", config)
+    assert len(detector.locate(volume, samples=9)["left"].samples) == 1
+    refine, centers = detector.model.refine, []
+
+    def never(scale, image, world_to_index, center, frame):
+        centers.extend([center] if scale == 1 else [])
+        output = refine(scale, image, world_to_index, center, frame)
+        return output._replace(presence_logit=output.presence_logit * 0 - 9.0)
+
+    monkeypatch.setattr(detector.model, "refine", never)
+    assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
+    assert len(centers) == 2

@@ -13,6 +13,8 @@ from CarotidLandmarkLib.model.locnet import LocNet, LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.unet import BlurPool3d, Conv3d, UNet3d
 
+LOC_NETS = sorted(name for name, config in PRESETS.items() if config.network == "loc-net" and len(config.convs) > 1)
+
 
 def small(name: str = "default") -> ModelConfig:
     return dataclasses.replace(PRESETS[name], channels=((4, 8, 8),) * 4, convs=(1, 1, 1, 2), crop_size=16)
@@ -43,7 +45,7 @@ def test_a_new_softmax_net_answers_the_centre_and_an_even_presence() -> None:
 
 
 def test_presence_follows_the_mass_of_the_heatmap() -> None:
-    for name in PRESETS:
+    for name in LOC_NETS:
         net = LocNet(small(name), 1).eval()
         nn.init.zeros_(net.unet.head.weight)
         logits = []
@@ -64,7 +66,7 @@ def test_windows_separate_lumen_from_bone_and_ignore_what_is_outside_them() -> N
     assert not torch.equal(logits(600.0), logits(1200.0)) and not torch.equal(logits(0.0), logits(300.0))
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", LOC_NETS)
 def test_locnet_moves_with_a_shift_by_the_pooling_multiple(name: str) -> None:
     torch.manual_seed(3)
     net = LocNet(dataclasses.replace(small(name), dropout=0.0), 1).eval()
@@ -143,5 +145,5 @@ def test_locnet_output_is_float32_in_bfloat16() -> None:
     output: LocNetOutput = net(torch.randn(1, 1, 12, 20, 9) * 300)
     assert output.logits.shape == (1, 2, 12, 20, 9) and output.position.shape == (1, 2, 3)
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
-    assert {value.dtype for value in output} == {torch.float32}
+    assert {value.dtype for value in output[:4]} == {torch.float32}
     assert output.position.isfinite().all()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,10 @@ import torch
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
 from CarotidLandmarkLib.train.augment import Augmentation
 from CarotidLandmarkLib.train.losses import DISTANCE_WEIGHT, cross_entropy, default_loss, paper_loss, paper_weights
+from CarotidLandmarkLib.train.recipes import RECIPES
 from CarotidLandmarkLib.train.step import TrainingStep
+
+ALL_SCALES = replace(RECIPES["default"], coarse_only=0.0)
 
 
 def output(position, logits=None, presence=0.0):
@@ -56,11 +61,10 @@ def test_without_truth_only_presence_is_trained():
         assert float(loss(output([5.0, 5, 5], presence=20.0), None)) > 10
 
 
-@pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_a_step_trains_every_net_and_is_repeatable(case, tiny, recipe, monkeypatch):
+@pytest.mark.parametrize("recipe", [ALL_SCALES, RECIPES["paper"]], ids=["default", "paper"])
+def test_a_step_trains_every_net_and_is_repeatable(case, tiny, recipe):
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
-    monkeypatch.setattr("CarotidLandmarkLib.train.step.COARSE_ONLY", 0.0)
     step = TrainingStep(model, recipe, Augmentation(cut=0.0))
     loss, values = step(case, 0.5, (3, 4))
     again, _ = step(case, 0.5, (3, 4))
@@ -76,7 +80,7 @@ def test_only_the_chosen_scales_are_trained(case, tiny):
     for scales, trained in (((4.0,), {0}), ((1.0, 0.5), {2, 3})):
         torch.manual_seed(0)
         model = MultiScaleLocNet(tiny)
-        TrainingStep(model, "default", Augmentation(cut=0.0), scales)(case, 0.0, (0, 0))[0].backward()
+        TrainingStep(model, RECIPES["default"], Augmentation(cut=0.0), scales)(case, 0.0, (0, 0))[0].backward()
         touched = {i for i, net in enumerate(model.nets) if any(p.grad is not None for p in net.parameters())}
         assert touched == trained
 
@@ -84,7 +88,7 @@ def test_only_the_chosen_scales_are_trained(case, tiny):
 def test_a_volume_without_landmarks_still_teaches_the_fine_scales_what_is_none(case, tiny):
     case.truth = dict.fromkeys(case.truth)
     for seed in range(4):
-        loss, values = TrainingStep(MultiScaleLocNet(tiny), "default", Augmentation(), (2.0, 1.0, 0.5))(
+        loss, values = TrainingStep(MultiScaleLocNet(tiny), RECIPES["default"], Augmentation(), (2.0, 1.0, 0.5))(
             case, 0.0, (0, seed)
         )
         assert float(loss.detach()) > 0 and len(values) == 1
@@ -98,17 +102,16 @@ def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monke
     model = MultiScaleLocNet(tiny)
     monkeypatch.setitem(module.WEIGHTS, "paper", lambda progress, scales: [0.0] * (scales - 1) + [1.0])
     monkeypatch.setattr(module, "JITTER_MM", (500.0,) * 4)  # every answer is near enough
-    step = TrainingStep(model, "paper", Augmentation(cut=0.0, mirror=0.0))
+    step = TrainingStep(model, RECIPES["paper"], Augmentation(cut=0.0, mirror=0.0))
     step(case, 1.0, (0, 0))[0].backward()
     assert sum(float(p.grad.abs().sum()) for p in model.nets[0].parameters() if p.grad is not None) > 0
 
 
 def test_training_on_one_case_finds_its_landmarks(case, tiny, truth, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.train.step.COARSE_ONLY", 0.0)
     monkeypatch.setattr("CarotidLandmarkLib.train.step.JITTER_MM", (0.0, 9.0, 5.0, 3.0))  # crops are small here
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
-    step = TrainingStep(model, "default", Augmentation(cut=0.0, mirror=0.0, angle=2.0, scale=0.02, noise=2.0))
+    step = TrainingStep(model, ALL_SCALES, Augmentation(cut=0.0, mirror=0.0, angle=2.0, scale=0.02, noise=2.0))
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     for number in range(80):
         loss, _ = step(case, 0.0, (0, number))

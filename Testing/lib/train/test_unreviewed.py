@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.train import step as step_module
 from CarotidLandmarkLib.train.augment import Augmentation
 from CarotidLandmarkLib.train.cases import cut_case, load_case
+from CarotidLandmarkLib.train.recipes import RECIPES
 from CarotidLandmarkLib.train.step import TrainingStep
 from CarotidLandmarkLib.train.validate import validate
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -30,11 +30,9 @@ def taught(tiny, monkeypatch):
     def taught(case):
         torch.manual_seed(0)
         told = []
-        loss = step_module.LOSSES["default"]
-        monkeypatch.setitem(
-            step_module.LOSSES, "default", lambda output, truth: told.append(truth is not None) or loss(output, truth)
-        )
-        step = TrainingStep(MultiScaleLocNet(tiny), "default", Augmentation(cut=0.0))
+        step = TrainingStep(MultiScaleLocNet(tiny), RECIPES["default"], Augmentation(cut=0.0))
+        loss = step.loss
+        monkeypatch.setattr(step, "loss", lambda output, truth: told.append(truth is not None) or loss(output, truth))
         for number in range(8):
             total, _ = step(case, 0.5, (0, number))
             assert torch.isfinite(total)

@@ -1,0 +1,67 @@
+"""Work beside each other in processes that end with the one that started them, however that ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import parent_process
+from typing import Any
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Processes of one thread each, for short tasks."""
+    return ProcessPoolExecutor(workers, SPAWN, initializer=_single_thread)
+
+
+def run_all(tasks: Iterable[tuple[Any, ...]], work: Callable[..., None], parallel: int) -> Iterator[tuple[Any, bool]]:
+    """``work(*task)`` of each task in a process of its own, ``parallel`` at a time; yields (task, whether it went well)
+    as they end. If the generator is left, those that run are ended.
+    """
+    waiting = iter(tasks)
+    running: dict[Any, tuple[SpawnProcess, tuple[Any, ...]]] = {}
+    try:
+        while True:
+            while len(running) < parallel and (task := next(waiting, None)) is not None:
+                process = SPAWN.Process(target=_followed, args=(work, task), daemon=True)
+                process.start()
+                running[process.sentinel] = (process, task)
+            if not running:
+                return
+            for sentinel in wait(list(running)):
+                process, task = running.pop(sentinel)
+                process.join()
+                yield task, process.exitcode == 0
+    finally:
+        for process, _ in running.values():
+            process.kill()
+
+
+def _single_thread() -> None:
+    import torch
+
+    follow_parent()
+    torch.set_num_threads(1)
+
+
+def _followed(work: Callable[..., None], task: tuple[Any, ...]) -> None:
+    follow_parent()
+    work(*task)
+
+
+def follow_parent() -> None:
+    """End this process as soon as the one that started it has ended, be it by kill -9."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,46 @@
+"""Heatmap regression: a U-Net whose heatmaps are read at their peaks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .center_of_mass import peak_moments
+from .config import ModelConfig
+from .locnet import LocNet, LocNetOutput
+
+PRESENCE = (10.0, 5.0)  # of a heatmap that is 1 at a landmark: a peak of 0.5 is as likely one as not
+
+
+class HeatmapNet(LocNet):
+    """The answer is the peak of the heatmap, by voxel or, with `config.subvoxel`, the centre of mass around it.
+
+    The heatmap is the U-Net's output, rectified; with "softmax" the exponential of it. The position has no gradient
+    unless it is sub-voxel. Presence is a learned reading of the peak's height, which is detached; with "softmax" it is
+    that of a Loc-Net.
+    """
+
+    def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
+        super().__init__(config, scale, landmarks)
+        self.radius = config.window_mm / config.scales_mm[scale]
+        self.subvoxel = config.subvoxel
+        if self.presence_scale is not None:
+            nn.init.constant_(self.presence_scale, PRESENCE[0])
+            nn.init.constant_(self.presence_bias, PRESENCE[1])
+
+    def answer(self, windowed: Tensor) -> LocNetOutput:
+        """See ScaleNet."""
+        logits = self.unet(windowed)
+        weights = logits.clamp_min(0) if self.presence_scale is not None else _exponential(logits)
+        position, covariance, log_peak = peak_moments(weights, self.radius)
+        if not self.subvoxel:
+            position = peak_moments(weights.detach(), 0).position
+        if self.presence_scale is not None:
+            presence = self.presence_scale * log_peak.detach().exp()
+        else:
+            presence = logits.flatten(2).logsumexp(-1)
+        return LocNetOutput(logits, position, covariance, presence - self.presence_bias)
+
+
+def _exponential(logits: Tensor) -> Tensor:
+    return torch.exp(logits - logits.flatten(2).amax(-1)[:, :, None, None, None])
