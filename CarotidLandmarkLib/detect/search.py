@@ -107,8 +107,10 @@ class Search:
             seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
         if seen.presence < self.believe:
             return seen
-        box = self._box(seen.position, last, margin=2 * self.config.noise_mm)
-        centers = torch.from_numpy(seen.position) + self.shifts[side]
+        nearing = self._approach(side, last, seen.position, self.config.looks - 1)
+        center = _point(nearing[-1]) if nearing else seen.position
+        box = self._box(center, last, margin=2 * self.config.noise_mm)
+        centers = torch.from_numpy(center) + self.shifts[side]
         batches = centers.split(BATCH.get(self.device.type, 1))
         passes: list[ScaleOutput] = []
         with _independent(self.device) as apply:
@@ -127,12 +129,18 @@ class Search:
         """The answers of the scales between the first and the last on the way down from `center` (3,)."""
         answers = []
         for scale in range(1, len(self.config.scales_mm) - 1):
-            for _ in range(self.config.looks):
-                box = self._box(center, scale)
-                with self._clock("network"):
-                    output = self._look(side, scale, box, torch.from_numpy(center)[None])
-                center = output.position[0].double().cpu().numpy()
-            answers.append(output)
+            answers.append(self._approach(side, scale, center, self.config.looks)[-1])
+            center = _point(answers[-1])
+        return answers
+
+    def _approach(self, side: str, scale: int, center: np.ndarray, looks: int) -> list[ScaleOutput]:
+        """The answers of one scale to so many looks: at `center` (3,), then each at the answer before it."""
+        answers: list[ScaleOutput] = []
+        for _ in range(looks):
+            box = self._box(center, scale)
+            with self._clock("network"):
+                answers.append(self._look(side, scale, box, torch.from_numpy(center)[None]))
+            center = _point(answers[-1])
         return answers
 
     def _rival(self, other: ScaleOutput, best: ScaleOutput) -> tuple[float, float]:
@@ -177,6 +185,10 @@ class Search:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds[stage] += time.perf_counter() - started
+
+
+def _point(output: ScaleOutput) -> np.ndarray:
+    return np.asarray(output.position[0].double().cpu().numpy())
 
 
 @contextmanager

@@ -29,8 +29,8 @@ class ModelConfig:
     where there is but one scale. activation, pooling, padding_mode, dropout, slim_decoder: see UNet3d.
     window_hu: one (low, high) pair per input channel, mapped linearly onto [0, 1] and clamped.
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
-    looks: passes at each scale between the first and the last; a further one is centred on the answer before it,
-    so that a coarse answer at the edge of the crop is seen from nearby.
+    looks: passes at each scale but the first, each centred on the answer before it, so that an answer at the edge of
+    the crop is seen from nearby; noise is for the last of them at the last scale.
     starts_mm: heights above the coarse answer from which a detector goes on; it keeps the way that ends most present.
     far_starts_mm: the same, tried before a landmark is given up that the coarsest scale believes in.
     mirror_crops: the left side's crops are mirrored, so that the finer nets always see a right one.

@@ -124,8 +124,8 @@ class MultiScaleLocNet(nn.Module):
                 spacing, extent = config.scales_mm[scale], config.extent_mm[scale]
                 frame = self.frame(side, scale).to(first.position)
                 center = base = scales[-1].position
-                for _ in range(config.looks if scale < last else 1):
-                    if scale == last and (self.training or samples > 1):
+                for look in range(1, config.looks + 1):
+                    if scale == last and look == config.looks and (self.training or samples > 1):
                         center = base + self.noise(samples, generator).to(base)
                         extent += 2 * config.noise_mm
                     level = pyramid.around(base[0].detach(), extent, spacing)

@@ -103,8 +103,8 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, m
     monkeypatch.setattr(detector.model, "refine", spied)
     monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, looks=2))
     detector.locate(volume, samples=1)
-    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3] * 2
-    for (_, _, answer), (_, center, _) in zip(seen[:4], seen[1:5]):
+    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3, 3] * 2
+    for (_, _, answer), (_, center, _) in zip(seen[:5], seen[1:6]):
         assert torch.equal(answer, center)
 
 
