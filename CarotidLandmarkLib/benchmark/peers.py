@@ -19,7 +19,10 @@ from CarotidLandmarkLib.train.recipes import Recipe
 
 
 class Adapter(nn.Module):
-    """A foreign network that wants extents of a multiple, as one that takes any and has a `compute_dtype`."""
+    """A foreign network that wants extents of a multiple, as one that takes any and has a `compute_dtype`.
+
+    The depth is padded to three multiples at least, so that no level is two voxels deep (see unet.Conv3d).
+    """
 
     def __init__(self, net: nn.Module, multiple: int) -> None:
         super().__init__()
@@ -30,6 +33,7 @@ class Adapter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         extent = x.shape[2:]
         padding = [amount for n in reversed(extent) for amount in (0, -n % self.multiple)]
+        padding[-1] = max(padding[-1], 3 * self.multiple - extent[0])
         x = F.pad(x, padding, mode="replicate") if any(padding) else x
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.compute_dtype == torch.bfloat16):
             heatmaps = self.net(x.contiguous(memory_format=torch.channels_last_3d))

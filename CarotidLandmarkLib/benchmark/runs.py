@@ -71,7 +71,6 @@ def perform(run: Run) -> None:
         "minutes": training["minutes"],
         "parameters": parameter_count(detector.model),
         "seconds_per_case": round(seconds[len(seconds) // 2], 2),
-        "validation": training["validation"],
     }
     write_text(run.folder / "run.json", json.dumps(facts, indent=1) + "\n")
 

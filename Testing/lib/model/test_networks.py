@@ -147,3 +147,18 @@ def test_locnet_output_is_float32_in_bfloat16() -> None:
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
     assert {value.dtype for value in output[:4]} == {torch.float32}
     assert output.position.isfinite().all()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_gradients_in_bfloat16_are_those_of_float32_at_any_depth(depth: int) -> None:
+    torch.manual_seed(0)
+    convolution = Conv3d(16, 16, 3, padding=1)
+    image, weights = torch.randn(1, 16, depth, 5, 6), torch.randn(1, 16, depth, 5, 6)
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        convolution.zero_grad()
+        output = convolution(image.to(dtype))
+        assert output.dtype == dtype
+        (output.float() * weights).sum().backward()
+        gradients.append(convolution.weight.grad.clone())
+    assert float((gradients[1] - gradients[0]).norm()) < 0.02 * float(gradients[0].norm())
