@@ -33,6 +33,7 @@ from CarotidLandmarkLib.train.validate import calibrate, validate
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
+PRESENCE_PACE = 50.0
 CLOCKS = {"wall": time.monotonic, "cpu": time.process_time}
 
 
@@ -106,7 +107,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     average.nets.requires_grad_(False)
     average.use_dtype(dtype)
     step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
-    optimizer = OPTIMIZERS[recipe.optimizer](step_module, recipe)
+    optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
     if checkpoint_path.exists():
         saved = torch.load(checkpoint_path, map_location=fabric.device, weights_only=True)
@@ -129,7 +130,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
             break
         rate = learning_rate(recipe, progress, state["step"])
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
         loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
         if loss.requires_grad:
@@ -167,12 +168,26 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     return path
 
 
-OPTIMIZERS: dict[str, Callable[[torch.nn.Module, Recipe], torch.optim.Optimizer]] = {
-    "adam": lambda module, recipe: torch.optim.Adam(module.parameters(), lr=recipe.learning_rate),
-    "adamw": lambda module, recipe: torch.optim.AdamW(
-        module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], Recipe], torch.optim.Optimizer]] = {
+    "adam": lambda groups, recipe: torch.optim.Adam(groups, lr=recipe.learning_rate),
+    "adamw": lambda groups, recipe: torch.optim.AdamW(
+        groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     ),
 }
+
+
+def parameter_groups(model: MultiScaleLocNet) -> list[dict[str, Any]]:
+    """All parameters, with the pace of each: the two numbers that read a presence from what is detached, and on which
+    nothing else depends, have far to go and may go fast."""
+    reading = [
+        parameter
+        for net in model.nets
+        if getattr(net, "presence_scale", None) is not None
+        for parameter in (net.presence_scale, net.presence_bias)
+    ]
+    known = {id(parameter) for parameter in reading}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    return [{"params": rest, "pace": 1.0}, *([{"params": reading, "pace": PRESENCE_PACE}] if reading else [])]
 
 
 def learning_rate(recipe: Recipe, progress: float, step: int) -> float:

@@ -90,6 +90,20 @@ def test_without_gradients_through_the_crops_each_net_learns_from_its_own_loss_a
         assert gradients(step, case, 0.5) == [reached, reached, reached, True]
 
 
+def test_a_presence_that_is_only_read_learns_faster_than_the_network():
+    for method, detached in (
+        ("default", 0),
+        ("end-to-end", 8),
+        ("heatmap", 2),
+        ("heatmap-tuned", 0),
+        ("patch-based", 2),
+    ):
+        model = MultiScaleLocNet(narrow(method))
+        groups = loop.parameter_groups(model)
+        assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+        assert [(len(g["params"]), g["pace"]) for g in groups[1:]] == ([(detached, 50.0)] if detached else [])
+
+
 def test_stage_weights_are_one_scale_at_a_time():
     stages = [WEIGHTS["stages"](progress, 4).index(1.0) for progress in (0.0, 0.24, 0.26, 0.5, 0.99, 1.0)]
     assert stages == [0, 0, 1, 2, 3, 3]
