@@ -40,7 +40,7 @@ def testThePhantomIsMadeOnceAndLoaded(sampleData, cache, monkeypatch):
     monkeypatch.setattr(slicer.app, "processEvents", lambda: eventsWorkedOff.append(1))
     node = sampleData.loadPhantom()
     assert node.GetName() == "CarotidCTAPhantom"
-    assert node.GetImageData().GetDimensions() == (377, 377, 33)
+    assert node.GetImageData().GetDimensions() == (454, 454, 35)
     assert eventsWorkedOff
     (file,) = filesIn(cache)
     assert file.name == f"CarotidCTAPhantom-{CarotidLandmarkLib.__version__}.nrrd"
