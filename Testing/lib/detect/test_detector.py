@@ -242,13 +242,13 @@ def test_a_model_without_noise_looks_once_and_one_without_far_starts_does_not_go
     config = dataclasses.replace(detector.model.config, noise_mm=0.0, far_starts_mm=())
     monkeypatch.setattr(detector.model, "config", config)
     assert len(detector.locate(volume, samples=9)["left"].samples) == 1
-    refine, centers = detector.model.refine, []
+    refine, scales = detector.model.refine, []
 
     def never(scale, image, world_to_index, center, frame):
-        centers.extend([center] if scale == 1 else [])
+        scales.append(scale)
         output = refine(scale, image, world_to_index, center, frame)
         return output._replace(presence_logit=output.presence_logit * 0 - 9.0)
 
     monkeypatch.setattr(detector.model, "refine", never)
     assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
-    assert len(centers) == 2
+    assert scales == [1, 2] * 2

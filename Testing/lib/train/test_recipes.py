@@ -76,6 +76,8 @@ def test_multi_step_trains_one_scale_after_another(case, tiny):
     for stage, progress in enumerate((0.1, 0.3, 0.6, 1.0)):
         assert gradients(step, case, progress) == [scale == stage for scale in range(4)]
         assert [net.training for net in model.nets] == [scale == stage for scale in range(4)]
+        seen = step(case, progress, (0, 1))[1]
+        assert [f"error/{spacing:g}mm/left" in seen for spacing in tiny.scales_mm] == [n <= stage for n in range(4)]
 
 
 def test_without_gradients_through_the_crops_each_net_learns_from_its_own_loss_alone(case, tiny, monkeypatch):
