@@ -12,6 +12,7 @@ from CarotidLandmarkLib.volume.geometry import Grid
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6
 WAVE_STEP_MM = 6.0
+AIR_HU, FAT_HU = -700.0, -150.0
 
 
 class Canvas:
@@ -130,6 +131,8 @@ class Canvas:
                 here = (0.5 - (distance + depth) / width).clamp_(0, 1)
                 here *= _thin(float(radii.mean()) - depth, width)
                 torch.maximum(cover[inner], here, out=cover[inner])
+        if tube.within:
+            covers *= ((self.hu[whole] - AIR_HU) / (FAT_HU - AIR_HU)).clamp_(0, 1)
         for cover, (_, hu) in zip(covers, layers):
             self.blend(whole, cover, hu)
 

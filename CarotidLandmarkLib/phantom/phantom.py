@@ -69,7 +69,7 @@ class Phantom:
             shapes, metal = _draw_neck(rng, body, space, scaffold, gland_y, bones, carotids, airway)
         others = style.thin_out(rng, _other_vessels(rng, forks, style.native(rng, filling)))
         arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
-        bent = [replace(tube, points=space.bend(tube.points)) for tube in others]
+        bent = [replace(tube, points=space.bend(tube.points), within=True) for tube in others]
         shapes += [veins.keep_clear(tube, arteries) for tube in bent]
         if style.make == "full":
             shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)

@@ -47,8 +47,8 @@ class Tube:
     """A chain of cones in body mm: ``points`` (n, 3), ``radii`` (n,), optionally flattened: ``stretch`` (3,) scales the
     coordinates before distances are taken, so a stretch of 2 halves the width along that axis.
 
-    ``soft`` tubes take part in the deformation of soft tissue. ``inner`` are layers within, from outside in: (depth
-    below the surface in mm, HU).
+    ``soft`` tubes take part in the deformation of soft tissue, ``within`` ones are not seen in air: a vein ends at the
+    skin. ``inner`` are layers within, from outside in: (depth below the surface in mm, HU).
     """
 
     points: np.ndarray
@@ -57,6 +57,7 @@ class Tube:
     soft: bool = False
     stretch: np.ndarray | None = None
     inner: tuple[tuple[float, float], ...] = ()
+    within: bool = False
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distance (...,) in mm of ``points`` (..., 3) from the surface, negative inside; unstretched tubes."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,21 @@ def test_a_thin_tube_keeps_its_mass_in_large_voxels():
     tube = Tube(np.array([[0.2, 0.1, -40], [0.2, 0.1, 40]]), np.array([0.5, 0.5]), 100.0)
     grid = Grid.axis_aligned([0, 0, 0], (11, 11, 20), 2.0)
     assert volume_mm3(paint(tube, grid), grid) == pytest.approx(np.pi * 0.25 * 40, rel=0.6)
+
+
+def test_a_tube_within_ends_at_the_skin():
+    grid = Grid.axis_aligned([0, 0, 0], (60, 30, 30), 0.5)
+    body = Ellipsoid(np.zeros(3), np.full(3, 9.0), 40.0)
+    vein = Tube(np.array([[-14.0, 0, 0], [14, 0, 0]]), np.array([2.0, 2.0]), 240.0)
+    shown = {}
+    for within in (False, True):
+        canvas = Canvas(grid, STRAIGHT, 0.3)
+        canvas.paint(body)
+        canvas.paint(replace(vein, within=within))
+        shown[within] = canvas.hu[15, 15]
+    outside = torch.arange(60).sub(29.5).mul(0.5).abs() > 10
+    assert (shown[False][outside] > 0).any() and (shown[True][outside] < -990).all()
+    assert (shown[True][~outside][4:-4] == 240).all()
 
 
 def test_distances_of_a_bent_cone_agree_with_the_painted_surface():
