@@ -48,7 +48,7 @@ class Evidence:
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
     rivals: where the other starts have ended: distance from the answer in mm, presence there.
-    far: only the search from far away found it.
+    swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
     """
 
     scales_mm: list[float] = field(default_factory=list)
@@ -58,11 +58,11 @@ class Evidence:
     heatmap: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     rivals: list[tuple[float, float]] = field(default_factory=list)
-    far: bool = False
+    swept: bool = False
 
     @property
     def presence(self) -> float:
-        return min(self.presences[0], self.presences[-1])
+        return self.presences[-1] if self.swept else min(self.presences[0], self.presences[-1])
 
     @property
     def position(self) -> np.ndarray:
@@ -117,8 +117,8 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
     if rivals:
         distance, presence = max(rivals, key=lambda rival: rival[1])
         reasons.append(f"A place {distance:.0f} mm away looks like a bifurcation, too (presence {presence:.2f}).")
-    if seen.far:
-        reasons.append("It was found only far from where the coarsest scale saw it.")
+    if seen.swept:
+        reasons.append("It was found only by a search all over the volume, not where the coarsest scale looks for it.")
     if inside < limits.border_mm:
         reasons.append(f"The point lies {inside:.1f} mm from the border of the volume.")
     return Verdict("found", reasons)

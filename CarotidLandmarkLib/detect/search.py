@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from copy import deepcopy
 from functools import partial
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool3d, max_pool3d
 
 from ..errors import CancelledError
 from ..landmarks.points import SIDES
@@ -25,7 +25,14 @@ Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
-SIDE_SHARE = (1 - COARSE_SHARE) / len(SIDES)
+SWEEP_BEGINS = 0.999
+SIDE_SHARE = (SWEEP_BEGINS - COARSE_SHARE) / len(SIDES)
+SWEPT_PRESENCE = 0.9  # at the finest scale, which has to be sure of what the coarsest does not see
+SWEPT_PLACES = 4  # that are followed to the finer scales
+APART_MM = 10.0  # two places, not one
+SWEEP_LOOKS = 64
+PEAK_VOXELS, PEAK_LOWER = 4, 5.0  # a peak is the highest so far around, and at most so much below the highest (logits)
+TISSUE_HU, TISSUE_SHARE = -300.0, 0.25
 BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
 
 
@@ -35,7 +42,7 @@ class Search:
     samples: passes of the last scale, each with its crop shifted by up to the model's noise_mm on every axis; 1 is a
     single unshifted pass, which is all that a model without noise or with a single scale makes.
     seed: of the shifts, drawn on the CPU, so the same on every device.
-    A side whose presence falls below `believe` goes no further.
+    A side whose presence falls below `believe` goes no further, but is looked for once more all over the body.
     Before each step `cancelled` is asked, then `progress` is called with a text and the finished fraction.
     """
 
@@ -74,41 +81,95 @@ class Search:
         evidence = {side: Evidence() for side in SIDES}
         for number, side in enumerate(SIDES):
             self._note(evidence[side], spacing, [outputs[side]])
-            evidence[side] = self._refine(side, evidence[side], COARSE_SHARE + number * SIDE_SHARE)
+            if len(self.config.scales_mm) > 1 and evidence[side].presence >= self.believe:
+                self._follow(side, outputs[side], evidence[side], COARSE_SHARE + number * SIDE_SHARE)
+        for side, other in zip(SIDES, SIDES[::-1]):
+            if len(self.config.scales_mm) > 2 and self.config.sweep_mm and evidence[side].presence < self.believe:
+                known = [evidence[other].position] if evidence[other].presence >= self.believe else []
+                evidence[side] = self._sweep(side, outputs[side], known) or evidence[side]
         return evidence
 
-    def _refine(self, side: str, coarse: Evidence, begun: float) -> Evidence:
-        """What the finer scales say, from further away if they would not believe it otherwise."""
-        if coarse.presence < self.believe or len(self.config.scales_mm) == 1:
-            return coarse
-        if len(self.config.scales_mm) == 2:
-            return self._follow(side, deepcopy(coarse), (), begun, SIDE_SHARE)
-        near = self._follow(side, deepcopy(coarse), self.config.starts_mm, begun, SIDE_SHARE)
-        if near.presence >= self.believe or not self.config.far_starts_mm:
-            return near
-        far = self._follow(side, deepcopy(coarse), self.config.far_starts_mm, begun + SIDE_SHARE, 0.0)
-        far.far = True
-        return far if far.presence > near.presence else near
-
-    def _follow(self, side: str, seen: Evidence, starts: Sequence[float], begun: float, share: float) -> Evidence:
-        """Go from the coarsest answer, moved up by each of ``starts`` mm, to the finest; the best way is noted."""
-        scales, samples = self.config.scales_mm, len(self.shifts[side])
-        last = len(scales) - 1
-        share /= len(starts) + samples
+    def _follow(self, side: str, coarse: ScaleOutput, seen: Evidence, begun: float) -> None:
+        """Note what the finer scales say on the way down from the coarsest one's answer and from above and below it."""
+        scales = self.config.scales_mm
+        heights = self.config.starts_mm if len(scales) > 2 else ()
+        share = SIDE_SHARE / (len(heights) + len(self.shifts[side]))
         ways = []
-        for number, offset in enumerate(starts):
-            between = " and ".join(f"{spacing:g}" for spacing in scales[1:last])
-            self._step(f"{side}, {between} mm, start {number + 1} of {len(starts)}", begun + number * share)
-            ways.append(self._descend(side, seen.position + [0.0, 0.0, offset]))
-        if ways:
-            best = max(ways, key=lambda way: float(way[-1].presence_logit[0]))
-            for scale, output in enumerate(best, start=1):
-                self._note(seen, scales[scale], [output])
-            seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
-        if seen.presence < self.believe:
-            return seen
-        nearing = self._approach(side, last, seen.position, self.config.looks - 1)
-        center = _point(nearing[-1]) if nearing else seen.position
+        for number, height in enumerate(heights):
+            between = " and ".join(f"{spacing:g}" for spacing in scales[1:-1])
+            self._step(f"{side}, {between} mm, start {number + 1} of {len(heights)}", begun + number * share)
+            ways.append(self._descend(side, seen.position + [0.0, 0.0, height], len(scales) - 1))
+        best = self._choose(seen, ways)
+        if seen.presence >= self.believe:
+            self._sample(side, seen, best[-1] if best else coarse, begun + len(heights) * share, share)
+
+    def _sweep(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> Evidence | None:
+        """What the finer scales say where the finest is surest, of the places all over the body that the second scale
+        finds likely; None if it is not sure there, or comes to the other side's landmark, which is ``known``."""
+        seen = Evidence(swept=True)
+        self._note(seen, self.config.scales_mm[0], [coarse])
+        scales = len(self.config.scales_mm)
+        ways = [self._descend(side, place, scales) for place in self._places(side, coarse, known)]
+        best = self._choose(seen, [way for way in ways if self._believed(way[-1].presence_logit) >= SWEPT_PRESENCE])
+        if not best:
+            return None
+        self._sample(side, seen, best[-2], SWEEP_BEGINS, 0.0)
+        sure = seen.presence >= SWEPT_PRESENCE
+        return seen if sure and len(_apart([*known, seen.position])) > len(known) else None
+
+    def _places(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> list[np.ndarray]:
+        """Places (3,), apart from each other and ``known`` ones, where the second scale sees the landmark most.
+
+        It looks at the middles of cells that hold tissue, of many only those that the coarsest scale likes best.
+        """
+        first, second = self.config.scales_mm[:2]
+        with self._clock("pyramid"):
+            whole, box = self.pyramid.whole(first), self.pyramid.whole(second)
+        cell = max(1, round(self.config.sweep_mm / first))
+        tissue = avg_pool3d((whole.image > TISSUE_HU).float(), cell, ceil_mode=True, count_include_pad=False)[0, 0]
+        liked = max_pool3d(coarse.logits.float(), cell, ceil_mode=True)[0, 0]
+        cells = torch.nonzero(tissue > TISSUE_SHARE)
+        cells = cells[liked[tuple(cells.T)].argsort(descending=True)[:SWEEP_LOOKS]].flip(1)
+        size = cells.new_tensor(whole.image.shape[:1:-1])
+        middles = torch.minimum((cells + 0.5) * cell - 0.5, size - 1.0).to(whole.world_to_index)
+        inverse = torch.linalg.inv(whole.world_to_index)
+        centers = middles @ inverse[:3, :3].T + inverse[:3, 3]
+        looks: list[ScaleOutput] = []
+        with _independent(self.device) as apply:
+            outputs = iter(apply(partial(self._look, side, 1, box), centers.split(1)))
+            for number in range(len(centers)):
+                self._step(f"{side}, {second:g} mm, place {number + 1} of {len(centers)}", SWEEP_BEGINS)
+                with self._clock("network"):
+                    looks.append(next(outputs))
+        looks.sort(key=lambda look: -float(look.presence_logit[0]))
+        return _apart([*known, *map(_point, looks)])[len(known) :][:SWEPT_PLACES]
+
+    def _choose(self, seen: Evidence, ways: list[list[ScaleOutput]]) -> list[ScaleOutput]:
+        """The way that ends most present; what the scales between the first and the last say on it is noted."""
+        if not ways:
+            return []
+        best = max(ways, key=lambda way: float(way[-1].presence_logit[0]))
+        for spacing, output in zip(self.config.scales_mm[1:-1], best):
+            self._note(seen, spacing, [output])
+        seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
+        return best
+
+    def _settle(self, side: str, seen: Evidence, before: ScaleOutput) -> np.ndarray:
+        """Where (3,) the finest scale believes in the landmark most, of the peaks of the heatmap before it."""
+        last = len(self.config.scales_mm) - 1
+        places = _peaks(before, self.config.peaks)
+        if len(places) == 1:
+            nearing = self._approach(side, last, seen.position, self.config.looks - 1)
+            return _point(nearing[-1]) if nearing else seen.position
+        ends = [self._approach(side, last, place, self.config.looks)[-1] for place in places]
+        best = max(ends, key=lambda end: float(end.presence_logit[0]))
+        seen.rivals += [self._rival(end, best) for end in ends if end is not best]
+        return _point(best)
+
+    def _sample(self, side: str, seen: Evidence, before: ScaleOutput, begun: float, share: float) -> None:
+        """Note what the finest scale says in all of its passes around the place that it likes best."""
+        samples, last = len(self.shifts[side]), len(self.config.scales_mm) - 1
+        center = self._settle(side, seen, before)
         box = self._box(center, last, margin=2 * self.config.noise_mm)
         centers = torch.from_numpy(center) + self.shifts[side]
         batches = centers.split(BATCH.get(self.device.type, 1))
@@ -117,18 +178,16 @@ class Search:
             outputs = iter(apply(partial(self._look, side, last, box), batches))
             for number in range(0, samples, len(batches[0])):
                 done = min(number + len(batches[0]), samples)
-                self._step(
-                    f"{side}, {scales[last]:g} mm, sample {done} of {samples}", begun + (len(starts) + number) * share
-                )
+                text = f"{side}, {self.config.scales_mm[last]:g} mm, sample {done} of {samples}"
+                self._step(text, begun + number * share)
                 with self._clock("network"):
                     passes.append(next(outputs))
-        self._note(seen, scales[last], passes)
-        return seen
+        self._note(seen, self.config.scales_mm[last], passes)
 
-    def _descend(self, side: str, center: np.ndarray) -> list[ScaleOutput]:
-        """The answers of the scales between the first and the last on the way down from `center` (3,)."""
+    def _descend(self, side: str, center: np.ndarray, end: int) -> list[ScaleOutput]:
+        """The answers of the scales after the first and before number `end` on the way down from `center` (3,)."""
         answers = []
-        for scale in range(1, len(self.config.scales_mm) - 1):
+        for scale in range(1, end):
             answers.append(self._approach(side, scale, center, self.config.looks)[-1])
             center = _point(answers[-1])
         return answers
@@ -189,6 +248,25 @@ class Search:
 
 def _point(output: ScaleOutput) -> np.ndarray:
     return np.asarray(output.position[0].double().cpu().numpy())
+
+
+def _peaks(output: ScaleOutput, most: int) -> list[np.ndarray]:
+    """LPS mm (3,) of up to so many of the highest peaks of a heatmap, the highest first."""
+    logits = output.logits[0].float()
+    around = max_pool3d(logits, 2 * PEAK_VOXELS + 1, 1, PEAK_VOXELS)
+    peaks = torch.nonzero(((logits == around) & (logits > logits.max() - PEAK_LOWER))[0])
+    peaks = peaks[logits[0][tuple(peaks.T)].argsort(descending=True)].flip(1).to(output.frame)
+    middle = (peaks.new_tensor(logits.shape[:0:-1]) - 1) / 2
+    return _apart(list((output.center[0] + (peaks - middle) @ output.frame[0].T).cpu().numpy()))[:most]
+
+
+def _apart(places: list[np.ndarray]) -> list[np.ndarray]:
+    """Of places (3,) those that are not near one before them."""
+    kept: list[np.ndarray] = []
+    for place in places:
+        if all(np.linalg.norm(place - other) > APART_MM for other in kept):
+            kept.append(place)
+    return kept
 
 
 @contextmanager

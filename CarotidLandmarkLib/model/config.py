@@ -32,7 +32,10 @@ class ModelConfig:
     looks: passes at each scale but the first, each centred on the answer before it, so that an answer at the edge of
     the crop is seen from nearby; noise is for the last of them at the last scale.
     starts_mm: heights above the coarse answer from which a detector goes on; it keeps the way that ends most present.
-    far_starts_mm: the same, tried before a landmark is given up that the coarsest scale believes in.
+    peaks: of the heatmap before the last scale's, so many are looked at by the last scale, which keeps the one that it
+    finds most present.
+    sweep_mm: before a landmark is given up, the second scale looks for it all over the body, at places so far apart;
+    0 leaves this out.
     mirror_crops: the left side's crops are mirrored, so that the finer nets always see a right one.
     integer_crops: crops lie on whole voxels while their answers are placed as if they did not, and no gradient goes
     through where they lie (known of the paper's implementation).
@@ -58,7 +61,8 @@ class ModelConfig:
     noise_mm: float = 5.0
     looks: int = 2
     starts_mm: tuple[float, ...] = (0.0, -25.0, 25.0)
-    far_starts_mm: tuple[float, ...] = (-50.0, 50.0)
+    peaks: int = 3
+    sweep_mm: float = 48.0
     mirror_crops: bool = True
     integer_crops: bool = False
     skip_from_mm: float = 0.0
@@ -77,7 +81,7 @@ class ModelConfig:
             )
         numbers = [*self.scales_mm, *self.covariance_scale, *(edge for window in self.window_hu for edge in window)]
         numbers += [self.dropout, self.noise_mm, self.presence_scale, self.presence_offset]
-        numbers += [self.skip_from_mm, self.window_mm, *self.starts_mm, *self.far_starts_mm]
+        numbers += [self.skip_from_mm, self.window_mm, *self.starts_mm, self.sweep_mm]
         sound = (
             all(math.isfinite(number) for number in numbers)
             and all(spacing > 0 for spacing in self.scales_mm)
@@ -91,6 +95,8 @@ class ModelConfig:
             and self.looks >= 1
             and bool(self.starts_mm)
             and self.skip_from_mm >= 0
+            and self.sweep_mm >= 0
+            and self.peaks >= 1
             and self.window_mm > 0
             and self.activation in ("softmax", "relu", "linear")
             and self.pooling in ("max", "average", "blur")
@@ -136,7 +142,8 @@ _PAPER = ModelConfig(
     dropout=0.5,
     looks=1,
     starts_mm=(0.0,),
-    far_starts_mm=(),
+    peaks=1,
+    sweep_mm=0.0,
     window_hu=((-200.0, 600.0),),
 )
 _PAPER_SINGLE = dataclasses.replace(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.detect.search import SWEPT_PLACES
 from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import Detection
 
@@ -42,11 +43,12 @@ def test_a_side_that_is_not_there_is_absent(missing, detector, make_neck, balls)
     assert other.status == "found"
 
 
-def test_no_time_is_spent_on_a_side_that_is_not_believed(detector, make_neck, balls, monkeypatch):
+def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_neck, balls, monkeypatch):
     texts = []
     detector.detect(make_neck(balls={"left": balls["left"]}), samples=3, progress=lambda text, _: texts.append(text))
     assert "left, 0.5 mm, sample 3 of 3" in texts
-    assert not any("right, 0.5 mm" in text for text in texts)
+    assert any("right, 2 mm, place 1 of" in text for text in texts)
+    assert not any("right, 0.5 mm" in text or "left, 2 mm, place" in text for text in texts)
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_does_not(detector, volume):
@@ -109,7 +111,7 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, m
 
 
 def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.model.config, starts_mm=(0.0, -60.0, 5.0))
+    config = dataclasses.replace(detector.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
     monkeypatch.setattr(detector.model, "config", config)
     refine, starts = detector.model.refine, []
 
@@ -132,25 +134,91 @@ def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volu
         assert [presence for _, presence in seen[side].rivals] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_before_a_landmark_is_given_up_the_search_starts_far_away(detector, volume, monkeypatch, there):
-    refine, starts = detector.model.refine, []
+@pytest.mark.parametrize("peaks", [1, 3])
+def test_of_the_peaks_before_the_finest_scale_it_keeps_the_one_it_believes(
+    peaks, detector, make_neck, balls, monkeypatch
+):
+    volume = make_neck(balls={**balls, "decoy": balls["left"] + [6.0, 0, -26]})
+    decoy = np.linalg.norm(world_of(volume) - balls["left"] - [6.0, 0, -26], axis=-1) < 5
+    volume.array[decoy] += 25
+    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, peaks=peaks))
+    refine = detector.model.refine
 
-    def only_far(scale, image, world_to_index, center, frame):
+    def fork_alone(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
-        starts.extend([float(center[0, 2])] if scale == 1 else [])
-        believed = len(starts) % 3 != 1 and there  # of a side's three starts, the first is the near one
-        return output._replace(presence_logit=output.presence_logit * 0 + (9.0 if scale < 3 or believed else -3.0))
+        away = (output.position - torch.from_numpy(balls["left"])).norm(dim=-1)
+        return output._replace(presence_logit=torch.where(away < 4, 8.0, 1.0).float())
 
-    monkeypatch.setattr(detector.model, "refine", only_far)
+    monkeypatch.setattr(detector.model, "refine", fork_alone)
+    seen = detector.locate(volume, samples=3)["left"]
+    assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (peaks == 3)
+    rivals = [presence for distance, presence in seen.rivals if distance == pytest.approx(26.7, abs=1)]
+    assert rivals == (pytest.approx([1 / (1 + np.exp(-1))]) if peaks == 3 else [])
+
+
+def world_of(volume):
+    k, j, i = np.indices(volume.grid.shape)
+    return volume.grid.index_to_world(np.stack([i, j, k], -1))
+
+
+def unbelieved(detector, monkeypatch, finest=9.0):
+    """The coarsest scale sees nothing, the next two what is bright and on their side, the finest ``finest``.
+
+    Returns the centres of the second scale's crops.
+    """
+    coarse, refine, looks = detector.model.coarse, detector.model.refine, []
+
+    def blind(level):
+        return {s: o._replace(presence_logit=o.presence_logit * 0 - 9) for s, o in coarse(level).items()}
+
+    def seeing(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        looks.extend([center[0].numpy()] if scale == 1 else [])
+        own = output.position[0, 0] * frame[..., 0, 0].flatten()[0] < 0
+        logit = finest if scale == 3 else float(output.logits.max()) - (10 if own else 30)
+        return output._replace(presence_logit=output.presence_logit * 0 + logit)
+
+    monkeypatch.setattr(detector.model, "coarse", blind)
+    monkeypatch.setattr(detector.model, "refine", seeing)
+    return looks
+
+
+def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(detector, volume, balls, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
     for landmark in detector.detect(volume, samples=1).landmarks:
-        if there:
-            assert landmark.status == "review"
-            assert any("far from where the coarsest scale saw it" in reason for reason in landmark.reasons)
-        else:
-            assert landmark.status == "absent"
-    for near, *far in (starts[:3], starts[3:]):
-        assert far == pytest.approx([near - 50, near + 50])
+        assert landmark.status == "review" and landmark.presence > 0.99
+        assert any("search all over the volume" in reason for reason in landmark.reasons)
+        assert landmark.position_lps_mm == pytest.approx(balls[landmark.side], abs=0.5)
+    for ball in balls.values():
+        assert min(np.abs(look - ball).max() for look in looks) <= 26.0, "half of sweep_mm and a coarse voxel"
+    assert len({tuple(look) for look in looks}) > 9
+
+
+def test_a_sweep_needs_a_sure_finest_scale_and_is_in_the_configuration(detector, volume, monkeypatch):
+    unbelieved(detector, monkeypatch, finest=1.5)
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    looks = unbelieved(detector, monkeypatch)
+    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, sweep_mm=0.0))
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    assert not looks
+
+
+def test_a_sweep_looks_where_tissue_is_and_not_without_end(detector, make_neck, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.SWEEP_LOOKS", 5)
+    volume = make_neck()
+    volume.array[:45] = -1000
+    detector.detect(volume, samples=1)
+    middle = volume.grid.index_to_world(np.array([0.0, 0, 45]))[2]
+    swept = {tuple(look) for look in looks if look[2] > middle - 24}
+    assert swept and len(looks) <= 2 * (5 + SWEPT_PLACES)
+    assert all(look[2] > middle - 24 for look in looks)
+
+
+def test_an_empty_volume_is_swept_without_finding_anything(detector, make_neck):
+    volume = make_neck(balls={})
+    volume.array[:] = -1000
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
 
 
 def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):
@@ -238,8 +306,8 @@ def test_a_model_of_one_scale_answers_from_the_whole_volume(detector, volume, ba
     assert evidence["left"].scales_mm == [4.0] and len(evidence["left"].samples) == 1
 
 
-def test_a_model_without_noise_looks_once_and_one_without_far_starts_does_not_go_far(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.model.config, noise_mm=0.0, far_starts_mm=())
+def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on(detector, volume, monkeypatch):
+    config = dataclasses.replace(detector.model.config, noise_mm=0.0, sweep_mm=0.0)
     monkeypatch.setattr(detector.model, "config", config)
     assert len(detector.locate(volume, samples=9)["left"].samples) == 1
     refine, scales = detector.model.refine, []
