@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from Testing.host.pythonQtProxy import alive
 
+NESTED_LAYOUTS = 10  # each hears of a change within it one round of the event loop after the inner one
+
 
 def _visibleWidget(wrapper):
     widget = alive(wrapper)
@@ -83,7 +85,8 @@ def grab(wrapper, path, width=None, height=None, scale=1):
         widget.resize(width or widget.sizeHint().width(), height or widget.sizeHint().height())
     if not widget.isVisible():
         widget.show()
-    processEvents()
+    for _level in range(NESTED_LAYOUTS):
+        processEvents()
     picture = QPixmap(widget.size() * scale)
     picture.setDevicePixelRatio(scale)
     widget.render(picture)

@@ -7,7 +7,7 @@ import unittest
 
 from PySide6.QtCore import Property, QObject, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from Testing.host.pythonQtCtk import stored
 from Testing.host.pythonQtMrml import _SceneHolder
@@ -168,8 +168,15 @@ class LoadedModule:
         return self.panel.self()
 
     def enter(self, width=520, height=1000):
-        """Show the panel in the main window and enter the module, as choosing it in the module selector does."""
-        self._window.setCentralWidget(self._core.widgetRepresentation())
+        """Show the panel in the main window and enter the module, as choosing it in the module selector does.
+
+        As in the application, the panel scrolls where the window is too low for it.
+        """
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(self._core.widgetRepresentation())
+        self._window.setCentralWidget(scroll)
         self._window.resize(width, height)
         self._window.show()
         self.panel.show()
@@ -191,8 +198,8 @@ class LoadedModule:
         import slicer
 
         if self._core.representation is not None:
-            if self._window.centralWidget() is self._core.representation:
-                self._window.takeCentralWidget()
+            if self._window.isAncestorOf(self._core.representation):
+                self._window.centralWidget().takeWidget()
                 self._window.hide()
             self._manager.moduleAboutToBeUnloaded.emit(self.name)
             self._core.representation.deleteLater()

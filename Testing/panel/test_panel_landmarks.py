@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQtDrive import click, clickCell, pressKey, processEvents, typeText
+from Testing.host.pythonQtDrive import click, clickCell, pressKey, processEvents, typeText, waitUntil
 from Testing.host.samples import sampleDetection
 from Testing.panel.panelHelp import deleteNode, openModule
 
@@ -216,3 +216,13 @@ def test_the_table_never_scrolls(opened, landmarks):
     assert isWhole()
     opened.module.enter(330, 1400)
     assert isWhole()
+
+
+def test_long_reasons_push_the_buttons_down(opened):
+    opened.module.enter(420, 500)
+    detection = sampleDetection()
+    detection["landmarks"][1]["reasons"] = ["The position is uncertain along its worst axis."] * 5
+    opened.detect(opened.volume, detection)
+    table, button = opened.ui.landmarkTable, opened.ui.acceptButton
+    assert table.height > 130
+    waitUntil(lambda: button.y >= table.y + table.height)
