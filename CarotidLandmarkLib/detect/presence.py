@@ -1,9 +1,10 @@
 """Is the landmark there, and is its position to be trusted?
 
 Every scale has its own opinion whether it sees a bifurcation. The presence of a landmark is the lesser of two: that of
-the coarsest scale, which sees everything around, and that of the finest, which sees the carina itself. A landmark that
-is not believed, or whose point is outside of the volume, is `absent`. One that is believed but stands out in any way,
-to a scale between as well, is `review`, with a sentence for each reason.
+the coarsest scale, which sees everything around, and that of the finest, which sees the carina itself; where it was
+looked for all over the body, only the finest scale's counts. A landmark that is not believed, or whose point is outside
+of the volume, is `absent`. One that is believed but stands out in any way, to a scale between as well, is `review`,
+with a sentence for each reason; so is one that all scales but the finest are sure of.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Thresholds:
     """
 
     absent_presence: float = 0.3  # probably not there
+    sure_presence: float = 0.9  # of all scales but the finest: there, whatever that one says
     review_presence: float = 0.8  # there, but a scale is in doubt
     disagreement_mm: tuple[float, ...] = (45.0, 12.0, 5.0)  # between each scale and the next; the coarsest only guesses
     spread_sd_mm: float = 0.8  # a 90 % ellipsoid with a radius of 2 mm, half the width of a branch
@@ -47,8 +49,9 @@ class Evidence:
     LPS mm, the last one the mean of the passes. The first scale that does not believe in the landmark is the last.
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
-    rivals: where the other starts have ended: distance from the answer in mm, presence there.
+    rivals: where the other starts and other peaks of the heatmap led: distance from the answer in mm, presence there.
     swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
+    complete: the finest scale was looked at, too.
     """
 
     scales_mm: list[float] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Evidence:
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     rivals: list[tuple[float, float]] = field(default_factory=list)
     swept: bool = False
+    complete: bool = False
 
     @property
     def presence(self) -> float:
@@ -91,7 +95,8 @@ def judge(evidence: dict[str, Evidence], grid: Grid, limits: Thresholds) -> dict
 
 
 def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
-    if seen.presence < limits.absent_presence:
+    sure = min(seen.presences[:-1], default=0.0) >= limits.sure_presence
+    if seen.presence < limits.absent_presence and not (sure and seen.complete):
         scale = seen.scales_mm[0 if seen.presences[0] < seen.presences[-1] else -1]
         return Verdict("absent", [f"No bifurcation is seen at the {scale:g} mm scale (presence {seen.presence:.2f})."])
     inside = float(grid.distance_inside(seen.position))

@@ -114,8 +114,7 @@ class Search:
         if not best:
             return None
         self._sample(side, seen, best[-2], SWEEP_BEGINS, 0.0)
-        sure = seen.presence >= SWEPT_PRESENCE
-        return seen if sure and len(_apart([*known, seen.position])) > len(known) else None
+        return seen if seen.presence >= SWEPT_PRESENCE and len(_apart([*known, seen.position])) > len(known) else None
 
     def _places(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> list[np.ndarray]:
         """Places (3,), apart from each other and ``known`` ones, where the second scale sees the landmark most.
@@ -183,6 +182,7 @@ class Search:
                 with self._clock("network"):
                     passes.append(next(outputs))
         self._note(seen, self.config.scales_mm[last], passes)
+        seen.complete = True
 
     def _descend(self, side: str, center: np.ndarray, end: int) -> list[ScaleOutput]:
         """The answers of the scales after the first and before number `end` on the way down from `center` (3,)."""

@@ -14,7 +14,8 @@ SMALL = 0.25 * np.eye(3)
 def seen(position, presences=(0.99, 0.98, 0.97, 0.96), path=None, covariance=SMALL, heatmap=SMALL, rivals=()):
     positions = [np.asarray(position, float)] * 4 if path is None else [np.asarray(p, float) for p in path]
     scales = [4.0, 2.0, 1.0, 0.5][: len(presences)]
-    return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap, rivals=list(rivals))
+    told = {"rivals": list(rivals), "complete": len(presences) == 4}
+    return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap, **told)
 
 
 def verdicts(left=None, right=None):
@@ -29,7 +30,8 @@ def test_an_ordinary_pair_is_found():
     ("left", "word"),
     [
         (seen(LEFT, presences=(0.2,)), "4 mm scale"),
-        (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.2)), "0.5 mm scale"),
+        (seen(LEFT, presences=(0.95, 0.95, 0.2)), "1 mm scale"),
+        (seen(LEFT, presences=(0.95, 0.95, 0.85, 0.2)), "0.5 mm scale"),
         (seen([101.0, 0, 0]), "outside"),
     ],
 )
@@ -43,6 +45,7 @@ def test_what_is_not_believed_is_absent_and_the_other_side_is_not_touched(left, 
     ("left", "word"),
     [
         (seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6)), "doubt at the 0.5 mm scale"),
+        (seen(LEFT, presences=(0.95, 0.95, 0.95, 0.01)), "doubt at the 0.5 mm scale"),
         (seen(LEFT, presences=(0.9, 0.9, 0.1, 0.9)), "doubt at the 1 mm scale"),
         (seen(LEFT, path=[LEFT + [0, 0, 50], LEFT, LEFT, LEFT]), "4 mm and 2 mm scales disagree by 50.0"),
         (seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]]), "1 mm and 0.5 mm scales disagree by 6.0"),
