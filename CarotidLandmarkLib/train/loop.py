@@ -267,7 +267,7 @@ def training_summary(
         "minutes": round(state["minutes"], 1),
         "machine": f"{platform.machine()} {device}",
         "torch": torch.__version__,
-        "data": data,
+        "data": data if state["step"] else "none; put together and calibrated",
         "options": plain,
         "stages": stages,
         "validation": state["history"][-1] if state["history"] else None,

@@ -110,6 +110,10 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert all(e["mean_0.5mm"] >= 0 for e in epochs)
     assert list((out / "tensorboard").glob("events*"))
     assert str(tmp_path) not in json.dumps(header["training"])
+    again = train(Options(out=tmp_path / "again", data=dataset, steps=0, workers=0, device="cpu", start=(path,)))
+    summary = load_weights(again)[1]["training"]
+    assert (summary["steps"], summary["data"]) == (0, "none; put together and calibrated")
+    assert summary["stages"][0]["data"] == "3 volumes"
 
 
 def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, tiny, monkeypatch, capsys):
