@@ -32,3 +32,13 @@ def volume(host):
 @pytest.fixture
 def landmarks(landmarkScene, volume):
     return landmarkScene.applyDetection(volume, sampleDetection())
+
+
+@pytest.fixture
+def exporter(landmarkScene):
+    from Testing.host.pythonQt import installQtHost
+
+    installQtHost()
+    from CarotidLandmarkSlicer.correctionsExport import CorrectionsExporter
+
+    return CorrectionsExporter(landmarkScene)

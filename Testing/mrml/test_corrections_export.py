@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
@@ -9,35 +8,10 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.landmarks.corrections import read_correction
-from CarotidLandmarkLib.landmarks.files import write_fcsv, write_markups
-from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.volume.read import read_volume
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQt import installQtHost
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, addCtVolume, sampleDetection
-
-DRAGGED = LEFT_LPS + [1.0, 2.0, 2.0]
-SECRETS = {
-    "PatientName": "Roe^Jane Quarterly",
-    "PatientID": "MRN-4711-0815",
-    "PatientBirthDate": "19560312",
-    "StudyDate": "20190704",
-    "SeriesDate": "20190705",
-    "ContentTime": "101112.131415",
-    "AccessionNumber": "ACC99887766",
-    "InstitutionName": "Mercy Hospital Springfield",
-    "ReferringPhysicianName": "Hibbert^Julius",
-    "SeriesDescription": "Neck CTA of Mrs Roe",
-}
-SERIES_UID = "1.2.840.113619.2.55.20190704.1956"
-
-
-@pytest.fixture
-def exporter(landmarkScene):
-    installQtHost()
-    from CarotidLandmarkSlicer.correctionsExport import CorrectionsExporter
-
-    return CorrectionsExporter(landmarkScene)
+from Testing.mrml.correctionsHelp import DRAGGED, TURNED, addTransform, allText, decisions, readDataset
 
 
 @pytest.fixture
@@ -46,34 +20,6 @@ def reviewed(landmarkScene, landmarks):
     landmarkScene.place(landmarks, "left", DRAGGED * [-1, -1, 1])
     landmarkScene.accept(landmarks, "right")
     return landmarks
-
-
-def decisions(landmarkScene, node):
-    return {side: review.decision for side, review in landmarkScene.reviews(node).items()}
-
-
-def readDataset(folder):
-    pytest.importorskip("torch", reason="torch is not installed")
-    from CarotidLandmarkLib.train.datasets import read_dataset
-
-    return read_dataset(folder)
-
-
-def allText(folder):
-    """Names and contents of everything below a folder, its own path left out."""
-    files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    assert files
-    return "\n".join(f"{path.relative_to(folder)}\n{path.read_bytes().decode('latin-1')}" for path in files)
-
-
-def addTransform(volume, matrix):
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    volume.SetAndObserveTransformNodeID(transform.GetID())
-    return transform
-
-
-TURNED = np.array([[0.0, -1.1, 0.0, 40.0], [0.9, 0.0, 0.1, -25.0], [0.0, 0.0, 1.2, 7.0], [0, 0, 0, 1]])
 
 
 def testExportedCorrectionsAreTrainedOnAsTheyStand(exporter, reviewed, volume, tmp_path):
@@ -183,134 +129,6 @@ class TestReference:
         (tmp_path / "scans" / "ct.nrrd").unlink()
         correction = self.export(exporter, landmarkScene, stored, tmp_path / "deleted")
         assert correction.volume_path.parent == correction.folder
-
-
-class TestDicom:
-    @pytest.fixture
-    def dicom(self, host, tmp_path):
-        """A CT series that names its patient everywhere, as the application has it after an import."""
-        folder = tmp_path / "Roe_Jane_19560312" / "20190704"
-        writeSeries(folder)
-        node = slicer.util.loadVolume(str(folder / "slice00.dcm"), properties={"name": "4: Neck CTA of Mrs Roe"})
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
-        patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), SECRETS["PatientName"])
-        hierarchy.SetItemAttribute(patient, "DICOM.PatientID", SECRETS["PatientID"])
-        study = hierarchy.CreateStudyItem(patient, SECRETS["StudyDate"])
-        series = hierarchy.CreateItem(study, node)
-        uidName = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()
-        hierarchy.SetItemUID(series, uidName, SERIES_UID)
-        node.SetAttribute("DICOM.instanceUIDs", " ".join(f"{SERIES_UID}.{i}" for i in range(40)))
-        return node
-
-    @pytest.fixture
-    def reviewedDicom(self, landmarkScene, dicom):
-        detection = sampleDetection()
-        storage = dicom.GetStorageNode()
-        detection["case"] = dicom.GetName()
-        detection["volume"].update(path=storage.GetFileName(), series_uid=SERIES_UID)
-        detection["warnings"] = [f"2 CT series in the folder: read '{SECRETS['SeriesDescription']}' ({SERIES_UID})."]
-        detection["model"]["path"] = "/home/jane.roe/weights.safetensors"
-        node = landmarkScene.applyDetection(dicom, detection)
-        landmarkScene.place(node, "left", DRAGGED * [-1, -1, 1])
-        landmarkScene.markMissing(node, "right")
-        return node
-
-    def testAnonymisedHoldsNothingOfThePatient(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
-        for _ in range(2):
-            exporter.export(reviewedDicom, str(tmp_path / "out"), "AB")
-            landmarkScene.accept(reviewedDicom, "left")
-        text = allText(tmp_path / "out")
-        words = {part for value in SECRETS.values() for part in re.split(r"[\^ ]", value) if len(part) > 3}
-        words |= {*SECRETS.values(), SERIES_UID, "Roe", "jane", dicom.GetName(), str(tmp_path)}
-        assert [word for word in words if word.lower() in text.lower()] == []
-        headers = "".join(path.read_text() for path in (tmp_path / "out").rglob("*.json"))
-        assert not re.search(r"\b(19|20)\d\d-?[01]\d-?[0-3]\d\b", headers)
-        (sample,) = readDataset(tmp_path / "out")
-        assert sample.points["left"] == pytest.approx(DRAGGED, abs=0.01)
-
-    def testTheSecretsAreThereToBeFound(self, exporter, reviewedDicom, tmp_path):
-        exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False)
-        text = allText(tmp_path / "out")
-        assert SERIES_UID in text and "Roe_Jane_19560312" in text
-
-    def testNotAnonymisedRefersToTheSeries(self, exporter, reviewedDicom, tmp_path):
-        shutil.copytree(tmp_path / "Roe_Jane_19560312", tmp_path / "copy")
-        correction = read_correction(exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False))
-        assert correction.volume_path == tmp_path / "Roe_Jane_19560312" / "20190704"
-        assert correction.series == SERIES_UID
-        (sample,) = readDataset(tmp_path / "out")
-        assert sample.series == SERIES_UID
-
-
-def writeSeries(folder):
-    pydicom = pytest.importorskip("pydicom", minversion="3.0", reason="pydicom 3 is not installed")
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(40):
-        ds = pydicom.dataset.Dataset()
-        ds.file_meta = pydicom.dataset.FileMetaDataset()
-        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
-        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{SERIES_UID}.{number}"
-        ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = SERIES_UID, "1.2.3", "1.2.4"
-        ds.Modality, ds.ImageType, ds.SeriesNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], 4
-        for name, value in SECRETS.items():
-            setattr(ds, name, value)
-        ds.Columns, ds.Rows, ds.SamplesPerPixel, ds.PhotometricInterpretation = 60, 50, 1, "MONOCHROME2"
-        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
-        ds.ImagePositionPatient, ds.ImageOrientationPatient = [-60.0, -60.0, 2.0 * number], [1, 0, 0, 0, 1, 0]
-        ds.PixelSpacing, ds.SliceThickness, ds.InstanceNumber = [2.0, 2.0], 2.0, number + 1
-        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
-        pixels = rng.normal(40, 60, (50, 60)).astype("<i2")
-        pixels[:5] = -1000
-        ds.PixelData = pixels.tobytes()
-        ds.save_as(folder / f"slice{number:02d}.dcm", enforce_file_format=True)
-
-
-class TestImport:
-    def testPointsOfAFileBecomeDecisions(self, exporter, landmarkScene, landmarks, tmp_path):
-        for write, name in ((write_markups, "a.mrk.json"), (write_fcsv, "a.fcsv")):
-            write(tmp_path / name, LandmarkSet({"left": DRAGGED}))
-            exporter.importCorrections(landmarks, str(tmp_path / name))
-            assert decisions(landmarkScene, landmarks) == {"left": "moved", "right": "missing"}
-            assert landmarkScene.reviews(landmarks)["left"].ras == pytest.approx(DRAGGED * [-1, -1, 1])
-            write(tmp_path / name, LandmarkSet({"left": LEFT_LPS, "right": RIGHT_LPS}))
-            exporter.importCorrections(landmarks, str(tmp_path / name))
-            assert decisions(landmarkScene, landmarks) == {"left": "accepted", "right": "accepted"}
-
-    def testASideThatTheFileDoesNotNameStaysAsItIs(self, exporter, landmarkScene, landmarks, tmp_path):
-        write_fcsv(tmp_path / "a.fcsv", LandmarkSet({"left": DRAGGED}))
-        lines = (tmp_path / "a.fcsv").read_text().splitlines()
-        (tmp_path / "a.fcsv").write_text("\n".join(line for line in lines if ",R," not in line))
-        exporter.importCorrections(landmarks, str(tmp_path / "a.fcsv"))
-        assert decisions(landmarkScene, landmarks) == {"left": "moved", "right": "unreviewed"}
-
-    def testAnExportComesBackWithItsDecisions(self, exporter, landmarkScene, landmarks, volume, tmp_path):
-        landmarkScene.place(landmarks, "left", DRAGGED * [-1, -1, 1])
-        folder = exporter.export(landmarks, str(tmp_path), "AB")
-        landmarkScene.applyDetection(volume, sampleDetection())
-        assert decisions(landmarkScene, landmarks) == {"left": "unreviewed", "right": "unreviewed"}
-        exporter.importCorrections(landmarks, os.path.join(folder, "correction.mrk.json"))
-        assert decisions(landmarkScene, landmarks) == {"left": "moved", "right": "unreviewed"}
-        assert landmarkScene.reviews(landmarks)["left"].displacementMm == pytest.approx(3.0)
-
-    def testUnderATransformThePointsFollowTheVolume(self, exporter, landmarkScene, landmarks, volume, tmp_path):
-        write_markups(tmp_path / "a.mrk.json", LandmarkSet({"left": DRAGGED}))
-        addTransform(volume, TURNED)
-        exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
-        world = (TURNED @ [*(DRAGGED * [-1, -1, 1]), 1.0])[:3]
-        assert landmarkScene.reviews(landmarks)["left"].ras == pytest.approx(world)
-
-    def testPointsOfAnotherVolumeAreRefused(self, exporter, landmarkScene, landmarks, tmp_path):
-        write_markups(tmp_path / "a.mrk.json", LandmarkSet({"left": DRAGGED, "right": RIGHT_LPS + [0, 0, 300]}))
-        with pytest.raises(BadInputError, match="R of .*outside of this volume"):
-            exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
-        assert decisions(landmarkScene, landmarks) == {"left": "unreviewed", "right": "unreviewed"}
-
-    def testAFileThatIsNoneIsASentence(self, exporter, landmarks, tmp_path):
-        (tmp_path / "a.mrk.json").write_text("{")
-        with pytest.raises(BadInputError, match="a.mrk.json"):
-            exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
 
 
 class TestFaults:

@@ -10,6 +10,7 @@ from Testing.host.pythonQtDrive import processEvents, waitUntil
 
 FAKE = str(Path(__file__).with_name("fakeEngine.py"))
 REQUEST = {"path": "/private/volume.nrrd", "case": "Neck of nobody"}
+PHASES = ["reading", "coarse search", "sampling"]
 
 
 class Heard:
@@ -83,3 +84,12 @@ def waitForDeath(pids, seconds=10):
 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
+
+
+def recovers(engine, heard):
+    """Detect works again at once, with an engine that behaves."""
+    engine.arguments = [FAKE]
+    engine._alarmMs.update(starting=20_000, busy=20_000)  # the machine may be busy
+    engine.detect(REQUEST)
+    assert heard.waitForEnd()[0] == "Result"
+    assert engine.state == "idle"

@@ -1,93 +1,24 @@
 from __future__ import annotations
 
-import random
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.volume.read import find_cases, read_volume
+from Testing.lib.volume.dicom_series import (
+    AXIAL,
+    OBLIQUE,
+    REAL,
+    is_the_ramp,
+    pixels,
+    pydicom,
+    real,
+    stack,
+    write_series,
+    write_slice,
+)
 
-pydicom = pytest.importorskip("pydicom", minversion="3.0", reason="needs pydicom 3, of the extra [dicom]")
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid  # noqa: E402
-
-CT, ENHANCED_CT, LEGACY_CT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"
-MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
-SIZE, SPACING = (40, 30), (1.0, 1.5)  # columns, rows; mm between columns, between rows
-AXIAL = (1, 0, 0, 0, 1, 0)
-OBLIQUE = (0.8, 0.6, 0.0, -0.6 * 0.8, 0.8 * 0.8, -0.6)
-SLOPE = np.array([7.0, -5.0, 4.0])
-REAL = Path(__file__).parents[4] / "shared" / "data" / "dicom"
-
-
-def hu(points):
-    return points @ SLOPE
-
-
-def pixels(position, orientation):
-    row, column = np.array(orientation[:3]), np.array(orientation[3:])
-    j, i = np.mgrid[: SIZE[1], : SIZE[0]]
-    return hu(np.asarray(position) + i[..., None] * SPACING[0] * row + j[..., None] * SPACING[1] * column)
-
-
-def header(sop=CT, modality="CT", patient="A", series="1.2.3", syntax=ExplicitVRLittleEndian):
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
-    ds.Modality, ds.PatientID, ds.PatientName = modality, patient, patient
-    ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.SeriesDescription = series, "1.2", f"series {series}"
-    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    ds.Columns, ds.Rows = SIZE
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    return ds
-
-
-def write_slice(path, position, orientation=AXIAL, number=1, slope=1.0, intercept=-1024, image=None, **kinds):
-    tags = {key: kinds.pop(key) for key in list(kinds) if key[0].isupper()}
-    ds = header(**kinds)
-    ds.ImagePositionPatient, ds.ImageOrientationPatient = [float(v) for v in position], list(orientation)
-    ds.PixelSpacing, ds.SliceThickness = [SPACING[1], SPACING[0]], 1
-    ds.InstanceNumber, ds.RescaleSlope, ds.RescaleIntercept = number, slope, intercept
-    image = pixels(position, orientation) if image is None else image
-    ds.PixelData = np.round((image - intercept) / slope).astype("<u2").tobytes()
-    for key, value in tags.items():
-        setattr(ds, key, value)
-    ds.save_as(path, enforce_file_format=True)
-
-
-def stack(depths, orientation=AXIAL, shear=(0.0, 0.0)):
-    """Positions (n, 3) at `depths` mm along the normal, sheared by mm per mm along rows and columns."""
-    row, column = np.array(orientation[:3]), np.array(orientation[3:])
-    along = np.cross(row, column) + shear[0] * row + shear[1] * column
-    return np.array([-20.0, 10.0, -30.0]) + np.asarray(depths)[:, None] * along
-
-
-def write_series(folder, positions, orientation=AXIAL, **kinds):
-    folder.mkdir(exist_ok=True)
-    names = list(range(len(positions)))
-    random.Random(len(positions)).shuffle(names)  # file names say nothing of the order
-    for number, (name, position) in enumerate(zip(names, positions), 1):
-        file = folder / f"{kinds.get('series', 'x')}_{name}.dcm"
-        write_slice(file, position, orientation, number, **kinds)
-    return folder
-
-
-def is_the_ramp(volume, tolerance=1.01):
-    """Every voxel that came from an image has the HU of its place; returns the fraction of such voxels."""
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in volume.array.shape), indexing="ij")[::-1], axis=-1)
-    error = np.abs(volume.array - hu(volume.grid.index_to_world(index)))
-    filled = volume.array != -1024
-    filled[:, [0, -1]] = filled[:, :, [0, -1]] = False
-    inner = filled
-    for axis, shift in ((1, 1), (1, -1), (2, 1), (2, -1)):
-        inner = inner & np.roll(filled, shift, axis) & np.roll(filled, 2 * shift, axis)
-    assert error[inner].max() < tolerance
-    return inner.mean()
+MR = "1.2.840.10008.5.1.4.1.1.4"
 
 
 @pytest.mark.parametrize("orientation", [AXIAL, (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1), OBLIQUE])
@@ -261,75 +192,6 @@ def test_a_cut_off_slice(tmp_path, capfd, missing):
     assert capfd.readouterr() == ("", "")
 
 
-def write_enhanced(path, positions, orientation=AXIAL, rescale=None, shared_rescale=(1, -1024), **kinds):
-    ds = header(**{"sop": ENHANCED_CT, **kinds})
-    ds.NumberOfFrames = len(positions)
-    shared, frames, stored = Dataset(), [], []
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [Dataset()], [Dataset()]
-    shared.PixelMeasuresSequence[0].PixelSpacing = [SPACING[1], SPACING[0]]
-    shared.PixelMeasuresSequence[0].SliceThickness = 1
-    shared.PlaneOrientationSequence[0].ImageOrientationPatient = list(orientation)
-
-    def transformation(slope, intercept):
-        item = Dataset()
-        item.RescaleSlope, item.RescaleIntercept, item.RescaleType = slope, intercept, "HU"
-        return [item]
-
-    if rescale is None:
-        shared.PixelValueTransformationSequence = transformation(*shared_rescale)
-    for k, position in enumerate(positions):
-        frame = Dataset()
-        frame.PlanePositionSequence = [Dataset()]
-        frame.PlanePositionSequence[0].ImagePositionPatient = [round(float(v), 6) for v in position]
-        slope, intercept = shared_rescale if rescale is None else rescale(k)
-        if rescale is not None:
-            frame.PixelValueTransformationSequence = transformation(slope, intercept)
-        frames.append(frame)
-        stored.append(np.round((pixels(position, orientation) - intercept) / slope))
-    ds.SharedFunctionalGroupsSequence, ds.PerFrameFunctionalGroupsSequence = [shared], frames
-    ds.PixelData = np.array(stored).astype("<u2").tobytes()
-    path.parent.mkdir(exist_ok=True)
-    ds.save_as(path, enforce_file_format=True)
-    return path.parent
-
-
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-@pytest.mark.parametrize("sop", [ENHANCED_CT, LEGACY_CT])
-@pytest.mark.parametrize("kind", ["regular", "descending", "shuffled", "tilted", "uneven", "rescaled", "oblique"])
-def test_enhanced_ct(tmp_path, kind, sop, syntax):
-    depths = np.arange(20) * 1.2
-    if kind == "uneven":
-        depths = np.cumsum([0, 1, 1, 1.1, 2, 1, 0.9, 3, 3, 3, 2, 1, 1, 1.5])
-    orientation = OBLIQUE if kind == "oblique" else AXIAL
-    positions = stack(depths, orientation, (0, 0.3 if kind == "tilted" else 0))
-    if kind == "descending":
-        positions = positions[::-1]
-    if kind == "shuffled":
-        positions = np.random.default_rng(0).permutation(positions)
-    rescale = (lambda k: (1 + k % 3, -1024 - k)) if kind == "rescaled" else None
-    folder = write_enhanced(tmp_path / "case" / "one", positions, orientation, rescale, sop=sop, syntax=syntax)
-    volume = read_volume(folder)
-    assert is_the_ramp(volume, tolerance=2.01 if kind == "rescaled" else 1.01) > (0.5 if kind == "tilted" else 0.6)
-    assert len(volume.warnings) == (kind in ("tilted", "uneven"))
-    if kind != "uneven":
-        assert np.allclose(volume.grid.spacing, (1.0, 1.5, 1.2), atol=1e-5) and len(volume.array) == 20
-    single = read_volume(folder / "one")
-    assert (single.array == volume.array).all()
-
-
-def test_enhanced_mr_and_damaged_headers(tmp_path):
-    positions = stack(np.arange(10.0))
-    folder = write_enhanced(tmp_path / "mr" / "one", positions, sop=ENHANCED_MR, modality="MR")
-    with pytest.raises(BadInputError, match="MR"):
-        read_volume(folder)
-    file = write_enhanced(tmp_path / "ct" / "one", positions) / "one"
-    content = file.read_bytes()
-    for keep in (len(content) // 2, 2000, 1200, 600, 300, 140):
-        file.write_bytes(content[:keep])
-        with pytest.raises(BadInputError):
-            read_volume(file)
-
-
 def test_a_dicom_folder_and_a_folder_of_cases(tmp_path):
     one = write_series(tmp_path / "patient 1", stack(np.arange(6.0)))
     assert find_cases(one) == [("patient 1", one)]
@@ -343,9 +205,6 @@ def test_a_dicom_folder_and_a_folder_of_cases(tmp_path):
     assert read_volume(nested).array.shape[0] == 6
     file = next(one.iterdir())
     assert find_cases(file) == [(file.stem, file)]
-
-
-real = pytest.mark.skipif(not REAL.is_dir(), reason="needs the data folder ../shared/data/dicom")
 
 
 @pytest.mark.shared
@@ -384,11 +243,3 @@ def test_real_philips_phantom_with_a_file_that_is_no_image():
     assert np.allclose(volume.grid.origin, stored[0].ImagePositionPatient) and np.allclose(
         volume.grid.index_to_world((0, 0, 27)), stored[-1].ImagePositionPatient, atol=1e-6
     )
-
-
-@pytest.mark.shared
-@real
-def test_real_enhanced_mr_is_refused():
-    with pytest.raises(BadInputError, match="MR"):
-        read_volume(REAL / "siemens_mr")
-    assert [name for name, _ in find_cases(REAL)] == ["ge_tilt", "philips", "siemens_mr"]

@@ -1,0 +1,108 @@
+"""Corrections of a CT that the application has from DICOM: what of the patient gets into an export."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.landmarks.corrections import read_correction
+from Testing.host.mrmlHost import slicer
+from Testing.host.samples import sampleDetection
+from Testing.mrml.correctionsHelp import DRAGGED, allText, readDataset
+
+SECRETS = {
+    "PatientName": "Roe^Jane Quarterly",
+    "PatientID": "MRN-4711-0815",
+    "PatientBirthDate": "19560312",
+    "StudyDate": "20190704",
+    "SeriesDate": "20190705",
+    "ContentTime": "101112.131415",
+    "AccessionNumber": "ACC99887766",
+    "InstitutionName": "Mercy Hospital Springfield",
+    "ReferringPhysicianName": "Hibbert^Julius",
+    "SeriesDescription": "Neck CTA of Mrs Roe",
+}
+SERIES_UID = "1.2.840.113619.2.55.20190704.1956"
+
+
+class TestDicom:
+    @pytest.fixture
+    def dicom(self, host, tmp_path):
+        """A CT series that names its patient everywhere, as the application has it after an import."""
+        folder = tmp_path / "Roe_Jane_19560312" / "20190704"
+        writeSeries(folder)
+        node = slicer.util.loadVolume(str(folder / "slice00.dcm"), properties={"name": "4: Neck CTA of Mrs Roe"})
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
+        patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), SECRETS["PatientName"])
+        hierarchy.SetItemAttribute(patient, "DICOM.PatientID", SECRETS["PatientID"])
+        study = hierarchy.CreateStudyItem(patient, SECRETS["StudyDate"])
+        series = hierarchy.CreateItem(study, node)
+        uidName = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()
+        hierarchy.SetItemUID(series, uidName, SERIES_UID)
+        node.SetAttribute("DICOM.instanceUIDs", " ".join(f"{SERIES_UID}.{i}" for i in range(40)))
+        return node
+
+    @pytest.fixture
+    def reviewedDicom(self, landmarkScene, dicom):
+        detection = sampleDetection()
+        storage = dicom.GetStorageNode()
+        detection["case"] = dicom.GetName()
+        detection["volume"].update(path=storage.GetFileName(), series_uid=SERIES_UID)
+        detection["warnings"] = [f"2 CT series in the folder: read '{SECRETS['SeriesDescription']}' ({SERIES_UID})."]
+        detection["model"]["path"] = "/home/jane.roe/weights.safetensors"
+        node = landmarkScene.applyDetection(dicom, detection)
+        landmarkScene.place(node, "left", DRAGGED * [-1, -1, 1])
+        landmarkScene.markMissing(node, "right")
+        return node
+
+    def testAnonymisedHoldsNothingOfThePatient(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
+        for _ in range(2):
+            exporter.export(reviewedDicom, str(tmp_path / "out"), "AB")
+            landmarkScene.accept(reviewedDicom, "left")
+        text = allText(tmp_path / "out")
+        words = {part for value in SECRETS.values() for part in re.split(r"[\^ ]", value) if len(part) > 3}
+        words |= {*SECRETS.values(), SERIES_UID, "Roe", "jane", dicom.GetName(), str(tmp_path)}
+        assert [word for word in words if word.lower() in text.lower()] == []
+        headers = "".join(path.read_text() for path in (tmp_path / "out").rglob("*.json"))
+        assert not re.search(r"\b(19|20)\d\d-?[01]\d-?[0-3]\d\b", headers)
+        (sample,) = readDataset(tmp_path / "out")
+        assert sample.points["left"] == pytest.approx(DRAGGED, abs=0.01)
+
+    def testTheSecretsAreThereToBeFound(self, exporter, reviewedDicom, tmp_path):
+        exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False)
+        text = allText(tmp_path / "out")
+        assert SERIES_UID in text and "Roe_Jane_19560312" in text
+
+    def testNotAnonymisedRefersToTheSeries(self, exporter, reviewedDicom, tmp_path):
+        shutil.copytree(tmp_path / "Roe_Jane_19560312", tmp_path / "copy")
+        correction = read_correction(exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False))
+        assert correction.volume_path == tmp_path / "Roe_Jane_19560312" / "20190704"
+        assert correction.series == SERIES_UID
+        (sample,) = readDataset(tmp_path / "out")
+        assert sample.series == SERIES_UID
+
+
+def writeSeries(folder):
+    pydicom = pytest.importorskip("pydicom", minversion="3.0", reason="pydicom 3 is not installed")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        ds = pydicom.dataset.Dataset()
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{SERIES_UID}.{number}"
+        ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = SERIES_UID, "1.2.3", "1.2.4"
+        ds.Modality, ds.ImageType, ds.SeriesNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], 4
+        for name, value in SECRETS.items():
+            setattr(ds, name, value)
+        ds.Columns, ds.Rows, ds.SamplesPerPixel, ds.PhotometricInterpretation = 60, 50, 1, "MONOCHROME2"
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+        ds.ImagePositionPatient, ds.ImageOrientationPatient = [-60.0, -60.0, 2.0 * number], [1, 0, 0, 0, 1, 0]
+        ds.PixelSpacing, ds.SliceThickness, ds.InstanceNumber = [2.0, 2.0], 2.0, number + 1
+        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
+        pixels = rng.normal(40, 60, (50, 60)).astype("<i2")
+        pixels[:5] = -1000
+        ds.PixelData = pixels.tobytes()
+        ds.save_as(folder / f"slice{number:02d}.dcm", enforce_file_format=True)
