@@ -36,6 +36,12 @@ def test_blur_pool_is_a_binomial_filter() -> None:
     torch.testing.assert_close(pooled[0, 1, 2, 2], torch.tensor([0.0, 4.0, 4.0, 0.0, 0.0]))
 
 
+@pytest.mark.parametrize("size", [(6, 4, 8), (7, 5, 9), (1, 2, 3)])
+def test_blur_pool_has_the_gradient_of_its_values(size: tuple[int, int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(BlurPool3d(), x)
+
+
 def test_a_new_softmax_net_answers_the_centre_and_an_even_presence() -> None:
     net = LocNet(PRESETS["default"], 3).eval()
     with torch.inference_mode():
