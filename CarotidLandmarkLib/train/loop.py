@@ -9,7 +9,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     data = TrainingData(options, config, device=str(fabric.device))
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
-    stages = [load_start(path, model) for path in options.start]
+    starts = [load_start(path, model) for path in options.start]
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
     average = MultiScaleLocNet(config).to(fabric.device)
@@ -161,7 +161,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         if not options.scales:
             average.config = calibrate(average, data.validation_cases(), options.seed)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
-        story = training_summary(options, state, data.description, str(fabric.device), stages)
+        story = training_summary(options, state, data.description, str(fabric.device), starts)
         save_weights(path, average, {"version": __version__, "training": story})
     data.close()
     log.close()
@@ -255,9 +255,9 @@ def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
 
 
 def training_summary(
-    options: Options, state: dict[str, Any], data: str, device: str, stages: list[dict[str, Any]]
+    options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the weights file says of its making; ``stages`` say it of the weights that it started from."""
+    """What the weights file says of its making; ``starts`` say it of the weights that it started from."""
     plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
     plain.update(start=[path.name for path in options.start])
     plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
@@ -269,6 +269,15 @@ def training_summary(
         "torch": torch.__version__,
         "data": data if state["step"] else "none; put together and calibrated",
         "options": plain,
-        "stages": stages,
+        "stages": lineage(starts),
         "validation": state["history"][-1] if state["history"] else None,
     }
+
+
+def lineage(trainings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These trainings and all that led to them, the first first, each once and without a list of its own."""
+    told: list[dict[str, Any]] = []
+    for training in trainings:
+        own = {key: value for key, value in training.items() if key != "stages"}
+        told += [stage for stage in (*lineage(training.get("stages", ())), own) if stage not in told]
+    return told

@@ -19,7 +19,7 @@ from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.train.cases import load_case
 from CarotidLandmarkLib.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.train.loop import Options, load_start, train
+from CarotidLandmarkLib.train.loop import Options, lineage, load_start, train
 from CarotidLandmarkLib.train.sources import PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -147,6 +147,14 @@ def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_
     for index, net in enumerate(model.nets):
         source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
         assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
+
+
+def test_the_story_of_weights_names_each_training_once():
+    first, coarse, fine = ({"steps": steps} for steps in (10, 20, 30))
+    merged = {"steps": 0, "stages": lineage([coarse | {"stages": [first]}, fine | {"stages": [first]}])}
+    again = [{"steps": steps, "stages": [merged]} for steps in (40, 50)]
+    assert [stage["steps"] for stage in lineage(again)] == [10, 20, 30, 0, 40, 50]
+    assert not any("stages" in stage for stage in lineage(again))
 
 
 def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys):
