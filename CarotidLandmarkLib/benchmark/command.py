@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rows", nargs="+", metavar="ROW", help="only these, and the default, which all are compared with")
     add("--seeds", type=int, default=3, metavar="N", help="runs of each row (default 3)")
     add("--parallel", type=int, default=1, metavar="N", help="runs at a time; on a CPU each has one thread (default 1)")
-    add("--minutes-per-run", type=float, metavar="M", help="training of one run (default: 13 small, 120 full)")
+    add("--minutes-per-run", type=float, metavar="M", help="training of one run (default: 8 small, 120 full)")
     add("--steps-per-run", type=int, metavar="N", help="end a run's training after so many steps at the latest")
     sizes = {"nargs": 3, "type": int, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
     add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ class Budget:
 
 
 BASELINE = "default"
-BUDGETS = {"small": Budget(True, 13.0, "cpu", "cpu"), "full": Budget(False, 120.0, "wall", "auto")}
+BUDGETS = {"small": Budget(True, 8.0, "cpu", "cpu"), "full": Budget(False, 120.0, "wall", "auto")}
 _DEFAULT = Row(BASELINE, "default")
 TABLES = {
     "table1": (

@@ -63,7 +63,7 @@ def test_a_folder_of_another_benchmark_is_not_gone_on_with(prepared, capsys, mon
     monkeypatch.setattr("CarotidLandmarkLib.benchmark.processes.run_all", lambda *_: iter(()))
     assert main(arguments(prepared, "--rows", "default")) == 0
     assert main(arguments(prepared, "--rows", "default", "--minutes-per-run", "20")) == 2
-    assert "minutes_per_run (13.0, not 20.0)" in capsys.readouterr().err
+    assert "minutes_per_run (8.0, not 20.0)" in capsys.readouterr().err
 
 
 def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):

@@ -11,7 +11,7 @@ from CarotidLandmarkLib.evaluate.metrics import Score
 
 RESULT = {"steps": 10, "minutes": 1.0, "parameters": 5, "seconds_per_case": 2.0}
 FACTS = {
-    **{"budget": "small", "minutes_per_run": 13.0, "clock": "cpu", "steps_per_run": None, "left_out": {}},
+    **{"budget": "small", "minutes_per_run": 8.0, "clock": "cpu", "steps_per_run": None, "left_out": {}},
     **{"command": "c", "date": "d", "machine": "m", "system": "s", "versions": {"torch": "1"}, "commit": "abc"},
     "phantoms": {"rule": "r", "seeds": {"test": [3, 4, 5, 9]}},
 }
@@ -66,7 +66,7 @@ def test_the_table_keeps_patients_and_phantoms_apart(rows, tmp_path):
     assert cells["phantoms: mean ± SD, mm"].startswith("7.00 ± ")
     assert cells["each seed, mm"] == "6.00, 8.00" and cells["over 10 mm"] == "2 (25.0%)"
     assert len(header) == len(heatmap)
-    assert any("13 minutes of processor time" in line for line in lines)
+    assert any("8 minutes of processor time" in line for line in lines)
     assert "- Seeds, test: 3-5, 9" in lines
 
 
