@@ -45,7 +45,9 @@ def test_a_side_that_is_not_there_is_absent(missing, detector, make_neck, balls)
 
 def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_neck, balls, monkeypatch):
     texts = []
-    detector.detect(make_neck(balls={"left": balls["left"]}), samples=3, progress=lambda text, _: texts.append(text))
+    neck = make_neck(balls={"left": balls["left"]})
+    seen = detector.locate(neck, samples=3, progress=lambda text, _: texts.append(text))
+    assert (seen["left"].complete, seen["right"].complete) == (True, False)
     assert "left, 0.5 mm, sample 3 of 3" in texts
     assert any("right, 2 mm, place 1 of" in text for text in texts)
     assert not any("right, 0.5 mm" in text or "left, 2 mm, place" in text for text in texts)
