@@ -154,14 +154,16 @@ class Search:
         return best
 
     def _settle(self, side: str, seen: Evidence, before: ScaleOutput) -> np.ndarray:
-        """Where (3,) the finest scale believes in the landmark most, of the peaks of the heatmap before it."""
+        """Where (3,) the landmark is most likely, of the peaks of the heatmap before the finest scale's: the peak's
+        share of it times the odds that the finest scale gives, which alone is as sure of many a false fork."""
         last = len(self.config.scales_mm) - 1
-        places = _peaks(before, self.config.peaks)
-        if len(places) == 1:
+        peaks = _peaks(before, self.config.peaks)
+        if len(peaks) == 1:
             nearing = self._approach(side, last, seen.position, self.config.looks - 1)
             return _point(nearing[-1]) if nearing else seen.position
-        ends = [self._approach(side, last, place, self.config.looks)[-1] for place in places]
-        best = max(ends, key=lambda end: float(end.presence_logit[0]))
+        ends = [self._approach(side, last, place, self.config.looks)[-1] for place, _ in peaks]
+        likely = [np.log(share) + float(end.presence_logit[0]) for (_, share), end in zip(peaks, ends)]
+        best = ends[int(np.argmax(likely))]
         seen.rivals += [self._rival(end, best) for end in ends if end is not best]
         return _point(best)
 
@@ -250,23 +252,36 @@ def _point(output: ScaleOutput) -> np.ndarray:
     return np.asarray(output.position[0].double().cpu().numpy())
 
 
-def _peaks(output: ScaleOutput, most: int) -> list[np.ndarray]:
-    """LPS mm (3,) of up to so many of the highest peaks of a heatmap, the highest first."""
+def _peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
+    """LPS mm (3,) of up to so many of the highest peaks of a heatmap, the highest first, and the share of it that lies
+    around each."""
     logits = output.logits[0].float()
     around = max_pool3d(logits, 2 * PEAK_VOXELS + 1, 1, PEAK_VOXELS)
+    heatmap = logits.flatten().softmax(0).view_as(logits)
+    shares = avg_pool3d(heatmap, 2 * PEAK_VOXELS + 1, 1, PEAK_VOXELS, divisor_override=1)[0]
     peaks = torch.nonzero(((logits == around) & (logits > logits.max() - PEAK_LOWER))[0])
-    peaks = peaks[logits[0][tuple(peaks.T)].argsort(descending=True)].flip(1).to(output.frame)
-    middle = (peaks.new_tensor(logits.shape[:0:-1]) - 1) / 2
-    return _apart(list((output.center[0] + (peaks - middle) @ output.frame[0].T).cpu().numpy()))[:most]
+    peaks = peaks[logits[0][tuple(peaks.T)].argsort(descending=True)]
+    middle = (peaks.new_tensor(logits.shape[1:]) - 1) / 2
+    offsets = (peaks - middle).flip(1).to(output.frame)
+    places = (output.center[0] + offsets @ output.frame[0].T).cpu().numpy()
+    kept: list[tuple[np.ndarray, float]] = []
+    for place, share in zip(places, shares[tuple(peaks.T)].tolist()):
+        if _far(place, [other for other, _ in kept]):
+            kept.append((place, share))
+    return kept[:most]
 
 
 def _apart(places: list[np.ndarray]) -> list[np.ndarray]:
     """Of places (3,) those that are not near one before them."""
     kept: list[np.ndarray] = []
     for place in places:
-        if all(np.linalg.norm(place - other) > APART_MM for other in kept):
+        if _far(place, kept):
             kept.append(place)
     return kept
+
+
+def _far(place: np.ndarray, others: list[np.ndarray]) -> bool:
+    return all(np.linalg.norm(place - other) > APART_MM for other in others)
 
 
 @contextmanager

@@ -32,8 +32,8 @@ class ModelConfig:
     looks: passes at each scale but the first, each centred on the answer before it, so that an answer at the edge of
     the crop is seen from nearby; noise is for the last of them at the last scale.
     starts_mm: heights above the coarse answer from which a detector goes on; it keeps the way that ends most present.
-    peaks: of the heatmap before the last scale's, so many are looked at by the last scale, which keeps the one that it
-    finds most present.
+    peaks: of the heatmap before the last scale's, so many are looked at by the last scale, too; the one is kept that
+    both together find likeliest.
     sweep_mm: before a landmark is given up, the second scale looks for it all over the body, at places so far apart;
     0 leaves this out.
     mirror_crops: the left side's crops are mirrored, so that the finer nets always see a right one.

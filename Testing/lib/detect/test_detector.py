@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.detect.search import SWEPT_PLACES
+from CarotidLandmarkLib.detect.search import SWEPT_PLACES, Search
 from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import Detection
 
@@ -43,10 +43,10 @@ def test_a_side_that_is_not_there_is_absent(missing, detector, make_neck, balls)
     assert other.status == "found"
 
 
-def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_neck, balls, monkeypatch):
+def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_neck, balls):
     texts = []
     neck = make_neck(balls={"left": balls["left"]})
-    seen = detector.locate(neck, samples=3, progress=lambda text, _: texts.append(text))
+    seen = Search(detector.model, neck, samples=3, progress=lambda text, _: texts.append(text)).run()
     assert (seen["left"].complete, seen["right"].complete) == (True, False)
     assert "left, 0.5 mm, sample 3 of 3" in texts
     assert any("right, 2 mm, place 1 of" in text for text in texts)
@@ -136,10 +136,11 @@ def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volu
         assert [presence for _, presence in seen[side].rivals] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
 
 
-@pytest.mark.parametrize("peaks", [1, 3])
-def test_of_the_peaks_before_the_finest_scale_it_keeps_the_one_it_believes(
-    peaks, detector, make_neck, balls, monkeypatch
+@pytest.mark.parametrize("peaks, presence, kept", [(1, 8.0, "decoy"), (3, 8.0, "fork"), (3, 1.1, "decoy")])
+def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
+    peaks, presence, kept, detector, make_neck, balls, monkeypatch
 ):
+    """The decoy is the higher peak, and its logit at the finest scale is 1."""
     volume = make_neck(balls={**balls, "decoy": balls["left"] + [6.0, 0, -26]})
     decoy = np.linalg.norm(world_of(volume) - balls["left"] - [6.0, 0, -26], axis=-1) < 5
     volume.array[decoy] += 25
@@ -149,13 +150,14 @@ def test_of_the_peaks_before_the_finest_scale_it_keeps_the_one_it_believes(
     def fork_alone(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
         away = (output.position - torch.from_numpy(balls["left"])).norm(dim=-1)
-        return output._replace(presence_logit=torch.where(away < 4, 8.0, 1.0).float())
+        return output._replace(presence_logit=torch.where(away < 4, presence, 1.0).float())
 
     monkeypatch.setattr(detector.model, "refine", fork_alone)
     seen = detector.locate(volume, samples=3)["left"]
-    assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (peaks == 3)
-    rivals = [presence for distance, presence in seen.rivals if distance == pytest.approx(26.7, abs=1)]
-    assert rivals == (pytest.approx([1 / (1 + np.exp(-1))]) if peaks == 3 else [])
+    assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (kept == "fork")
+    rivals = [believed for distance, believed in seen.rivals if distance == pytest.approx(26.7, abs=1)]
+    other = 1.0 if kept == "fork" else presence
+    assert rivals == (pytest.approx([1 / (1 + np.exp(-other))]) if peaks == 3 else [])
 
 
 def world_of(volume):
