@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -114,7 +114,7 @@ class Search:
         if not best:
             return None
         self._sample(side, seen, best[-2], SWEEP_BEGINS, 0.0)
-        return seen if seen.presence >= SWEPT_PRESENCE and len(_apart([*known, seen.position])) > len(known) else None
+        return seen if seen.presence >= SWEPT_PRESENCE and _apart([seen.position], known) else None
 
     def _places(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> list[np.ndarray]:
         """Places (3,), apart from each other and ``known`` ones, where the second scale sees the landmark most.
@@ -141,7 +141,8 @@ class Search:
                 with self._clock("network"):
                     looks.append(next(outputs))
         looks.sort(key=lambda look: -float(look.presence_logit[0]))
-        return _apart([*known, *map(_point, looks)])[len(known) :][:SWEPT_PLACES]
+        points = [_point(look) for look in looks]
+        return [points[i] for i in _apart(points, known)][:SWEPT_PLACES]
 
     def _choose(self, seen: Evidence, ways: list[list[ScaleOutput]]) -> list[ScaleOutput]:
         """The way that ends most present; what the scales between the first and the last say on it is noted."""
@@ -263,25 +264,18 @@ def _peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
     peaks = peaks[logits[0][tuple(peaks.T)].argsort(descending=True)]
     middle = (peaks.new_tensor(logits.shape[1:]) - 1) / 2
     offsets = (peaks - middle).flip(1).to(output.frame)
-    places = (output.center[0] + offsets @ output.frame[0].T).cpu().numpy()
-    kept: list[tuple[np.ndarray, float]] = []
-    for place, share in zip(places, shares[tuple(peaks.T)].tolist()):
-        if _far(place, [other for other, _ in kept]):
-            kept.append((place, share))
-    return kept[:most]
+    places = list((output.center[0] + offsets @ output.frame[0].T).cpu().numpy())
+    return [(places[i], float(shares[tuple(peaks[i])])) for i in _apart(places)][:most]
 
 
-def _apart(places: list[np.ndarray]) -> list[np.ndarray]:
-    """Of places (3,) those that are not near one before them."""
-    kept: list[np.ndarray] = []
-    for place in places:
-        if _far(place, kept):
-            kept.append(place)
+def _apart(places: Sequence[np.ndarray], known: Sequence[np.ndarray] = ()) -> list[int]:
+    """Numbers of the places (3,) that are near neither a known one nor one of them before."""
+    kept: list[int] = []
+    for number, place in enumerate(places):
+        others = [*known, *(places[i] for i in kept)]
+        if all(np.linalg.norm(place - other) > APART_MM for other in others):
+            kept.append(number)
     return kept
-
-
-def _far(place: np.ndarray, others: list[np.ndarray]) -> bool:
-    return all(np.linalg.norm(place - other) > APART_MM for other in others)
 
 
 @contextmanager
