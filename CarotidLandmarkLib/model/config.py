@@ -26,7 +26,7 @@ class ModelConfig:
     network: what answers at each scale, a name of networks.NETWORKS.
     scales_mm: voxel size of each scale. channels: U-Net width at each level. convs: 3x3x3 convolutions per level.
     crop_size: voxels along a side of the crops of all scales but the first, and about that many of a whole volume
-    where there is but one scale. activation, pooling, padding_mode, dropout, slim_decoder: see UNet3d.
+    where there is but one scale. activation, pooling, padding_mode, dropout, slim_decoder, normalise: see UNet3d.
     window_hu: one (low, high) pair per input channel, mapped linearly onto [0, 1] and clamped.
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
     looks: passes at each scale but the first, each centred on the answer before it, so that an answer at the edge of
@@ -57,6 +57,7 @@ class ModelConfig:
     padding_mode: str = "zeros"
     slim_decoder: bool = True
     dropout: float = 0.0
+    normalise: bool = False
     window_hu: tuple[Window, ...] = ((-200.0, 500.0), (-1000.0, 1500.0))
     noise_mm: float = 5.0
     looks: int = 2
@@ -166,7 +167,7 @@ _PAPER_SINGLE = dataclasses.replace(
 #   the width, because it must see as far in mm as the coarse nets do; one pass, since there is no crop to shift;
 # - no second look, no other starts: the paper has one way down.
 PRESETS = {
-    "default": ModelConfig(),
+    "default": ModelConfig(normalise=True),
     "paper": _PAPER,
     "end-to-end-noise": _PAPER,
     "end-to-end": dataclasses.replace(_PAPER, name="end-to-end", noise_mm=0.0),

@@ -82,6 +82,7 @@ class LocNet(ScaleNet):
             activation=config.activation,
             dropout=config.dropout,
             slim_decoder=config.slim_decoder,
+            normalise=config.normalise,
         )
 
     @property
