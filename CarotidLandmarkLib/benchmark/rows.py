@@ -83,6 +83,12 @@ TABLES = {
             architecture={"pooling": "max"},
         ),
         Row(
+            "without-normalisation",
+            "default",
+            "The default without its instance normalisation.",
+            architecture={"normalise": False},
+        ),
+        Row(
             "without-mirroring",
             "default",
             "The default with crops of the left side as they are: the finer nets, still shared, see both sides.",

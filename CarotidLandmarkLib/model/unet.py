@@ -101,8 +101,9 @@ class UNet3d(nn.Module):
     slim_decoder: the last convolution before an upsampling narrows to the width of the level above, which halves the
     cost of the full-resolution level; without it the decoder is the paper's. activation: "softmax" leaves logits
     (last layer small, so that training starts from a flat heatmap), "relu" rectifies inside and at the output, "linear"
-    inside only. dropout acts on the way down. normalise: instance normalisation after each convolution. `compute_dtype` (float32 or bfloat16) is the type of the convolutions;
-    the head is always float32, since a logit of 20 in bfloat16 is off by up to 6 %.
+    inside only. dropout acts on the way down. normalise: instance normalisation after each convolution.
+    `compute_dtype` (float32 or bfloat16) is the type of the convolutions; the head is always float32, since a logit of
+    20 in bfloat16 is off by up to 6 %.
 
     Zero padding is the default: replicate padding adds a copy and 10 to 25 % to each convolution on a CPU. The windowed
     input is 0 for air, so zeros go on as the air around a body does.

@@ -41,10 +41,10 @@ _PAPER = Recipe(
 
 RECIPES = {
     "default": Recipe(
-        "Ours: softmax heatmaps, L1 and cross-entropy to a small Gaussian, antialiased pooling, averaged levels, two "
-        "windows, a second look at each scale, presence; crops half around the truth and half around the answer "
-        "before, whose gradient is weakened to a tenth, since what comes from a fine scale is many times what its own "
-        "loss gives a coarse one; half of the steps are for the slow coarsest net alone.",
+        "Ours: softmax heatmaps, L1 and cross-entropy to a small Gaussian, instance normalisation, antialiased "
+        "pooling, averaged levels, two windows, a second look at each scale, presence; crops half around the truth and "
+        "half around the answer before, whose gradient is weakened to a tenth, since what comes from a fine scale is "
+        "many times what its own loss gives a coarse one; half of the steps are for the slow coarsest net alone.",
         loss="default",
         through=0.1,
         answers=0.5,
