@@ -177,7 +177,8 @@ PRESETS = {
     # become zero everywhere, and the Gaussian is small in a volume. The spread is read within two of its SDs.
     "heatmap": dataclasses.replace(_PAPER_SINGLE, name="heatmap", network="heatmap", activation="linear"),
     # What made the default better, without its centre of mass over the whole map and without its scales: softmax and
-    # cross-entropy, antialiased pooling, two windows, no dropout. Narrow where voxels are many: more steps in a budget.
+    # cross-entropy, normalisation, antialiased pooling, two windows, no dropout. Narrow where voxels are many: more
+    # steps in a budget.
     "heatmap-tuned": dataclasses.replace(
         _PAPER_SINGLE,
         name="heatmap-tuned",
@@ -187,6 +188,7 @@ PRESETS = {
         pooling="blur",
         slim_decoder=True,
         dropout=0.0,
+        normalise=True,
         window_hu=ModelConfig.window_hu,
         window_mm=4.0,
         subvoxel=True,

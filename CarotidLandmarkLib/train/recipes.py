@@ -46,6 +46,7 @@ RECIPES = {
         "half around the answer before, whose gradient is weakened to a tenth, since what comes from a fine scale is "
         "many times what its own loss gives a coarse one; half of the steps are for the slow coarsest net alone.",
         loss="default",
+        learning_rate=2e-3,
         through=0.1,
         answers=0.5,
         coarse_only=0.5,
@@ -79,9 +80,10 @@ RECIPES = {
     ),
     "heatmap-tuned": Recipe(
         "A heatmap U-Net as good as we can make it: softmax over the volume and cross-entropy to a Gaussian of 1.2 "
-        "voxels, antialiased pooling, two windows, AdamW with a cosine; the answer is the centre of mass within 4 mm "
-        "of the peak.",
+        "voxels, instance normalisation, antialiased pooling, two windows, AdamW with a cosine; the answer is the "
+        "centre of mass within 4 mm of the peak.",
         loss="cross-entropy",
+        learning_rate=2e-3,
     ),
     "patch-based": Recipe(
         "Noothout et al. 2018: every patch of 8 voxels says whether it holds the landmark, and where it is; the mean "
