@@ -80,12 +80,12 @@ def _trained(run: Run) -> Path:
     from CarotidLandmarkLib.train.loop import WEIGHTS, Options, train
 
     config, recipe = run.row.design()
+    config = config.at_half_resolution() if run.budget.half_resolution else config
     if (run.folder / WEIGHTS).is_file():
         return run.folder / WEIGHTS
     options = Options(
         out=run.folder,
         method=run.row.name,
-        half_resolution=run.budget.half_resolution,
         cases=run.out / "cases",
         steps=run.steps or ENDLESS,
         epoch=ENDLESS,

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--scaffold", type=Path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=float, default=0.5, help="share of the phantoms built on them (default 0.5)")
     add("--cases", type=Path, metavar="DIR", help="train on the cases ready-made in DIR/train, validate on DIR/val")
-    add("--method", "--preset", choices=sorted(PRESETS), default="default", help="what to train (default: default)")
+    add("--method", "--preset", choices=sorted(PRESETS), help="what to train (default: that of --start, or default)")
     add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
     add("--start", type=Path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=float, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
@@ -55,10 +55,6 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.scaffold_share <= 1:
         raise BadInputError(f"--scaffold-share {args.scaffold_share} is not between 0 and 1.")
     args.start, args.scales = tuple(args.start), tuple(args.scales)
-    config = PRESETS[args.method].at_half_resolution() if args.half_resolution else PRESETS[args.method]
-    unknown = set(args.scales) - set(config.scales_mm)
-    if unknown:
-        raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {args.method}.")
     options = Options(**{f.name: getattr(args, f.name) for f in fields(Options) if hasattr(args, f.name)})
     print(f"Weights: {train(options)}")
     return 0

@@ -43,7 +43,7 @@ class Options:
     ``cases`` a folder with training cases ready-made in `train` and `val`.
 
     ``method`` names an architecture (model.config.PRESETS) and how it is trained (RECIPES), which ``learning_rate``
-    changes. Only ``scales`` (mm) are trained, all if empty.
+    changes; None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
     ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
     ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
     wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
@@ -51,7 +51,7 @@ class Options:
     """
 
     out: Path
-    method: str = "default"
+    method: str | None = None
     half_resolution: bool = False
     scales: tuple[float, ...] = ()
     phantoms: str = "0"
@@ -81,7 +81,7 @@ class Options:
 def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | None = None) -> Path:
     """Train as told and return the path of the weights; all progress is kept in ``options.out``.
 
-    ``config`` and ``recipe`` are those of ``options.method`` unless given, at half the resolution if that is asked for.
+    ``config`` and ``recipe`` are those that the options ask for unless given.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / CHECKPOINT
@@ -91,9 +91,12 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     fabric = Fabric(accelerator=accelerator, devices=options.devices)
     fabric.launch()
 
-    config = config or PRESETS[options.method]
-    config = config.at_half_resolution() if options.half_resolution else config
-    recipe = recipe or RECIPES[options.method]
+    if config is None or recipe is None:
+        asked = design(options)
+        config, recipe = config or asked[0], recipe or asked[1]
+    unknown = set(options.scales) - set(config.scales_mm)
+    if unknown:
+        raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {config.name}.")
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
     data = TrainingData(options, config, device=str(fabric.device))
@@ -166,6 +169,18 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     data.close()
     log.close()
     return path
+
+
+def design(options: Options) -> tuple[ModelConfig, Recipe]:
+    """The architecture that the options ask for, and how it is trained."""
+    if options.method is None and options.start:
+        config = load_weights(options.start[0])[0].config
+        if config.name not in RECIPES:
+            raise BadInputError(f"{options.start[0]} is of a method not known here ({config.name}): give --method.")
+        return config, RECIPES[config.name]
+    method = options.method or "default"
+    config = PRESETS[method].at_half_resolution() if options.half_resolution else PRESETS[method]
+    return config, RECIPES[method]
 
 
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], Recipe], torch.optim.Optimizer]] = {
@@ -243,13 +258,13 @@ def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
     """
     other, header = load_weights(path)
     trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
+    if not set(trained) & set(model.config.scales_mm):
+        raise BadInputError(f"{path} was trained at other scales than {model.config.scales_mm} mm.")
     for spacing, ours, theirs in zip(model.config.scales_mm, model.nets, other.nets):
         if spacing in trained:
             state = theirs.state_dict()
             if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
-                raise BadInputError(
-                    f"{path} has another architecture than this method: choose its method with --method."
-                )
+                raise BadInputError(f"{path} has another architecture than what is to be trained: leave --method out.")
             ours.load_state_dict(state)
     return dict(header["training"])
 

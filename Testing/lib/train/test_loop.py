@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
@@ -147,6 +149,34 @@ def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_
     for index, net in enumerate(model.nets):
         source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
         assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
+
+
+def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny):
+    start, out = tmp_path / "start.safetensors", tmp_path / "run"
+    torch.manual_seed(5)
+    save_weights(start, MultiScaleLocNet(tiny), {"training": {}})
+    path = train(Options(out=out, data=dataset, steps=0, workers=0, device="cpu", start=(start,)))
+    assert replace(load_weights(path)[0].config, covariance_scale=tiny.covariance_scale) == tiny
+    for name, value in tensors(path).items():
+        assert torch.equal(value, tensors(start)[name]), name
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "sentence"),
+    [
+        ({}, {"method": "default"}, "another architecture"),
+        ({"name": "unheard-of"}, {}, "unheard-of"),
+        ({"scales_mm": (5.0, 3.0)}, {"method": "default"}, "other scales"),
+        ({}, {"scales": (3.0,)}, "3 is no scale"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(dataset, tmp_path, tiny, architecture, more, sentence):
+    start = tmp_path / "start.safetensors"
+    levels = len(architecture.get("scales_mm", tiny.scales_mm))
+    fitting = {"channels": tiny.channels[:levels], "convs": tiny.convs[:levels], "covariance_scale": (1.0,) * levels}
+    save_weights(start, MultiScaleLocNet(replace(tiny, **fitting, **architecture)), {"training": {}})
+    with pytest.raises(BadInputError, match=sentence):
+        train(Options(out=tmp_path / "run", data=dataset, steps=0, workers=0, device="cpu", start=(start,), **more))
 
 
 def test_the_story_of_weights_names_each_training_once():

@@ -159,7 +159,7 @@ def test_methods_and_their_older_name_are_taken_from_the_command_line(ready, mon
     monkeypatch.setattr(loop, "train", lambda options: asked.append(options))
     for words in (["--method", "multi-step", "--half-resolution"], ["--preset", "paper"], []):
         assert main(["train", "--out", str(ready.parent / "run"), "--cases", str(ready), *words]) == 0
-    assert [o.method for o in asked] == ["multi-step", "paper", "default"]
+    assert [o.method for o in asked] == ["multi-step", "paper", None]
     assert [o.half_resolution for o in asked] == [True, False, False] and asked[0].cases == ready
 
 
