@@ -124,13 +124,14 @@ class Search:
         first, second = self.config.scales_mm[:2]
         with self._clock("pyramid"):
             whole, box = self.pyramid.whole(first), self.pyramid.whole(second)
-        cell = max(1, round(self.config.sweep_mm / first))
+        extent = whole.image.shape[2:]
+        cell = [min(max(1, round(self.config.sweep_mm / first)), size) for size in extent]
         tissue = avg_pool3d((whole.image > TISSUE_HU).float(), cell, ceil_mode=True, count_include_pad=False)[0, 0]
         liked = max_pool3d(coarse.logits.float(), cell, ceil_mode=True)[0, 0]
         cells = torch.nonzero(tissue > TISSUE_SHARE)
         cells = cells[liked[tuple(cells.T)].argsort(descending=True)[:SWEEP_LOOKS]].flip(1)
-        size = cells.new_tensor(whole.image.shape[:1:-1])
-        middles = torch.minimum((cells + 0.5) * cell - 0.5, size - 1.0).to(whole.world_to_index)
+        middles = (cells + 0.5) * cells.new_tensor(cell[::-1]) - 0.5
+        middles = torch.minimum(middles, cells.new_tensor(extent[::-1]) - 1.0).to(whole.world_to_index)
         inverse = torch.linalg.inv(whole.world_to_index)
         centers = middles @ inverse[:3, :3].T + inverse[:3, 3]
         looks: list[ScaleOutput] = []

@@ -11,6 +11,8 @@ from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.search import SWEPT_PLACES, Search
 from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.geometry import Grid
 
 COS, SIN = np.cos(0.35), np.sin(0.35)
 ORIENTATIONS = {
@@ -217,6 +219,16 @@ def test_a_sweep_looks_where_tissue_is_and_not_without_end(detector, make_neck, 
     swept = {tuple(look) for look in looks if look[2] > middle - 24}
     assert swept and len(looks) <= 2 * (5 + SWEPT_PLACES)
     assert all(look[2] > middle - 24 for look in looks)
+
+
+def test_a_volume_thinner_than_a_cell_of_the_sweep_is_swept(detector, volume, balls, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
+    height = round(float(volume.grid.world_to_index(balls["left"])[2]))
+    origin = volume.grid.index_to_world(np.array([0.0, 0, height - 14]))
+    grid = Grid((*volume.grid.size[:2], 28), volume.grid.spacing, origin, volume.grid.direction)
+    thin = CTVolume(volume.array[height - 14 : height + 14], grid)
+    assert detector.detect(thin, samples=1).landmark("left").position_lps_mm == pytest.approx(balls["left"], abs=0.5)
+    assert {tuple(look) for look in looks if abs(look[2] - balls["left"][2]) < 4}, "cells are as thick as the volume"
 
 
 def test_an_empty_volume_is_swept_without_finding_anything(detector, make_neck):
