@@ -68,6 +68,8 @@ def confidence(scores: Sequence[Score]) -> Figure:
 
     After figure 5 of Ma et al., ISBI 2020, which shows the linear one.
     """
+    from matplotlib.ticker import LogLocator
+
     measured = [s for s in scores if np.isfinite(s.error_mm) and np.isfinite(s.volume_mm3) and s.volume_mm3 > 0]
     figure = _figure(9.6, 4.4)
     linear, logarithmic = figure.subplots(1, 2)
@@ -95,6 +97,7 @@ def confidence(scores: Sequence[Score]) -> Figure:
     linear.set_ylabel("Error, mm")
     linear.set_ylim(bottom=0)
     logarithmic.set_xscale("log")
+    logarithmic.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     logarithmic.xaxis.set_major_formatter("{x:g}")
     _error_axis(logarithmic, "Error, mm")
     return figure

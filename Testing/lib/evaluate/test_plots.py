@@ -77,6 +77,8 @@ def test_confidence_is_volume_against_error_with_its_regression(scores):
     slope, offset = np.polyfit(np.log10(volumes), np.log10(errors), 1)
     np.testing.assert_allclose(np.log10(y), offset + slope * np.log10(x))
     assert texts(linear.get_legend())[:2] == ["found (n = 5)", "review (n = 2)"]
+    logarithmic.set_xlim(0.9, 6.3)
+    assert [tick for tick in logarithmic.get_xticks() if 0.9 <= tick <= 6.3] == [1, 2, 5]
 
 
 def test_success_curves_end_at_the_share_that_was_located_in_time(scores, made):
