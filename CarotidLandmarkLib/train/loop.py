@@ -264,7 +264,10 @@ def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
         if spacing in trained:
             state = theirs.state_dict()
             if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
-                raise BadInputError(f"{path} has another architecture than what is to be trained: leave --method out.")
+                raise BadInputError(
+                    f"{path} has another architecture than what is to be trained: leave --method out, and let all "
+                    "--start be of one."
+                )
             ours.load_state_dict(state)
     return dict(header["training"])
 
