@@ -19,17 +19,18 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
     """The figures of each row that has a finished run, in order; ``runs`` are those of each row's name.
 
     A landmark counts once for each seed; intervals are a bootstrap over cases, with all that belongs to a case. The
-    paired difference to the default is that of each landmark's error, mean of the seeds.
+    paired difference to the default is that of each landmark's error, mean of the seeds that both have.
     """
     finished = {name: [(run, result) for run in group if (result := run.result())] for name, group in runs.items()}
-    scores = {name: [run.scores() for run, _ in group] for name, group in finished.items()}
+    scores = {name: {run.seed: run.scores() for run, _ in group} for name, group in finished.items()}
     table = []
     for row in rows:
         if not finished.get(row.name):
             continue
         seeds = scores[row.name]
-        every = [score for seed in seeds for score in seed]
-        means = [figures(seed)["mean_mm"] for seed in seeds]
+        shared = seeds.keys() & scores.get(BASELINE, {}).keys()
+        every = [score for seed in seeds.values() for score in seed]
+        means = [figures(seed)["mean_mm"] for seed in seeds.values()]
         errors = np.array([score.error_mm for score in every])
         results = [result for _, result in finished[row.name]]
         table.append(
@@ -37,7 +38,7 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
                 "row": row.name,
                 "about": row.design()[1].about,
                 "paper_patients_mm": row.paper or None,
-                "seeds": [run.seed for run, _ in finished[row.name]],
+                "seeds": list(seeds),
                 "cases": len({score.case for score in every}),
                 **figures(every),
                 "sd_mm": float(errors.std(ddof=1)),
@@ -46,8 +47,11 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
                 "seed_sd_mm": float(np.std(means, ddof=1)) if len(means) > 1 else None,
                 "given_up": sum(score.status == "absent" for score in every),
                 "interval_95": bootstrap(every, figures),
-                "difference_to_default": compare(over_seeds(seeds), over_seeds(scores[BASELINE]))
-                if row.name != BASELINE and scores.get(BASELINE)
+                "difference_to_default": compare(
+                    over_seeds([seeds[seed] for seed in shared]),
+                    over_seeds([scores[BASELINE][seed] for seed in shared]),
+                )
+                if row.name != BASELINE and shared
                 else None,
                 **{key: [r[key] for r in results] for key in ("steps", "minutes", "seconds_per_case")},
                 "parameters": results[0]["parameters"],

@@ -51,6 +51,15 @@ def test_a_row_holds_all_seeds_and_is_compared_landmark_by_landmark(rows):
     assert default["difference_to_default"] is None and default["paper_patients_mm"] is None
 
 
+def test_a_difference_is_over_the_seeds_that_both_rows_have():
+    chosen = [row for row in TABLES["table1"] if row.name in ("heatmap", "default")]
+    easy, hard = a_run(0, landmarks(1, 1, 1, 1)), a_run(1, landmarks(9, 9, 9, 9))
+    heatmap, _ = tabulate(chosen, {"heatmap": [a_run(0, landmarks(2, 2, 2, 2))], "default": [easy, hard]})
+    assert heatmap["difference_to_default"]["difference_mm"] == pytest.approx(1.0)
+    alone, _ = tabulate(chosen, {"heatmap": [a_run(2, landmarks(2, 2, 2, 2))], "default": [easy, hard]})
+    assert alone["difference_to_default"] is None, "no seed of both"
+
+
 def test_over_seeds_means_each_landmark(rows):
     means = over_seeds([a_run(0, landmarks(1, 2, 3, 4)).scores(), a_run(1, landmarks(3, 2, 1, 0)).scores()])
     assert [score.error_mm for score in means] == [2, 2, 2, 2]
