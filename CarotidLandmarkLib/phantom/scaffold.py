@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ def list_scaffolds(folder: str | Path) -> list[Path]:
     return maps
 
 
+@lru_cache(maxsize=32)  # about 10 MB each
 def load_scaffold(path: str | Path) -> Scaffold:
-    """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it."""
+    """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it; once in a process."""
     path = Path(path)
     labels = json.loads((path.parent / "labels.json").read_text(encoding="utf-8"))
     image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
@@ -78,24 +80,21 @@ def load_scaffold(path: str | Path) -> Scaffold:
     curve = np.stack([np.polynomial.polynomial.polyfit(t, middle[near, a] - center[a], 4) for a in range(2)])
     canal_y = middle[at, 1]
     gland_y = np.mean([g[1] for g in glands]) - canal_y if glands else -50.9
+    found = sitk.LabelShapeStatisticsImageFilter()
+    found.ComputePerimeterOff()
+    found.Execute(image)
     fields = {}
     for organ, coarse in ORGANS.items():
-        if organ not in labels:
-            continue
-        mask = sitk.Cast(image == labels[organ], sitk.sitkUInt8)
-        stats = sitk.LabelShapeStatisticsImageFilter()
-        stats.Execute(mask)
-        if not stats.HasLabel(1):
-            continue
-        fields[organ] = _field(mask, stats.GetBoundingBox(1), coarse, center)
+        if organ in labels and found.HasLabel(labels[organ]):
+            fields[organ] = _field(image, labels[organ], found.GetBoundingBox(labels[organ]), coarse, center)
     return Scaffold(path.name.split(".")[0], fields, curve, (float(t.min()), float(t.max())), float(gland_y))
 
 
-def _field(mask: sitk.Image, box: tuple[int, ...], coarse: int, center: np.ndarray) -> Field:
-    pad = [int(np.ceil(AROUND_MM / step)) for step in mask.GetSpacing()]
+def _field(image: sitk.Image, label: int, box: tuple[int, ...], coarse: int, center: np.ndarray) -> Field:
+    pad = [int(np.ceil(AROUND_MM / step)) for step in image.GetSpacing()]
     low = [max(0, b - p) for b, p in zip(box[:3], pad)]
-    high = [min(n, b + s + p) for b, s, n, p in zip(box[:3], box[3:], mask.GetSize(), pad)]
-    part = sitk.RegionOfInterest(mask, [h - a for a, h in zip(low, high)], low)
+    high = [min(n, b + s + p) for b, s, n, p in zip(box[:3], box[3:], image.GetSize(), pad)]
+    part = sitk.RegionOfInterest(image, [h - a for a, h in zip(low, high)], low) == label
     distance = sitk.SignedMaurerDistanceMap(part, squaredDistance=False, useImageSpacing=True)
     distance = sitk.DiscreteGaussian(distance, [1.0] * 3)
     if coarse > 1:
