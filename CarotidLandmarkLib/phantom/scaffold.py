@@ -58,7 +58,7 @@ def load_scaffold(path: str | Path) -> Scaffold:
     """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it; once in a process."""
     path = Path(path)
     labels = json.loads((path.parent / "labels.json").read_text(encoding="utf-8"))
-    image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    image = sitk.DICOMOrient(sitk.ReadImage(str(path), sitk.sitkInt32), "LPS")
     array = sitk.GetArrayViewFromImage(image)
     spacing, origin = np.array(image.GetSpacing()), np.array(image.GetOrigin())
 

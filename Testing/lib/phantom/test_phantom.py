@@ -218,7 +218,7 @@ def label_map(tmp_path):
     image = sitk.GetImageFromArray(array)
     image.SetSpacing((1.5, 1.5, 4.0))
     image.SetOrigin((-64.25, -67.25, 300.0))
-    sitk.WriteImage(image, str(tmp_path / "someone.nii.gz"))
+    sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32), str(tmp_path / "someone.nii.gz"))  # as some tools write labels
     (tmp_path / "labels.json").write_text(json.dumps(labels))
     return tmp_path
 
@@ -226,6 +226,7 @@ def label_map(tmp_path):
 def test_a_scaffold_puts_canal_and_glands_where_the_labels_say(label_map):
     (path,) = list_scaffolds(label_map)
     scaffold = load_scaffold(path)
+    assert load_scaffold(path) is scaffold
     assert set(scaffold.fields) == {"Mandible", "Submandibular-Lt", "Submandibular-Rt"}
     assert scaffold.gland_y == pytest.approx(-45, abs=1)
     gland = scaffold.fields["Submandibular-Lt"]
