@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -106,6 +110,26 @@ def test_locnet_moves_with_a_shift_by_the_pooling_multiple(name: str) -> None:
     torch.testing.assert_close(second.logits, first.logits.roll((4, -4, 8), (2, 3, 4)), rtol=0, atol=atol)
     shift = second.position - first.position
     torch.testing.assert_close(shift, torch.tensor([[[8.0, -4.0, 4.0]]]), rtol=0, atol=1e-3)
+
+
+STRIDED = """
+import os
+import CarotidLandmarkLib.model, torch
+weight = torch.ones(32, 16, 3, 3, 3, dtype=torch.bfloat16, requires_grad=True)
+torch.nn.functional.conv3d(torch.ones(1, 16, 8, 8, 8, dtype=torch.bfloat16), weight, stride=2).sum().backward()
+print("at most", os.environ["ONEDNN_MAX_CPU_ISA"])
+"""
+
+
+@pytest.mark.parametrize("asked", [None, "AVX512_CORE"])
+def test_convolutions_keep_off_amx_which_a_virtual_machine_may_only_pretend_to_have(asked: str | None) -> None:
+    environment = {**os.environ, "ONEDNN_VERBOSE": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    environment.pop("ONEDNN_MAX_CPU_ISA", None)
+    environment.update({"ONEDNN_MAX_CPU_ISA": asked} if asked else {})
+    run = subprocess.run([sys.executable, "-c", STRIDED], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "AMX" not in run.stdout
+    assert f"at most {asked or 'AVX512_CORE_BF16'}\n" in run.stdout
 
 
 @pytest.mark.parametrize("fault", [float("nan"), -1.0])
