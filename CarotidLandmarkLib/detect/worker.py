@@ -158,7 +158,7 @@ class Worker:
     def _exit(self) -> None:
         for path in self.temporary:
             with contextlib.suppress(OSError):
-                path.unlink()
+                path.unlink(missing_ok=True)  # another thread may be at it, too
                 path.parent.rmdir()
         os._exit(0)
 

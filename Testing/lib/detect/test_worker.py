@@ -146,6 +146,16 @@ def test_with_its_parent_the_worker_ends_in_mid_detection_and_takes_the_volume_w
     process.stdout.close()
 
 
+def test_the_folder_goes_even_if_another_thread_has_just_taken_the_volume_out_of_it(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    leaving = worker.Worker(io.StringIO(), io.StringIO(), exit_with_parent=True)
+    leaving.temporary.append(tmp_path / "folder" / "volume.nrrd")
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    leaving._exit()
+    assert codes == [0] and not (tmp_path / "folder").exists()
+
+
 def test_without_that_option_a_volume_stays_where_it_is(serve, ct):
     serve(request(1, ct, temporary=True))
     assert os.path.exists(ct)
