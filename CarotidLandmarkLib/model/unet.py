@@ -17,13 +17,21 @@ class Conv3d(nn.Conv3d):
 
     But float32 where a gradient is wanted of an input two voxels deep: oneDNN, as in torch 2.13 on CPUs with bfloat16,
     leaves the weights' gradient of that unwritten.
+
+    float32 on a CPU is given to oneDNN by name. torch 2.13 of its own accord gives it a single image only if all
+    channels of a slice of it, rows by columns, are over 20,480 values, and else takes up to ten times as long.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dtype == torch.bfloat16 and input.shape[2] == 2 and torch.is_grad_enabled():
             return self.forward(input.float()).to(input.dtype)
         bias = None if self.bias is None else self.bias.to(input.dtype)
-        return self._conv_forward(input, self.weight.to(input.dtype), bias)
+        weight = self.weight.to(input.dtype)
+        onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+        if input.is_cpu and input.dtype == torch.float32 and onednn and self.padding_mode == "zeros":
+            assert isinstance(self.padding, tuple), self.padding
+            return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)
+        return self._conv_forward(input, weight, bias)
 
 
 class BlurPool3d(nn.Module):

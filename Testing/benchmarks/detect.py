@@ -3,6 +3,7 @@
 Memory is what comes on top of the process with volume and model loaded, before the first detection.
 
     python Testing/benchmarks/detect.py [--weights FILE] [--device cpu] [--samples 50] [--repeats 3] [--threads N]
+        [--dtype float32]
 
 The volume is soft tissue with noise, air around it and a few bright tubes. Every scale is run, whatever the network
 believes, so that weights without training give the same figures. Prints a table, then one line of JSON.
@@ -108,12 +109,15 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: what a detector takes here")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.weights or DEFAULT.is_file():
         detector = Detector.from_weights(args.weights, args.device)
     else:
         detector = Detector(MultiScaleLocNet(), {"name": "untrained"}, choose_device(args.device))
+    if args.dtype:
+        detector.model.use_dtype(getattr(torch, args.dtype))
     volume = make_volume()
     base = resident()
     with PeakMemory(base) as memory:  # first calls allocate and choose kernels

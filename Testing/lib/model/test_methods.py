@@ -73,7 +73,7 @@ def test_every_method_travels_in_a_weights_file(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_can_compute_in_bfloat16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("CarotidLandmarkLib.model.numerics.has_bfloat16", lambda device: True)
+    monkeypatch.setattr("CarotidLandmarkLib.model.numerics.quicker_in_bfloat16", lambda device: True)
     torch.manual_seed(0)
     model = MultiScaleLocNet(narrow(name)).eval()
     assert choose_dtype(model, "cpu") in (torch.bfloat16, torch.float32)

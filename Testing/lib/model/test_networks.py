@@ -132,14 +132,25 @@ def test_convolutions_keep_off_amx_which_a_virtual_machine_may_only_pretend_to_h
     assert f"at most {asked or 'AVX512_CORE_BF16'}\n" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("bfloat16", "amx", "quicker"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_cpu_with_bfloat16_is_quicker_in_it_unless_it_announces_amx(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: bool, amx: bool, quicker: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert numerics.quicker_in_bfloat16(torch.device("cpu")) == quicker
+
+
 @pytest.mark.parametrize("fault", [float("nan"), -1.0])
 def test_bfloat16_agrees_with_float32_and_the_self_test_notices_when_it_does_not(
     monkeypatch: pytest.MonkeyPatch, fault: float
 ) -> None:
     model = MultiScaleLocNet(small()).eval()
-    monkeypatch.setattr(numerics, "has_bfloat16", lambda device: False)
+    monkeypatch.setattr(numerics, "quicker_in_bfloat16", lambda device: False)
     assert numerics.choose_dtype(model, "cpu") == torch.float32
-    monkeypatch.setattr(numerics, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(numerics, "quicker_in_bfloat16", lambda device: True)
     assert numerics.choose_dtype(model, "cpu") == torch.bfloat16
     forward = Conv3d.forward
 
@@ -197,6 +208,20 @@ def test_locnet_output_is_float32_in_bfloat16() -> None:
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
     assert {value.dtype for value in output[:4]} == {torch.float32}
     assert output.position.isfinite().all()
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_a_small_image_in_float32_goes_to_onednn_and_gives_what_pytorchs_own_convolution_does() -> None:
+    torch.manual_seed(0)
+    ours, theirs, image = Conv3d(2, 4, 3, padding=1), nn.Conv3d(2, 4, 3, padding=1), torch.randn(1, 2, 5, 6, 7)
+    theirs.load_state_dict(ours.state_dict())
+    with torch.autograd.profiler.profile() as profile:
+        output = ours(image)
+    assert "aten::mkldnn_convolution" in {event.name for event in profile.function_events}
+    torch.testing.assert_close(output, theirs(image))
+    for value in (output, theirs(image)):
+        value.square().sum().backward()
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
