@@ -28,8 +28,8 @@ class Conv3d(nn.Conv3d):
         bias = None if self.bias is None else self.bias.to(input.dtype)
         weight = self.weight.to(input.dtype)
         onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-        if input.is_cpu and input.dtype == torch.float32 and onednn and self.padding_mode == "zeros":
-            assert isinstance(self.padding, tuple), self.padding
+        by_name = onednn and input.is_cpu and input.dtype == torch.float32
+        if by_name and self.padding_mode == "zeros" and isinstance(self.padding, tuple):
             return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)
         return self._conv_forward(input, weight, bias)
 
