@@ -1,4 +1,4 @@
-"""The command line. Each command's arguments and work are in the `command.py` of its room, imported only when used.
+"""The command line. Each command's arguments and work are in a file of `commands`, imported only when used.
 
 Exit codes: 0 done, 2 bad input or usage, 3 cannot run here (weights, memory, device), 130 interrupted.
 """
@@ -39,7 +39,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
-            importlib.import_module(f"CarotidLandmarkLib.{name}.command").add_arguments(command)
+            importlib.import_module(f"CarotidLandmarkLib.commands.{name}").add_arguments(command)
     return parser
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = next((word for word in words if not word.startswith("-")), None)
     args = build_parser(chosen).parse_args(words)
     try:
-        code = importlib.import_module(f"CarotidLandmarkLib.{args.command}.command").run(args)
+        code = importlib.import_module(f"CarotidLandmarkLib.commands.{args.command}").run(args)
         sys.stdout.flush()
         return code
     except CarotidLandmarkError as error:

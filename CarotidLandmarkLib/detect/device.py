@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import CannotRunError
-from .options import DEVICES
+from . import DEVICES
 
 
 def choose_device(name: str = "auto") -> torch.device:

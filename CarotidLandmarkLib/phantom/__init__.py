@@ -1,6 +1,6 @@
 """Synthetic neck CTA with known truth. Start with ``Phantom.draw(seed).render(grid)`` or ``phantom_volume(seed)``."""
 
-from CarotidLandmarkLib.phantom.files import phantom_volume, write_phantoms
-from CarotidLandmarkLib.phantom.phantom import Phantom
+from .files import phantom_volume, write_phantoms
+from .phantom import Phantom
 
 __all__ = ["Phantom", "phantom_volume", "write_phantoms"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import Body, column
+from .curves import smooth
+from .shapes import Column, Ellipsoid, Shape, Space, Tube
+from .tissues import Body, column
 
 
 def draw_airway(rng: np.random.Generator, body: Body, space: Space, clearance: float) -> list[Shape]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.curves import arc_length, at_length, smooth, wiggle
-from CarotidLandmarkLib.phantom.disease import Filling
-from CarotidLandmarkLib.phantom.shapes import Space, Tube
+from .curves import arc_length, at_length, smooth, wiggle
+from .disease import Filling
+from .shapes import Space, Tube
 
 
 def draw_branches(

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Field, Shape, Space, Tube
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..volume.geometry import Grid
+from .shapes import Column, Ellipsoid, Field, Shape, Space, Tube
 
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6

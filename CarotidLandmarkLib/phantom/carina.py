@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.shapes import Tube
+from .shapes import Tube
 
 
 def carina(trunk: Tube, internal: Tube, external: Tube, reach_mm: float = 40.0) -> np.ndarray | None:

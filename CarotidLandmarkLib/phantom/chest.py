@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import Body, column
+from .curves import smooth
+from .shapes import Ellipsoid, Shape, Space, Tube
+from .tissues import Body, column
 
 
 def draw_lungs(rng: np.random.Generator, body: Body, space: Space, organs: bool) -> list[Shape]:

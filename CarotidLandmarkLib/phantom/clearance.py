@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.canvas import Canvas
-from CarotidLandmarkLib.phantom.shapes import Shape, Space
-from CarotidLandmarkLib.phantom.vessels import Carotid
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..volume.geometry import Grid
+from .canvas import Canvas
+from .shapes import Shape, Space
+from .vessels import Carotid
 
 SPACING_MM = 4.0
 LOW, HIGH = np.array([-60.0, -75, -85]), np.array([60.0, 25, 55])  # around the canal at the height of the forks

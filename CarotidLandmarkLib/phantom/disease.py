@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.curves import arc_length, at_length
-from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Tube
+from . import priors
+from .curves import arc_length, at_length
+from .shapes import Ellipsoid, Shape, Tube
 
 
 @dataclass

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from CarotidLandmarkLib.landmarks.atomic import write_text
-from CarotidLandmarkLib.landmarks.files import write_markups
-from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
-from CarotidLandmarkLib.phantom.phantom import Phantom, split_rng
-from CarotidLandmarkLib.phantom.scaffold import Scaffold, list_scaffolds, load_scaffold
-from CarotidLandmarkLib.phantom.scan import Scan
-from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..landmarks.atomic import write_text
+from ..landmarks.files import write_markups
+from ..landmarks.points import SIDES, LandmarkSet
+from ..volume.ct import CTVolume, write_volume
+from ..volume.geometry import Grid
+from .phantom import Phantom, split_rng
+from .scaffold import Scaffold, list_scaffolds, load_scaffold
+from .scan import Scan
 
 FILE = 2
 VISIBLE_MM = 2.0  # a landmark nearer to the border of the field of view counts as missing

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.scaffold import AROUND_MM
-from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Field, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import Body
+from . import priors
+from .curves import smooth
+from .scaffold import AROUND_MM
+from .shapes import Ellipsoid, Field, Shape, Space, Tube
+from .tissues import Body
 
 
 def draw_skull(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:

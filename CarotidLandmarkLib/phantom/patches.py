@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from CarotidLandmarkLib.phantom.phantom import Phantom
-from CarotidLandmarkLib.phantom.scan import Scan
-from CarotidLandmarkLib.volume.geometry import Grid, Vector
-from CarotidLandmarkLib.volume.sample import Level
+from ..volume.geometry import Grid, Vector
+from ..volume.sample import Level
+from .phantom import Phantom
+from .scan import Scan
 
 
 class PhantomPyramid:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from CarotidLandmarkLib.phantom import chest, disease, head, spine, tissues, veins, vessels
-from CarotidLandmarkLib.phantom.airway import draw_airway, draw_larynx
-from CarotidLandmarkLib.phantom.canvas import Canvas
-from CarotidLandmarkLib.phantom.clearance import BoneMap
-from CarotidLandmarkLib.phantom.scaffold import Scaffold
-from CarotidLandmarkLib.phantom.shapes import Shape, Space, Tube
-from CarotidLandmarkLib.phantom.style import Style, draw_plain
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..volume.geometry import Grid
+from . import chest, disease, head, spine, tissues, veins, vessels
+from .airway import draw_airway, draw_larynx
+from .canvas import Canvas
+from .clearance import BoneMap
+from .scaffold import Scaffold
+from .shapes import Shape, Space, Tube
+from .style import Style, draw_plain
 
 SPLITS = ("train", "val", "test")
 SIDES = ("left", "right")

@@ -11,9 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.phantom.shapes import Field
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..errors import BadInputError
+from ..volume.geometry import Grid
+from .shapes import Field
 
 # Organs painted from the labels; the others of a map are not used. The larger ones are kept on a coarser grid.
 ORGANS = {

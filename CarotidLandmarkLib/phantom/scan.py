@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.phantom import Phantom, split_rng
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..volume.geometry import Grid
+from . import priors
+from .phantom import Phantom, split_rng
 
 SCAN = 1
 SLAB = (45.0, 130.0)  # height of a slab, mm

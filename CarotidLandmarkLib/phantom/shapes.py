@@ -8,7 +8,7 @@ from typing import Union
 import numpy as np
 from torch import Tensor
 
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..volume.geometry import Grid
 
 
 @dataclass(frozen=True)

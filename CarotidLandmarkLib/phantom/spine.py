@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import Body, column
+from .curves import smooth
+from .shapes import Ellipsoid, Shape, Space, Tube
+from .tissues import Body, column
 
 
 def draw_spine(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:

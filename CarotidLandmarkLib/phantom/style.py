@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom.curves import arc_length
-from CarotidLandmarkLib.phantom.disease import Filling
-from CarotidLandmarkLib.phantom.head import draw_jaw
-from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Shape, Space, Tube
-from CarotidLandmarkLib.phantom.tissues import OUTLINE, Body, column
-from CarotidLandmarkLib.phantom.vessels import Carotid
+from .curves import arc_length
+from .disease import Filling
+from .head import draw_jaw
+from .shapes import Column, Ellipsoid, Shape, Space, Tube
+from .tissues import OUTLINE, Body, column
+from .vessels import Carotid
 
 MAKES = {"full": 0.74, "implant": 0.12, "plain": 0.14}
 PLAIN_SHARE = 0.6

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.curves import smooth
-from CarotidLandmarkLib.phantom.shapes import Column, Ellipsoid, Shape, Space, Tube
+from . import priors
+from .curves import smooth
+from .shapes import Column, Ellipsoid, Shape, Space, Tube
 
 # Outline of the body: height, centre y, half width, half depth (an average adult; at the neck a circumference of about
 # 38 cm, spinous processes 20 to 30 mm below the skin, 400 mm from shoulder to shoulder).

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.curves import at_length, smooth, wiggle
-from CarotidLandmarkLib.phantom.disease import Filling
-from CarotidLandmarkLib.phantom.shapes import Tube
+from . import priors
+from .curves import at_length, smooth, wiggle
+from .disease import Filling
+from .shapes import Tube
 
 
 def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list[Tube]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from CarotidLandmarkLib.phantom import priors
-from CarotidLandmarkLib.phantom.branches import draw_branches
-from CarotidLandmarkLib.phantom.carina import carina
-from CarotidLandmarkLib.phantom.curves import arc_length, coil, kink, smooth, wiggle
-from CarotidLandmarkLib.phantom.disease import Disease, Filling
-from CarotidLandmarkLib.phantom.shapes import Shape, Space, Tube
+from . import priors
+from .branches import draw_branches
+from .carina import carina
+from .curves import arc_length, coil, kink, smooth, wiggle
+from .disease import Disease, Filling
+from .shapes import Shape, Space, Tube
 
 PATCHED = 0.04  # share of bulbs widened by the patch of an endarterectomy
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.volume.geometry import Vector
+from ..errors import BadInputError, CannotRunError
+from .geometry import Vector
 
 MIN_SLICES = 4
 MIN_EXTENT_MM = 20.0

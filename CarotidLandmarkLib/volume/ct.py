@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..errors import BadInputError, CannotRunError
+from .geometry import Grid
 
 WRITABLE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 
@@ -42,8 +42,8 @@ def write_volume(volume: CTVolume, path: str | os.PathLike[str], compress: bool 
     """
     import SimpleITK as sitk
 
-    from CarotidLandmarkLib.volume.itk import quiet
-    from CarotidLandmarkLib.volume.nifti import check_nifti
+    from .itk import quiet
+    from .nifti import check_nifti
 
     target = Path(path)
     suffix = next((s for s in WRITABLE_SUFFIXES if target.name.lower().endswith(s)), None)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.volume.checks import MIN_SLICES, require_memory
-from CarotidLandmarkLib.volume.ct import CTVolume, hash_files
-from CarotidLandmarkLib.volume.enhanced import is_cut_off, read_frames
-from CarotidLandmarkLib.volume.itk import quiet, read_header
-from CarotidLandmarkLib.volume.stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
+from ..errors import BadInputError
+from .checks import MIN_SLICES, require_memory
+from .ct import CTVolume, hash_files
+from .enhanced import is_cut_off, read_frames
+from .itk import quiet, read_header
+from .stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
 
 TAGS = {
     "modality": "0008|0060",

@@ -11,7 +11,7 @@ import os
 import struct
 from typing import Any
 
-from CarotidLandmarkLib.errors import BadInputError
+from ..errors import BadInputError
 
 PIXEL_DATA, ITEM, ITEM_END, SEQUENCE_END = 0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 SHARED, PER_FRAME = 0x52009229, 0x52009230

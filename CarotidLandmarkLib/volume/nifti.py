@@ -9,7 +9,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from CarotidLandmarkLib.errors import BadInputError
+from ..errors import BadInputError
 
 BLOCK = 1 << 22
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.volume.checks import check_geometry, check_hu, require_memory
-from CarotidLandmarkLib.volume.ct import CTVolume, hash_files
-from CarotidLandmarkLib.volume.dicom import dicom_files, is_dicom, read_dicom
-from CarotidLandmarkLib.volume.geometry import Grid
-from CarotidLandmarkLib.volume.itk import quiet, read_header, to_hu_array
-from CarotidLandmarkLib.volume.nifti import check_nifti
+from ..errors import BadInputError, CannotRunError
+from .checks import check_geometry, check_hu, require_memory
+from .ct import CTVolume, hash_files
+from .dicom import dicom_files, is_dicom, read_dicom
+from .geometry import Grid
+from .itk import quiet, read_header, to_hu_array
+from .nifti import check_nifti
 
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
 SEGMENTATION = re.compile(r"[._-](seg|segmentation|label|labels|labelmap|mask)$", re.IGNORECASE)

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from CarotidLandmarkLib.volume.ct import CTVolume
-from CarotidLandmarkLib.volume.geometry import Grid, Vector
+from .ct import CTVolume
+from .geometry import Grid, Vector
 
 FILL = -1024.0
 SLAB_BLOCKS = 16

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.volume.geometry import Grid
+from ..errors import BadInputError
+from .geometry import Grid
 
 SAME_PLACE_MM = 0.01
 PLACE_TOLERANCE_MM = 0.1

@@ -1,4 +1,4 @@
-"""Who may import whom: the library without Slicer, detect without train, evaluate and phantom."""
+"""Who may import whom: the library without Slicer, detect without study, phantom and commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import CarotidLandmarkLib
 
 PACKAGE = Path(CarotidLandmarkLib.__file__).parent
 SLICER = {"slicer", "qt", "ctk", "vtk"}
-NOT_FOR_DETECT = {f"CarotidLandmarkLib.{room}" for room in ("train", "evaluate", "phantom")}
+NOT_FOR_DETECT = {f"CarotidLandmarkLib.{room}" for room in ("study", "phantom", "commands")}
 
 
 def module_name(path: Path) -> str:
@@ -79,9 +79,10 @@ def test_importing_the_whole_library_loads_no_slicer() -> None:
 def test_imports_sees_every_form_of_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "detector.py"
     path.write_text(
-        "import qt\ndef f():\n    from ..train import loop\n    from .. import phantom\n    from vtk.util import x\n"
+        "import qt\ndef f():\n    from ..study.train import loop\n    from .. import phantom\n"
+        "    from vtk.util import x\n"
     )
     monkeypatch.setitem(MODULES, "CarotidLandmarkLib.detect.detector", path)
     found = imports("CarotidLandmarkLib.detect.detector")
     assert starts_with(found, SLICER) >= {"qt", "vtk.util"}
-    assert starts_with(found, NOT_FOR_DETECT) >= {"CarotidLandmarkLib.train", "CarotidLandmarkLib.phantom"}
+    assert starts_with(found, NOT_FOR_DETECT) >= {"CarotidLandmarkLib.study.train", "CarotidLandmarkLib.phantom"}

@@ -18,7 +18,7 @@ def decisions(landmarkScene, node):
 
 def readDataset(folder):
     pytest.importorskip("torch", reason="torch is not installed")
-    from CarotidLandmarkLib.train.datasets import read_dataset
+    from CarotidLandmarkLib.study.train.datasets import read_dataset
 
     return read_dataset(folder)
 

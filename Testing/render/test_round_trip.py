@@ -43,7 +43,7 @@ def logic(qt, tmp_path):
 
 def test_a_dragged_point_becomes_the_truth_of_training(logic, slices, tmp_path):
     from CarotidLandmarkLib.phantom import phantom_volume
-    from CarotidLandmarkLib.train.datasets import read_dataset
+    from CarotidLandmarkLib.study.train.datasets import read_dataset
     from Testing.host.pythonQtDrive import waitUntil
 
     volume, truth = phantom_volume(3, split="test", kind="neck", spacing=(0.8, 1.5))

@@ -1,0 +1,1 @@
+"""`carotid-landmark COMMAND`: a file a command, arguments to calls."""

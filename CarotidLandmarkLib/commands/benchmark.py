@@ -1,0 +1,117 @@
+"""`carotid-landmark benchmark`: train and measure every row of a table, and write it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError, CannotRunError
+from ..study.benchmark.rows import BUDGETS, TABLES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `carotid-landmark benchmark`."""
+    add = parser.add_argument
+    add("table", choices=TABLES, help="the paper's Table 1, or the ablations of the default")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="cases, runs and the table; goes on with what is there",
+    )
+    add("--budget", choices=BUDGETS, default="small", help="small: half the resolution, on CPUs; full: as published")
+    add("--rows", nargs="+", metavar="ROW", help="only these, and the default, which all are compared with")
+    add("--seeds", type=int, default=3, metavar="N", help="runs of each row (default 3)")
+    add("--parallel", type=int, default=1, metavar="N", help="runs at a time; on a CPU each has one thread (default 1)")
+    add("--minutes-per-run", type=float, metavar="M", help="training of one run (default: 8 small, 120 full)")
+    add("--steps-per-run", type=int, metavar="N", help="end a run's training after so many steps at the latest")
+    sizes = {"nargs": 3, "type": int, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
+    add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do as the arguments say and return the exit code."""
+    missing = [name for name in ("lightning_fabric", "tensorboard", "tqdm") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CannotRunError(f"Training needs {', '.join(missing)}: install carotid-landmark[train].")
+    from ..study.benchmark.cases import prepare_cases
+    from ..study.benchmark.processes import run_all
+    from ..study.benchmark.report import circumstances, write_report
+    from ..study.benchmark.runs import Run, perform
+    from ..study.benchmark.table import tabulate
+
+    if min(args.seeds, args.parallel, *args.cases) < 1 or (args.minutes_per_run or 1) <= 0:
+        raise BadInputError("--seeds, --parallel, --cases and --minutes-per-run must be 1 or more.")
+    budget = BUDGETS[args.budget]
+    budget = replace(budget, minutes=args.minutes_per_run or budget.minutes)
+    rows, left_out = _chosen(args.table, args.rows)
+    settings = {
+        "budget": args.budget,
+        "minutes_per_run": budget.minutes,
+        "clock": budget.clock,
+        "steps_per_run": args.steps_per_run,
+        "cases": dict(zip(("train", "val", "test"), args.cases)),
+    }
+    _claim(args.out, settings)
+
+    def made(done: int, total: int) -> None:
+        print(f"\r{done} of {total} phantoms", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    designs = [row.design()[0] for table in TABLES.values() for row in table if row.installed()]
+    configs = [config.at_half_resolution() if budget.half_resolution else config for config in designs]
+    seeds = prepare_cases(args.out / "cases", settings["cases"], configs, args.parallel, made)
+    facts = {**circumstances(settings, seeds), "left_out": left_out}
+    runs = {row.name: [Run(args.out, row, n, budget, args.steps_per_run) for n in range(args.seeds)] for row in rows}
+    tasks = [(runs[row.name][n],) for n in range(args.seeds) for row in rows if not runs[row.name][n].result()]
+    failed = []
+    for number, ((one,), went_well) in enumerate(run_all(tasks, perform, args.parallel), start=1):
+        name = f"{one.row.name}, seed {one.seed}"
+        print(f"{number} of {len(tasks)} runs: {name}" + ("" if went_well else " failed"), file=sys.stderr, flush=True)
+        if went_well:
+            write_report(args.out, args.table, tabulate(rows, runs), facts)
+        else:
+            failed.append(f"{name} ({one.folder / 'log.txt'})")
+    write_report(args.out, args.table, tabulate(rows, runs), facts)
+    print((args.out / f"{args.table}.md").read_text(encoding="utf-8"))
+    if failed:
+        raise CannotRunError(f"{len(failed)} run(s) failed, see their logs: {', '.join(failed)}.")
+    return 0
+
+
+def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, str]]:
+    """The table's rows to run, and why others are left out."""
+    from ..study.benchmark.rows import BASELINE
+
+    unknown = set(names or ()) - {row.name for row in TABLES[table]}
+    if unknown:
+        known = ", ".join(row.name for row in TABLES[table])
+        raise BadInputError(f"--rows {min(unknown)} is no row of {table}; there are {known}.")
+    wanted = [row for row in TABLES[table] if names is None or row.name in {*names, BASELINE}]
+    left_out = {row.name: f"{row.package} is not installed." for row in wanted if not row.installed()}
+    for name, reason in left_out.items():
+        print(f"{name} is left out: {reason} Install carotid-landmark[peers].", file=sys.stderr)
+    return [row for row in wanted if row.installed()], left_out
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make ``out`` the folder of a benchmark with these settings. Raises BadInputError if it is that of another."""
+    from ..detect.results import prepare_folder
+    from ..landmarks.atomic import write_text
+
+    prepare_folder(out)
+    file = out / "benchmark.json"
+    if file.is_file():
+        there = json.loads(file.read_text(encoding="utf-8"))
+        other = [key for key, value in settings.items() if there.get(key) != value]
+        if other:
+            raise BadInputError(
+                f"{out} holds a benchmark with another {other[0]} ({there.get(other[0])}, not {settings[other[0]]}): "
+                "choose another --out."
+            )
+    write_text(file, json.dumps(settings, indent=1) + "\n")

@@ -1,0 +1,75 @@
+"""`carotid-landmark demo`: a phantom made, searched, and drawn."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .options import add_engine_arguments
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..landmarks.detection import Detection
+
+CASE = "demo"
+KIND = "neck"  # both bifurcations in view
+SPACING_MM = (0.6, 1.25)  # in-plane, slice: ordinary, and quick to make
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of detect that make sense for one volume; --seed is also the phantom's."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("carotid-landmark-demo"),
+        metavar="DIR",
+        help="where the volume, the results and the picture go (default: ./carotid-landmark-demo)",
+    )
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the phantom of args.seed, detect in it, print a table and write everything to args.output."""
+    from ..detect.detector import Detector
+    from ..detect.results import prepare_folder, write_case
+    from ..phantom import phantom_volume
+    from ..study.report.demo_picture import draw_detection, write_png
+    from ..volume.ct import write_volume
+
+    detector = Detector.from_weights(args.weights, args.device)
+    prepare_folder(args.output)
+    print("Making a synthetic neck CT angiogram ...", flush=True)
+    started = time.perf_counter()
+    volume, truth = phantom_volume(args.seed, split="test", kind=KIND, spacing=SPACING_MM)
+    made = time.perf_counter() - started
+    size, spacing = ((" x ".join(f"{n:.3g}" for n in values)) for values in (volume.grid.size, volume.grid.spacing))
+    print(f"Made {size} voxels of {spacing} mm in {made:.1f} s. Searching it ...", flush=True)
+    detection = detector.detect(volume, args.samples, args.confidence, args.seed, CASE)
+    path, picture = args.output / f"{CASE}.nrrd", args.output / f"{CASE}.png"
+    write_volume(volume, path)
+    detection.volume["path"] = str(path)
+    files = [path, *write_case(args.output, detection), picture]
+    write_png(draw_detection(volume, detection, truth), picture)
+    print(_table(detection, truth))
+    print("\n".join(["Written:", *(f"  {file}" for file in files)]))
+    return 0
+
+
+def _table(detection: Detection, truth: dict[str, np.ndarray | None]) -> str:
+    rows = [("side", "status", "position, mm LPS", f"{detection.settings['confidence']:.0%} radii, mm", "error, mm")]
+    for landmark in detection.landmarks:
+        place = radii = error = "-"
+        if landmark.position_lps_mm is not None and landmark.confidence_radii_mm is not None:
+            place = ", ".join(f"{value:.1f}" for value in landmark.position_lps_mm)
+            radii = " x ".join(f"{value:.1f}" for value in landmark.confidence_radii_mm)
+            true = truth.get(landmark.side)
+            if true is not None:
+                error = f"{sum((landmark.position_lps_mm - true) ** 2) ** 0.5:.2f}"
+        rows.append((landmark.side, landmark.status, place, radii, error))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, f"Detected in {detection.timing_s['total']:.1f} s on {detection.settings['device']}."])

@@ -1,0 +1,244 @@
+"""`carotid-landmark evaluate`: detections against the truth, as a report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInputError, CarotidLandmarkError
+from ..landmarks.detection import Detection, write_detection
+from .options import add_engine_arguments
+
+if TYPE_CHECKING:
+    from ..detect.detector import Detector
+    from ..study.report.methods import Method
+    from ..study.report.rows import Row
+    from ..study.truth import Truth
+
+EPILOG = """
+The report is report.html, which holds everything, with report.md, .json and .csv, and figures/ as PNG and SVG (needs
+matplotlib: the extra [report]). Heatmaps, --equivariance and the coverage before calibration need the weights: those
+that detect, or, beside --detections, those given by --weights.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the truth is, what to compare with it, where the report goes."""
+    parser.epilog = EPILOG
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR|CSV",
+        help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
+        "corrections (of another model: what a reader accepted flatters the model that said it)",
+    )
+    add("--detections", type=Path, metavar="DIR", help="use these <case>.detection.json, detect nothing")
+    add("--out", type=Path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
+    add(
+        "--against",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="compare with the detections in DIR, or with the report in it, of the same cases (may be repeated)",
+    )
+    add(
+        "--against-weights",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also draw the heatmaps, and measure the equivariance, of these weights (may be repeated)",
+    )
+    add("--case", metavar="NAME", help="whose heatmaps to draw (default: the landmark of median error)")
+    add(
+        "--equivariance",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure the shift-equivariance error on the first N cases with a landmark (default: 0)",
+    )
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect in, or read the detection of, every case with a truth, and write the report of the protocol.
+
+    Returns 0, or 2 where cases could not be read or have no detection; the report names them.
+    """
+    from ..detect.detector import Detector
+    from ..detect.results import prepare_folder
+    from ..study.report.figures import draw_figures
+    from ..study.report.files import write_report
+    from ..study.report.methods import Method, model_name, one_model, read_detections, read_method, with_names
+    from ..study.report.rows import make_rows
+    from ..study.truth import read_truths
+
+    truths = read_truths(args.data)
+    if args.case is not None and args.case not in truths:
+        raise BadInputError(f"--case {args.case} is none of the cases of {args.data}; give the name of one.")
+    if args.equivariance and args.detections and not (args.weights or args.against_weights):
+        raise BadInputError("--equivariance needs the network; give the --weights that made the detections.")
+    rivals = [read_method(folder, truths) for folder in args.against]
+    prepare_folder(args.out)
+    detector = Detector.from_weights(args.weights, args.device) if args.weights or not args.detections else None
+    others = [Detector.from_weights(weights, args.device) for weights in args.against_weights]
+    if args.detections:
+        detections, failed = read_detections(args.detections, truths)
+        memory = None
+    else:
+        assert detector is not None
+        detections, failed = _detect(args, detector, truths)
+        memory = _peak_memory(detector)
+    if not detections:
+        raise BadInputError(f"None of the {len(truths)} cases of {args.data} has a detection; see the errors above.")
+    model = one_model(detections, args.detections or args.data)
+    if detector and detector.header.get("sha256") != model.get("sha256"):
+        raise BadInputError(
+            f"{args.detections} was made by {model_name(model)} with other weights than {args.weights}; give those, or "
+            "leave --weights out."
+        )
+    rows = make_rows(truths, detections)
+    own, *rivals = with_names([Method(model_name(model), model, [row.score for row in rows]), *rivals])
+    detectors = _by_name([own, *rivals], detector, others)
+    report = _report(args, own, rivals, detections, rows, detector)
+    report.update(
+        {
+            "peak_memory_mb": memory,
+            "failed_cases": failed,
+            "unreviewed_landmarks": sum(len(truths[name].unreviewed) for name in detections),
+            "equivariance": _equivariance(args, detectors, truths) if args.equivariance else None,
+        }
+    )
+    models = {name: of.model for name, of in detectors.items()}
+    methods = {method.name: method.scores for method in (own, *rivals)}
+    confidence = report["uncertainty"]["confidence"]
+    drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
+    write_report(args.out, report, rows, drawn)
+    print((args.out / "report.md").read_text(encoding="utf-8"))
+    return 2 if failed else 0
+
+
+def _report(
+    args: argparse.Namespace,
+    own: Method,
+    rivals: Sequence[Method],
+    detections: Mapping[str, Detection],
+    rows: Sequence[Row],
+    detector: Detector | None,
+) -> dict[str, Any]:
+    from ..study.report.rows import failures
+    from ..study.report.subgroups import subgroups
+    from ..study.scores import compare, evaluate, uncertainty
+
+    first = next(iter(detections.values()))
+    confidence = first.settings.get("confidence", args.confidence)
+    table = evaluate(own.scores, confidence)
+    if detector:
+        scale = detector.model.config.covariance_scale[-1]
+        before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
+        table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
+    seconds = sorted(detection.timing_s.get("total", 0.0) for detection in detections.values())
+    return {
+        "data": str(args.data),
+        "name": own.name,
+        "model": own.model,
+        "settings": first.settings,
+        "median_seconds": seconds[len(seconds) // 2],
+        **table,
+        "groups": subgroups(rows),
+        "failures": failures(rows),
+        "against": [
+            {
+                "name": rival.name,
+                "folder": rival.folder,
+                "model": rival.model,
+                "table": evaluate(rival.scores, confidence),
+                "paired": compare(own.scores, rival.scores),
+            }
+            for rival in rivals
+        ],
+    }
+
+
+def _detect(
+    args: argparse.Namespace, detector: Detector, truths: Mapping[str, Truth]
+) -> tuple[dict[str, Detection], dict[str, str]]:
+    from ..detect.case import Settings, detect_case
+    from ..detect.results import prepare_folder
+
+    folder = args.out / "detections"
+    prepare_folder(folder)
+    detections: dict[str, Detection] = {}
+    failed: dict[str, str] = {}
+    for number, (name, truth) in enumerate(truths.items(), start=1):
+        print(f"{number}/{len(truths)} {name}", file=sys.stderr)
+        try:
+            settings = Settings(args.samples, args.confidence, args.seed, truth.series)
+            detections[name] = detect_case(detector, name, truth.volume, settings)
+            write_detection(folder / f"{name}.detection.json", detections[name])
+        except CarotidLandmarkError as error:
+            failed[name] = str(error)
+            print(f"{name}: {error}", file=sys.stderr)
+    return detections, failed
+
+
+def _peak_memory(detector: Detector) -> dict[str, float | None] | None:
+    """MB that this process has taken at most, and of GPU memory; None where the system does not say."""
+    import torch
+
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    cuda = detector.device.type == "cuda"
+    return {
+        "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+        "gpu": torch.cuda.max_memory_allocated(detector.device) / 1e6 if cuda else None,
+    }
+
+
+def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[Detector]) -> dict[str, Detector]:
+    """The detectors by the name of the method that they made, or else by their own."""
+    from ..study.report.methods import model_name
+
+    found = {methods[0].name: own} if own else {}
+    for detector in others:
+        sha = detector.header.get("sha256")
+        name = next((method.name for method in methods[1:] if method.model.get("sha256") == sha), None)
+        name = name or model_name(detector.header)
+        found[f"{name} ({str(sha)[:8]})" if name in found else name] = detector
+    return found
+
+
+def _equivariance(
+    args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Truth]
+) -> dict[str, Any]:
+    from ..study.equivariance import ShiftErrors
+    from ..volume.read import read_volume
+    from ..volume.sample import VolumePyramid
+
+    measured = {name: ShiftErrors(detector.model, args.seed) for name, detector in detectors.items()}
+    cases = 0
+    for name, truth in truths.items():
+        if cases == args.equivariance:
+            break
+        points = {side: point for side, point in truth.points.points.items() if side not in truth.unreviewed}
+        if all(point is None for point in points.values()):
+            continue
+        try:
+            volume = read_volume(truth.volume, truth.series)
+        except CarotidLandmarkError as error:
+            print(f"No equivariance of {name}: {error}", file=sys.stderr)
+            continue
+        cases += 1
+        print(f"equivariance {cases}/{args.equivariance} {name}", file=sys.stderr)
+        for label, of in measured.items():
+            of.add(VolumePyramid(volume, detectors[label].device), points)
+    return {"cases": cases, "models": {name: of.summary() for name, of in measured.items()}}

@@ -1,0 +1,38 @@
+"""`carotid-landmark model`: what a weights file says of itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--weights and --json."""
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: those of the package)")
+    parser.add_argument("--json", action="store_true", help="print the header as one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and load the weights, print their header and, where it lies beside them, their card (CARD.md)."""
+    from ..model.unet import parameter_count
+    from ..model.weights import load_weights
+
+    model, header = load_weights(args.weights)
+    if args.json:
+        print(json.dumps(header))
+        return 0
+    file = Path(header["path"])
+    facts = {
+        "model": f"{header.get('name')} {header.get('version')}",
+        "file": f"{file} ({file.stat().st_size / 1e6:.1f} MB)",
+        "sha256": header["sha256"],
+        "parameters": f"{parameter_count(model):,}",
+        "scales": ", ".join(f"{spacing:g} mm" for spacing in model.config.scales_mm),
+        "training": json.dumps(header.get("training", {})),
+    }
+    print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))
+    card = file.with_name("CARD.md")
+    if card.is_file():
+        print("\n" + card.read_text(encoding="utf-8").rstrip())
+    return 0

@@ -1,1 +1,0 @@
-"""What readers made of detections, as a table."""

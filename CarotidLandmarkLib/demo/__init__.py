@@ -1,1 +1,0 @@
-"""A phantom, what the engine finds in it, and a picture of both."""

@@ -1,0 +1,1 @@
+"""Everything that trains and measures: cases with their truth, methods, training, scores, reports."""

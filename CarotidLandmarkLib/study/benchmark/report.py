@@ -1,0 +1,158 @@
+"""A benchmark's table as JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...landmarks.atomic import write_text
+from .cases import RULE
+
+PACKAGES = ("torch", "numpy", "SimpleITK", "monai", "landmarker")
+TITLES = {"table1": "Table 1 of Ma et al. (ISBI 2020), on phantoms", "ablations": "Ablations of the default"}
+
+
+def circumstances(settings: Mapping[str, Any], seeds: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Where, when and with what the table was made."""
+    import torch
+
+    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "command": "carotid-landmark " + " ".join(sys.argv[1:]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": ", ".join([_processor(), *cuda]),
+        "system": platform.platform(),
+        "versions": {"carotid-landmark": __version__, "python": platform.python_version(), **_versions()},
+        "commit": _commit(),
+        **settings,
+        "phantoms": {"rule": RULE, "seeds": dict(seeds)},
+    }
+
+
+def write_report(out: Path, table: str, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Write `<table>.json`, `.csv` and `.md` to ``out``."""
+    write_text(out / f"{table}.json", json.dumps({**facts, "rows": list(rows)}, indent=1, allow_nan=False) + "\n")
+    write_text(out / f"{table}.csv", _as_csv(rows))
+    write_text(out / f"{table}.md", as_markdown(TITLES[table], rows, facts))
+
+
+def as_markdown(title: str, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    """The table with what one must know to read it."""
+    success = list(rows[0]["success"]) if rows else []
+    header = ["Method", "paper (patients): mean ± SD, mm", "phantoms: mean ± SD, mm", "95 % interval", "each seed, mm"]
+    header += ["median", "95th percentile", *(f"within {t} mm" for t in success), "over 10 mm", "given up"]
+    header += ["difference to default, mm", "steps", "minutes", "parameters", "s per case"]
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
+    seeds = facts["phantoms"]["seeds"]
+    sizes = ", ".join(f"{len(numbers)} {split}" for split, numbers in seeds.items())
+    measure = "of processor time on one core" if facts["clock"] == "cpu" else "by the clock"
+    words = [
+        f"# {title}\n",
+        *lines,
+        "\nPhantom millimetres are not patient millimetres: the two columns of errors cannot be compared.\n",
+        f"Every row has the same budget: {facts['minutes_per_run']:g} minutes {measure} a run"
+        + (f", {facts['steps_per_run']} steps at most" if facts["steps_per_run"] else "")
+        + f" (budget `{facts['budget']}`), the same cases in the same order with the same augmentation; `steps` are "
+        "the cases it has seen in that time, one a step. A landmark counts once for each seed. Intervals and p values: "
+        "bootstrap over cases; differences are paired, below 0 the row is better than the default. A landmark that was "
+        "given up as absent counts with the position that the network would have answered.\n",
+        f"Data: {sizes}; {facts['phantoms']['rule']}.\n",
+        *(f"- **{row['row']}**: {row['about']}" for row in rows),
+        *(f"- {name} is left out: {reason}" for name, reason in facts["left_out"].items()),
+        "",
+        f"- Command: `{facts['command']}`",
+        f"- {facts['date']}, {facts['machine']}, {facts['system']}; commit {facts['commit']}; "
+        + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()),
+        *(f"- Seeds, {split}: {_ranges(numbers)}" for split, numbers in seeds.items()),
+    ]
+    return "\n".join(words) + "\n"
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    low, high = row["interval_95"]["mean_mm"]
+    cells = [row["row"], row["paper_patients_mm"] or "", f"{row['mean_mm']:.2f} ± {row['sd_mm']:.2f}"]
+    cells += [f"{low:.2f} to {high:.2f}", ", ".join(f"{mean:.2f}" for mean in row["seed_means_mm"])]
+    cells += [f"{row['median_mm']:.2f}", f"{row['p95_mm']:.2f}", *(f"{rate:.1%}" for rate in row["success"].values())]
+    cells += [f"{row['failures_over_10_mm']} ({row['share_over_10_mm']:.1%})", str(row["given_up"])]
+    cells += [_difference(row["difference_to_default"]), _span(row["steps"], ",.0f"), _span(row["minutes"], ".1f")]
+    return [*cells, f"{row['parameters']:,}", _span(row["seconds_per_case"], ".1f")]
+
+
+def _difference(paired: Mapping[str, Any] | None) -> str:
+    if paired is None or paired["difference_mm"] is None:
+        return ""
+    low, high = paired["interval_95"]
+    return f"{paired['difference_mm']:+.2f} ({low:+.2f} to {high:+.2f}), p {paired['p']:.3f}"
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """3, 4, 5, 9 as "3-5, 9"."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and groups[-1][-1] == number - 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    flat = [dict(_flat(row)) for row in rows]
+    writer = csv.DictWriter(text, list(flat[0]) if flat else [], restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested values as columns a.b; of lists the items, apart by spaces."""
+    out: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            out += _flat(value, f"{prefix}{key}.")
+        else:
+            out.append((prefix + key, " ".join(f"{v:g}" for v in value) if isinstance(value, list) else value))
+    return out
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str:
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

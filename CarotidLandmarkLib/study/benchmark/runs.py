@@ -1,0 +1,137 @@
+"""One run: a row trained with one seed, and measured on the test phantoms."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...landmarks.atomic import write_text
+from .rows import Budget, Row
+
+if TYPE_CHECKING:
+    from ...detect.detector import Detector
+    from ..scores import Score
+
+SAMPLES = 50  # of models with noise; the others make one pass whatever they are asked for
+ENDLESS = 10**9
+
+
+@dataclass(frozen=True)
+class Run:
+    """``out`` is the benchmark's folder. ``steps`` end the training before its time, where they are given."""
+
+    out: Path
+    row: Row
+    seed: int
+    budget: Budget
+    steps: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.out / "runs" / self.row.name / f"seed-{self.seed}"
+
+    def result(self) -> dict[str, Any] | None:
+        """What `perform` has written at its end, or None."""
+        file = self.folder / "run.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    def scores(self) -> list[Score]:
+        """The scores of the test landmarks that there are."""
+        from ..scores import Score
+
+        files = sorted(self.folder.glob("scores/*.json"))
+        rows = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
+        undefined: dict[str, Any] = {"error_mm": math.nan, "volume_mm3": math.nan, "mahalanobis2": math.nan}
+        return [Score(**{**undefined, **row}) for row in rows]
+
+
+def perform(run: Run) -> None:
+    """Train and measure, or go on with it; what it says goes to `log.txt` in its folder, its end to `run.json`."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.setdefault("TQDM_MININTERVAL", "30")
+    import torch
+
+    if run.budget.device == "cpu":
+        torch.set_num_threads(1)
+    from ...detect.detector import Detector
+    from ...model.unet import parameter_count
+
+    detector = Detector.from_weights(_trained(run), run.budget.device)
+    seconds = sorted(_measure(run, detector))
+    training = detector.header["training"]
+    facts = {
+        "steps": training["steps"],
+        "minutes": training["minutes"],
+        "parameters": parameter_count(detector.model),
+        "seconds_per_case": round(seconds[len(seconds) // 2], 2),
+    }
+    write_text(run.folder / "run.json", json.dumps(facts, indent=1) + "\n")
+
+
+def _trained(run: Run) -> Path:
+    """The run's weights; a run that was interrupted goes on from its last checkpoint."""
+    from ..train.loop import WEIGHTS, Options, train
+
+    config, recipe = run.row.design()
+    config = config.at_half_resolution() if run.budget.half_resolution else config
+    if (run.folder / WEIGHTS).is_file():
+        return run.folder / WEIGHTS
+    options = Options(
+        out=run.folder,
+        method=run.row.name,
+        cases=run.out / "cases",
+        steps=run.steps or ENDLESS,
+        epoch=ENDLESS,
+        max_minutes=run.budget.minutes,
+        clock=run.budget.clock,
+        checkpoint_minutes=1.0,
+        device=run.budget.device,
+        workers=0,
+        seed=run.seed,
+        resume=True,
+    )
+    return train(options, config, recipe)
+
+
+def _measure(run: Run, detector: Detector) -> list[float]:
+    """Detect in the test phantoms as `carotid-landmark detect` does and write their scores; seconds of each.
+
+    Of a landmark that the detector gives up, the score's position is where its network would have seen it: all of
+    them are in view, and a mean over those that a method dares to answer would flatter the timid.
+    """
+    from ...detect.results import prepare_folder
+    from ...landmarks.detection import read_detection, write_detection
+    from ...landmarks.files import read_points
+    from ...volume.read import find_cases, read_volume
+    from ..scores import score
+
+    detections, scores = run.folder / "detections", run.folder / "scores"
+    seconds = []
+    for folder in (detections, scores):
+        prepare_folder(folder)
+    for name, path in find_cases(run.out / "cases" / "test"):
+        written = detections / f"{name}.detection.json"
+        if not (scores / f"{name}.json").is_file():
+            volume, truth = read_volume(path), read_points(path.with_name(f"{name}.mrk.json"))
+            detection = detector.detect(volume, SAMPLES, case=name)
+            write_detection(written, detection)
+            rows = [asdict(measured) for measured in score(detection, truth)]
+            if any(landmark.status == "absent" for landmark in detection.landmarks):
+                seen = detector.locate(volume, samples=1)
+                for row in rows:
+                    point = truth.points[row["side"]]
+                    if row["status"] == "absent" and point is not None:
+                        row["error_mm"] = math.dist(seen[row["side"]].position, point)
+            defined = [
+                {key: value for key, value in row.items() if value == value} for row in rows
+            ]  # NaN is not itself
+            write_text(scores / f"{name}.json", json.dumps(defined) + "\n")
+        seconds.append(read_detection(written).timing_s["total"])
+    return seconds

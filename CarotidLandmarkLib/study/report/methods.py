@@ -1,0 +1,116 @@
+"""Methods to compare: detections, or an earlier report, of the same cases."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import BadInputError
+from ...landmarks.detection import Detection, read_detection
+from ..scores import Score, score
+from ..truth import Truth
+
+
+class Method(NamedTuple):
+    """What one model said of the cases. ``name`` is the model's, with its version, and unlike that of any other."""
+
+    name: str
+    model: dict[str, Any]
+    scores: list[Score]
+    folder: str | None = None
+
+
+def read_detections(folder: Path, names: Iterable[str]) -> tuple[dict[str, Detection], dict[str, str]]:
+    """Case name to its detection in ``folder``, and, of those without a usable one, to what is wrong."""
+    detections: dict[str, Detection] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            detections[name] = read_detection(folder / f"{name}.detection.json")
+        except BadInputError as error:
+            failed[name] = str(error)
+            print(f"{name}: {error}", file=sys.stderr)
+    return detections, failed
+
+
+def one_model(detections: Mapping[str, Detection], where: object) -> dict[str, Any]:
+    """The model that made all ``detections``; raises BadInputError where two did."""
+    seen: dict[str, tuple[str, dict[str, Any]]] = {}
+    for case, detection in detections.items():
+        seen.setdefault(json.dumps(detection.model, sort_keys=True), (case, detection.model))
+    if len(seen) > 1:
+        (one, first), (two, second) = list(seen.values())[:2]
+        raise BadInputError(
+            f"{where} mixes detections of {model_name(first)} ({one}) and {model_name(second)} ({two}); evaluate each "
+            "model's alone."
+        )
+    return next(iter(seen.values()))[1]
+
+
+def model_name(model: Mapping[str, Any]) -> str:
+    """Name and version."""
+    return " ".join(str(model[key]) for key in ("name", "version") if model.get(key)) or "unnamed"
+
+
+def read_method(folder: Path, truths: Mapping[str, Truth]) -> Method:
+    """The method whose detections, or whose earlier report, lie in ``folder``, measured on the cases of ``truths``.
+
+    Detections are scored anew; a report that has none beside it counts as it stands in its report.csv. Raises
+    BadInputError where neither is there, for none of the cases, or measured against another truth.
+    """
+    where = next((place for place in (folder / "detections", folder) if any(place.glob("*.detection.json"))), None)
+    if where is None:
+        return _read_report(folder, truths)
+    detections, _ = read_detections(where, truths)
+    if not detections:
+        raise BadInputError(f"{where} has a detection of none of the {len(truths)} cases; give one of the same cases.")
+    scores = [
+        measured
+        for name, detection in detections.items()
+        for measured in score(detection, truths[name].points)
+        if measured.side not in truths[name].unreviewed
+    ]
+    model = one_model(detections, where)
+    return Method(model_name(model), model, scores, str(folder))
+
+
+def with_names(methods: Iterable[Method]) -> list[Method]:
+    """The methods, with what tells them apart behind names that more than one has."""
+    methods = list(methods)
+    names = [method.name for method in methods]
+    hashes = [str(method.model.get("sha256"))[:8] for method in methods]
+    result: list[Method] = []
+    for method, name, sha in zip(methods, names, hashes):
+        if names.count(name) > 1:
+            name += f" ({sha})" if hashes.count(sha) == 1 else f" ({method.folder or 'this report'})"
+        result.append(method._replace(name=name))
+    return result
+
+
+def _read_report(folder: Path, truths: Mapping[str, Truth]) -> Method:
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        with open(folder / "report.csv", newline="", encoding="utf-8") as file:
+            scores = [_score_of(line) for line in csv.DictReader(file)]
+        model: dict[str, Any] = dict(report["model"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(
+            f"{folder} holds neither detections nor the report.json and report.csv of an evaluation ({error}); give "
+            "the folder of one."
+        ) from error
+    shared = [s for s in scores if s.case in truths and s.side not in truths[s.case].unreviewed]
+    if not shared:
+        raise BadInputError(f"{folder} reports none of the {len(truths)} cases; give a report of the same cases.")
+    for s in shared:
+        if s.present != (truths[s.case].points.points[s.side] is not None):
+            raise BadInputError(f"{folder} was measured against another truth ({s.case}, {s.side}); evaluate it anew.")
+    return Method(model_name(model), model, shared, str(folder))
+
+
+def _score_of(line: Mapping[str, str]) -> Score:
+    numbers = {key: float(line[key]) for key in ("error_mm", "volume_mm3", "mahalanobis2") if line[key]}
+    return Score(line["case"], line["side"], line["status"], line["present"] == "1", **numbers)

@@ -1,0 +1,209 @@
+"""The report's tables as text cells, before they become Markdown or HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..scores import FAILURE_MM
+from .rows import LARGE_ERROR_MM
+from .subgroups import FACTORS
+
+COMPARED = "2.5"  # mm, the success rate that comparisons show
+
+
+class Table(NamedTuple):
+    """``header`` names the columns of ``rows``; ``note`` is a sentence below."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def protocol(report: Mapping[str, Any]) -> Table:
+    """Figures down, all / left / right across, of a table of ``metrics.evaluate``."""
+    groups = [report["all"], report["left"], report["right"]]
+    rows: list[Sequence[str]] = [
+        ("Landmarks in the volume (located / missed)", *(_counts(group) for group in groups)),
+        ("Error, mean ± SD, mm", *(_mean(group) for group in groups)),
+        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) for group in groups)),
+        ("Median, mm", *(_with_interval(group, "median_mm") for group in groups)),
+        ("95th percentile, mm", *(_with_interval(group, "p95_mm") for group in groups)),
+        ("Largest, mm", *(number(group["max_mm"]) for group in groups)),
+    ]
+    for threshold in report["all"]["success"]:
+        rows.append((f"Within {threshold} mm", *(_success(group, threshold) for group in groups)))
+    rows += [
+        (f"Errors over {FAILURE_MM:g} mm (found / review)", *(_pair(group["failures_over_10_mm"]) for group in groups)),
+        ("— of the located", *(_share(group, "share_over_10_mm") for group in groups)),
+        ("Not in the volume but located (found / review)", *(_pair(group["false_positives"]) for group in groups)),
+        ("For review, of the located", *(_share(group, "review_share") for group in groups)),
+    ]
+    found = [{**group["found"], "interval_95": group["interval_95"]["found"]} for group in groups]
+    rows += [
+        ("Of “found” alone: landmarks", *(str(group["landmarks"]) for group in found)),
+        ("— mean ± SD, mm", *(_mean(group) for group in found)),
+        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) for group in found)),
+        ("— median, mm", *(_with_interval(group, "median_mm") for group in found)),
+        ("— 95th percentile, mm", *(_with_interval(group, "p95_mm") for group in found)),
+        ("— largest, mm", *(number(group["max_mm"]) for group in found)),
+    ]
+    return Table("Errors", (f"{report['cases']} cases", "All", "Left", "Right"), rows)
+
+
+def uncertainty(report: Mapping[str, Any]) -> Table:
+    """How well the confidence ellipsoids tell the errors, of a table of ``metrics.evaluate``."""
+    unsure = report["uncertainty"]
+    coverage = f"Coverage of the {unsure['confidence']:.0%} ellipsoid"
+    limits = unsure["interval_95"]
+    rows = [
+        ("Pearson of confidence volume and error", _with_interval(unsure, "pearson_volume_error")),
+        ("AUSE, mm", _with_interval(unsure, "ause_mm")),
+        ("AUROC for an error over 5 mm", _with_interval(unsure, "auroc_error_over_5_mm")),
+        (coverage, f"{percent(unsure['coverage'])} {interval(limits['coverage'], 100, 1)}".rstrip()),
+    ]
+    if unsure.get("coverage_before_calibration") is not None:
+        scale = f"covariance × {1 / unsure['calibration']:.3g}"
+        rows.append((f"— before calibration ({scale})", percent(unsure["coverage_before_calibration"])))
+    return Table("Uncertainty", (f"Uncertainty ({unsure['landmarks']} landmarks)", ""), rows)
+
+
+def methods(report: Mapping[str, Any]) -> Table:
+    """This model and those it was compared with, each on all of its cases."""
+    rows = []
+    for name, of in [(report["name"], report), *((rival["name"], rival["table"]) for rival in report["against"])]:
+        group = of["all"]
+        rows.append(
+            (
+                *(name, str(of["cases"]), _counts(group), _mean(group), interval(group["interval_95"]["mean_mm"])),
+                *(number(group["median_mm"]), number(group["p95_mm"]), _success(group, COMPARED)),
+                *(_pair(group["failures_over_10_mm"]), _pair(group["false_positives"])),
+            )
+        )
+    header = ["Method", "Cases", "In the volume (located / missed)", "Mean ± SD, mm", "95% interval", "Median, mm"]
+    header += ["P95, mm", f"Within {COMPARED} mm", "Over 10 mm (found / review)", "Not there but located"]
+    folders = "; ".join(f"{rival['name']}: {rival['folder']}" for rival in report["against"])
+    return Table("Methods", header, rows, f"The first is the one that this report is about. {folders}.")
+
+
+def paired(report: Mapping[str, Any]) -> Table:
+    """This model less each of the others, landmark by landmark."""
+    rows = []
+    for rival in report["against"]:
+        of, success = rival["paired"], rival["paired"]["success"][COMPARED]
+        means = [number(value) for value in of["means_mm"] or (None, None)]
+        rows.append(
+            (
+                f"{report['name']} − {rival['name']}",
+                *(str(of["landmarks"]), *means),
+                f"{number(of['difference_mm'])} {interval(of['interval_95'])}".rstrip(),
+                probability(of["p"]),
+                str(of["present"]),
+                f"{number(success['difference'], 100, 1)} {interval(success['interval_95'], 100, 1)}".rstrip(),
+                probability(success["p"]),
+            )
+        )
+    header = ["Difference", "Located by both", "Mean of the first", "Of the second", "Difference, mm", "p"]
+    header += ["Asked of both", f"Within {COMPARED} mm, percentage points", "p"]
+    note = "Paired bootstrap over cases, 95% intervals. A negative difference of errors and a positive one of success "
+    note += "favour the first; a missed landmark is no success."
+    return Table("Paired differences", header, rows, note)
+
+
+def groups(report: Mapping[str, Any]) -> Table:
+    """Errors by slice spacing, stenosis and distance to the border."""
+    rows = []
+    for factor in FACTORS:
+        for group in report["groups"].get(factor.key, []):
+            counts = (str(group[key]) for key in ("present", "missed", "review"))
+            figures = (number(group[key]) for key in ("mean_mm", "median_mm", "p95_mm", "max_mm"))
+            rows.append((factor.title, group["group"], *counts, *figures))
+    header = ["By", "Group", "In the volume", "Missed", "For review", "Mean, mm", "Median, mm", "P95, mm"]
+    header += ["Largest, mm"]
+    return Table("Groups", header, rows)
+
+
+def failures(report: Mapping[str, Any]) -> Table:
+    """Every missed landmark, false positive and large error, with what the engine said of it."""
+    rows = [
+        (
+            *(of["case"], of["side"], of["outcome"], of["status"], number(of["error_mm"])),
+            *(number(of["presence"]), " ".join(of["reasons"])),
+        )
+        for of in report["failures"]
+    ]
+    note = "" if rows else "There is none."
+    title = f"Failures: missed, not in the volume but located, or off by more than {LARGE_ERROR_MM:g} mm"
+    return Table(title, ("Case", "Side", "What", "Status", "Error, mm", "Presence", "Reasons"), rows, note)
+
+
+def equivariance(report: Mapping[str, Any]) -> Table:
+    """How far each scale's answer moves with its crop, by model."""
+    rows = []
+    measured = report["equivariance"]
+    for name, scales in measured["models"].items():
+        for spacing, kinds in scales.items():
+            whole, part = kinds["whole_voxels"], kinds["sub_voxel"]
+            figures = (number(of[key], digits=3) for of in (whole, part) for key in ("mean_mm", "p95_mm"))
+            rows.append((name, f"{spacing} mm", *figures, f"{whole['shifts']} + {part['shifts']}"))
+    header = ("Model", "Scale", "1–8 voxels: mean, mm", "P95, mm", "Sub-voxel: mean, mm", "P95, mm", "Shifts")
+    note = f"Crops around the truth against the same crops shifted along each axis. Cases: {measured['cases']}."
+    return Table("Shift-equivariance error", header, rows, note)
+
+
+def all_tables(report: Mapping[str, Any]) -> list[Table]:
+    """Those that have something to show."""
+    tables = [protocol(report), uncertainty(report)]
+    tables += [methods(report), paired(report)] if report["against"] else []
+    tables += [equivariance(report)] if report["equivariance"] else []
+    tables += [groups(report)] if any(report["groups"].values()) else []
+    return [*tables, failures(report)]
+
+
+def number(value: float | None, factor: float = 1, digits: int = 2) -> str:
+    """To ``digits`` decimals, a dash for None."""
+    if value is None:
+        return "–"
+    rounded = round(value * factor, digits) + 0.0  # and not -0.0
+    return f"{rounded:.{digits}f}".replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def interval(limits: Sequence[float] | None, factor: float = 1, digits: int = 2) -> str:
+    """Both limits in brackets, nothing for None."""
+    return "" if limits is None else f"[{', '.join(number(limit, factor, digits) for limit in limits)}]"
+
+
+def probability(p: float | None) -> str:
+    """A p value; 2000 resamples tell nothing below 0.001."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _counts(group: Mapping[str, Any]) -> str:
+    return f"{group['present']} ({group['located']} / {group['missed']})"
+
+
+def _mean(group: Mapping[str, Any]) -> str:
+    return f"{number(group['mean_mm'])} ± {number(group['sd_mm'])}"
+
+
+def _pair(counts: Mapping[str, int]) -> str:
+    return f"{counts['found']} / {counts['review']}"
+
+
+def _with_interval(group: Mapping[str, Any], key: str) -> str:
+    return f"{number(group[key])} {interval(group['interval_95'][key])}".rstrip()
+
+
+def _share(group: Mapping[str, Any], key: str) -> str:
+    return f"{percent(group[key])} {interval(group['interval_95'][key], 100, 1)}".rstrip()
+
+
+def _success(group: Mapping[str, Any], threshold: str) -> str:
+    limits = group["interval_95"]["success"][threshold]
+    return f"{percent(group['success'][threshold])} {interval(limits, 100, 1)}".rstrip()

@@ -1,0 +1,106 @@
+"""The training and validation cases of a run, in an order that depends on its options only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import BadInputError
+from ...model.config import ModelConfig
+from ...phantom.scaffold import list_scaffolds
+from .cases import TrainingCase
+from .datasets import read_dataset
+from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
+
+if TYPE_CHECKING:
+    from .loop import Options
+
+POOL = 64  # phantoms in use at a time when they are made online
+RENEWED = 16  # of them are new in each round through the pool
+AHEAD = 24
+
+
+class TrainingData:
+    """Cases by step. Volumes from ``options.data`` and phantoms are mixed in proportion to their numbers.
+
+    A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
+    from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
+    """
+
+    def __init__(self, options: Options, config: ModelConfig, device: str) -> None:
+        folder = options.cache or options.out / "cases"
+        self.seed = options.seed
+        self.stores: list[tuple[CaseStore | CaseFolder, int]] = []
+        self.validation: list[tuple[CaseStore | CaseFolder, int]] = []
+        self.online = options.phantoms == "online"
+        self.count = 0
+        parts = []
+        if options.cases is not None:
+            ready = CaseFolder(options.cases / "train")
+            self._add(ready, len(ready))
+            val_ready = CaseFolder(options.cases / "val")
+            self.validation += [(val_ready, i) for i in range(len(val_ready))]
+            parts.append(f"{len(ready)} training cases")
+        if options.data is not None:
+            samples = read_dataset(options.data)
+            order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
+            held = max(1, len(samples) // 10) if len(samples) > 1 else 0
+            train = [samples[i] for i in sorted(order[held:])]
+            self._add(CaseStore(VolumeRecipe(train), config, folder / "data", options.workers), len(train))
+            store = CaseStore(VolumeRecipe([samples[i] for i in sorted(order[:held])]), config, folder / "data-val")
+            self.validation += [(store, i) for i in range(held)]
+            parts.append(f"{len(samples)} volumes")
+        number = 0 if self.online else int(options.phantoms)
+        if self.online or number:
+            scaffolds = list_scaffolds(options.scaffold) if options.scaffold else []
+            worker_device = device if options.workers == 0 else "cpu"
+            train_recipe = PhantomRecipe("train", options.first_seed, scaffolds, options.scaffold_share, worker_device)
+            self._add(CaseStore(train_recipe, config, folder, options.workers), number)
+            val_recipe = PhantomRecipe("val", 0, scaffolds, options.scaffold_share, worker_device)
+            val = CaseStore(val_recipe, config, folder, options.workers)
+            self.validation += [(val, i) for i in range(options.validation)]
+            share = f", {options.scaffold_share:.0%} on scaffolds" if scaffolds else ""
+            parts.append(f"{'online' if self.online else number} procedural phantoms{share}")
+        if not self.stores:
+            raise BadInputError(
+                "There is nothing to train on: give --phantoms N, --phantoms online, --cases or --data."
+            )
+        if self.online and len(self.stores) > 1:
+            raise BadInputError("--phantoms online can't be mixed with --data or --cases: give --phantoms a number.")
+        self.description = " and ".join(parts)
+
+    def _add(self, store: CaseStore | CaseFolder, number: int) -> None:
+        self.stores.append((store, number))
+        self.count += number
+
+    def _locate(self, position: int) -> tuple[CaseStore | CaseFolder, int]:
+        """The store and index of the case at a position of the endless sequence of steps."""
+        size = POOL if self.online else self.count
+        turn, place = divmod(position, size)
+        index = int(np.random.default_rng([self.seed, 23, turn]).permutation(size)[place])
+        if self.online:
+            return self.stores[0][0], index + turn * RENEWED
+        for store, number in self.stores:
+            if index < number:
+                return store, index
+            index -= number
+        raise IndexError(position)
+
+    def case(self, position: int) -> TrainingCase:
+        for ahead in range(position, position + AHEAD):
+            store, index = self._locate(ahead)
+            store.prefetch([index])
+        store, index = self._locate(position)
+        return store.get(index)
+
+    def validation_cases(self) -> Iterator[TrainingCase]:
+        for store, index in self.validation:
+            store.prefetch([index])
+        for store, index in self.validation:
+            yield store.get(index)
+
+    def close(self) -> None:
+        for store in {store for store, _ in [*self.stores, *self.validation]}:
+            store.close()

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.cli import COMMANDS, main
+from CarotidLandmarkLib.commands import detect as command
+from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.landmarks.detection import read_detection
+from CarotidLandmarkLib.landmarks.files import read_points
+from CarotidLandmarkLib.volume.ct import write_volume
+
+
+@pytest.fixture
+def detect(detector, monkeypatch, tmp_path):
+    """Runs `carotid-landmark detect … -o out --samples 2` on a model that finds the balls; returns its exit code."""
+    monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
+
+    def detect(*words):
+        return main(["detect", *map(str, words), "-o", str(tmp_path / "out"), "--samples", "2"])
+
+    return detect
+
+
+@pytest.fixture
+def cases(tmp_path, make_neck, balls):
+    """A folder of two cases; the second has no right ball."""
+    folder = tmp_path / "cases"
+    write_volume(make_neck(), folder / "a.nrrd", compress=False)
+    write_volume(make_neck(balls={"left": balls["left"]}), folder / "b.mha", compress=False)
+    return folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_volume_gives_two_files_and_a_few_lines(detect, cases, balls, tmp_path, capsys):
+    assert detect(cases / "a.nrrd", "--seed", 4, "--confidence", 0.5) == 0
+    out = capsys.readouterr()
+    assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json"]
+    detection = read_detection(tmp_path / "out" / "a.detection.json")
+    assert detection.settings == {"samples": 2, "confidence": 0.5, "device": "cpu", "seed": 4}
+    assert detection.volume["path"] == str(cases / "a.nrrd") and len(detection.volume["sha256"]) == 64
+    assert 0 < detection.timing_s["read"] < detection.timing_s["total"]
+    for side, point in read_points(tmp_path / "out" / "a.mrk.json").points.items():
+        assert np.linalg.norm(point - balls[side]) < 0.3
+    assert "left" in out.out and "found" in out.out and "a.mrk.json" in out.out and out.err == ""
+
+
+def test_a_folder_of_cases_also_gives_a_table_and_a_summary(detect, cases, tmp_path, capsys):
+    assert detect(cases) == 0
+    assert names(tmp_path / "out") == [
+        "a.detection.json",
+        "a.mrk.json",
+        "b.detection.json",
+        "b.mrk.json",
+        "detections.csv",
+    ]
+    summary = capsys.readouterr().out.splitlines()[-1]
+    assert "2 cases" in summary and "0 failed" in summary and "3 found, 0 review, 1 absent" in summary
+    markups = json.loads((tmp_path / "out" / "b.mrk.json").read_text())["markups"][0]["controlPoints"]
+    assert [(p["label"], p["positionStatus"]) for p in markups] == [("L", "defined"), ("R", "missing")]
+
+
+def test_one_bad_case_is_a_row_and_an_exit_code_and_the_others_go_on(detect, cases, tmp_path, capsys):
+    (cases / "aa.nrrd").write_text("no volume")
+    assert detect(cases) == 2
+    out = capsys.readouterr()
+    with open(tmp_path / "out" / "detections.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["status"]) for row in rows[1::2]] == [("a", "found"), ("aa", "error"), ("b", "absent")]
+    assert "aa.nrrd" in rows[2]["error"] and out.err.count("\n") == 1 and "aa.nrrd" in out.err
+    assert "3 cases" in out.out and "1 failed" in out.out
+    assert not list((tmp_path / "out").glob("aa*"))
+
+
+def test_paths_that_are_missing_or_share_a_name_do_not_stop_or_overwrite_others(detect, cases, tmp_path, capsys):
+    assert detect(cases / "a.nrrd", tmp_path / "nowhere", cases / "a.nrrd") == 2
+    assert {"a.mrk.json", "a-2.mrk.json"} <= set(names(tmp_path / "out"))
+    assert read_detection(tmp_path / "out" / "a-2.detection.json").case == "a-2"
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_json_is_one_object_a_line(detect, cases, capsys):
+    (cases / "aa.nrrd").write_text("no volume")
+    assert detect(cases, "--json") == 2
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert [kind for kind in kinds if kind != "progress"] == ["result", "error", "result", "summary"]
+    progress = [event for event in events if event["event"] == "progress" and event["case"] == "a"]
+    assert progress[0]["text"] == "reading" and progress[-1]["text"] == "right, 0.5 mm, sample 2 of 2"
+    result, error, _, summary = (event for event in events if event["event"] != "progress")
+    assert result["detection"]["schema"] == "carotid-landmark/detection/1" and len(result["files"]) == 2
+    assert error["exit_code"] == 2 and "aa.nrrd" in error["message"]
+    assert (summary["cases"], summary["failed"], summary["found"], summary["absent"]) == (3, 1, 3, 1)
+
+
+def test_quiet_says_nothing_but_errors(detect, cases, capsys):
+    assert detect(cases, "--quiet") == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+    (cases / "aa.nrrd").write_text("no volume")
+    assert detect(cases, "--quiet") == 2
+    out = capsys.readouterr()
+    assert out.out == "" and out.err.count("\n") == 1
+
+
+def test_results_go_to_the_current_folder_by_default(detector, cases, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["detect", str(cases / "a.nrrd"), "--samples", "1"]) == 0
+    assert names(tmp_path / "here") == ["a.detection.json", "a.mrk.json"]
+
+
+def test_interrupting_keeps_what_was_finished(detect, cases, tmp_path, monkeypatch, capsys):
+    import CarotidLandmarkLib.detect.case as case
+
+    real = case.read_volume
+
+    def read(path, series):
+        if path.name == "b.mha":
+            raise KeyboardInterrupt
+        return real(path, series)
+
+    monkeypatch.setattr(case, "read_volume", read)
+    assert detect(cases) == 130
+    assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json"]
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_running_out_of_memory_is_a_sentence(detect, cases, monkeypatch, capsys):
+    def full(*rest):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.VolumePyramid.whole", full)
+    assert detect(cases / "a.nrrd") == 3
+    assert "Memory ran out on cpu" in capsys.readouterr().err
+
+
+def test_another_fault_is_not_hidden(detect, cases, monkeypatch):
+    def fault(*rest):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.VolumePyramid.whole", fault)
+    with pytest.raises(RuntimeError, match="shapes"):
+        detect(cases / "a.nrrd")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fly"],
+        ["detect"],
+        ["detect", "a.nrrd", "--samples", "0"],
+        ["detect", "a.nrrd", "--samples", "x"],
+        ["detect", "a.nrrd", "--confidence", "1"],
+        ["detect", "a.nrrd", "--device", "tpu"],
+    ],
+)
+def test_wrong_usage_exits_with_2(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2 and "usage: carotid-landmark" in capsys.readouterr().err
+
+
+def test_only_commands_that_exist_are_listed_and_help_needs_no_torch():
+    script = (
+        "import sys, contextlib\n"
+        "from CarotidLandmarkLib.cli import main\n"
+        "for words in (['--help'], ['detect', '--help'], ['demo', '--help'], ['model', '--help']):\n"
+        "    with contextlib.suppress(SystemExit): main(words)\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert re.search(rf"^    {name}\s", done.stdout, re.MULTILINE)
+        assert os.path.exists(os.path.join(os.path.dirname(command.__file__), f"{name}.py"))
+    for option in ["--device", "--samples", "--confidence", "--weights", "--seed", "--series", "--quiet", "--json"]:
+        assert option in done.stdout
+
+
+def test_model_says_what_the_weights_are(weights, capsys):
+    assert main(["model", "--weights", str(weights)]) == 0
+    text = capsys.readouterr().out
+    assert "random 7" in text and "4 mm, 2 mm, 1 mm, 0.5 mm" in text
+    assert main(["model", "--weights", str(weights), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "7"

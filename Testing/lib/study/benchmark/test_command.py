@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.model.weights import load_weights
+from CarotidLandmarkLib.study.benchmark.rows import TABLES
+
+
+def arguments(out, *more):
+    sizes = ["--cases", "2", "1", "2", "--steps-per-run", "2", "--seeds", "1", "--parallel", "2"]
+    return ["benchmark", "table1", "--out", str(out), *sizes, *more]
+
+
+def test_rows_are_trained_measured_and_tabled_and_what_is_finished_is_kept(prepared, capsys):
+    assert main(arguments(prepared, "--rows", "patch-based")) == 0, capsys.readouterr().err
+    table = json.loads((prepared / "table1.json").read_text())
+    assert [row["row"] for row in table["rows"]] == ["patch-based", "default"]
+    for row in table["rows"]:
+        assert row["steps"] == [2] and row["landmarks"] == 4 and row["cases"] == 2 and row["parameters"] > 1000
+        assert row["mean_mm"] >= 0 and row["interval_95"]["mean_mm"][0] <= row["mean_mm"]
+    assert table["rows"][0]["paper_patients_mm"] == "4.35 ± 4.33"
+    assert table["rows"][0]["difference_to_default"]["landmarks"] == 4
+    assert table["rows"][1]["difference_to_default"] is None
+    assert table["phantoms"]["seeds"]["test"] == [0, 4] and table["budget"] == "small"
+    text = (prepared / "table1.md").read_text(encoding="utf-8")
+    assert "paper (patients)" in text and "phantoms: mean" in text and "Seeds, test: 0, 4" in text
+    with (prepared / "table1.csv").open(encoding="utf-8") as file:
+        assert [row["row"] for row in csv.DictReader(file)] == ["patch-based", "default"]
+    model, header = load_weights(prepared / "runs" / "patch-based" / "seed-0" / "weights.safetensors")
+    assert model.config.scales_mm == (2.0,) and header["training"]["steps"] == 2
+
+    weights = {path: path.stat().st_mtime_ns for path in prepared.glob("runs/*/*/weights.safetensors")}
+    unfinished = prepared / "runs" / "default" / "seed-0"
+    (unfinished / "run.json").unlink()
+    (unfinished / "scores" / "test-00004.json").unlink()
+    kept = (unfinished / "scores" / "test-00000.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(arguments(prepared, "--rows", "patch-based")) == 0
+    assert "1 of 1 runs: default, seed 0" in capsys.readouterr().err
+    assert (unfinished / "scores" / "test-00004.json").is_file()
+    assert (unfinished / "scores" / "test-00000.json").stat().st_mtime_ns == kept
+    assert {path: path.stat().st_mtime_ns for path in weights} == weights
+    again = json.loads((prepared / "table1.json").read_text())["rows"]
+    assert [row["mean_mm"] for row in again] == [row["mean_mm"] for row in table["rows"]]
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys):
+    weights = prepared / "runs" / "patch-based" / "seed-0" / "weights.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"no weights")
+    assert main(arguments(prepared, "--rows", "patch-based")) == 3
+    assert "patch-based, seed 0" in capsys.readouterr().err
+    assert "no weights" not in (weights.parent / "log.txt").read_text()
+    assert "damaged" in (weights.parent / "log.txt").read_text()
+    assert [row["row"] for row in json.loads((prepared / "table1.json").read_text())["rows"]] == ["default"]
+
+
+def test_a_folder_of_another_benchmark_is_not_gone_on_with(prepared, capsys, monkeypatch):
+    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
+    assert main(arguments(prepared, "--rows", "default")) == 0
+    assert main(arguments(prepared, "--rows", "default", "--minutes-per-run", "20")) == 2
+    assert "minutes_per_run (8.0, not 20.0)" in capsys.readouterr().err
+
+
+def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):
+    assert main(arguments(tmp_path, "--rows", "guessing")) == 2
+    assert "--rows guessing is no row of table1" in capsys.readouterr().err
+    assert main(arguments(tmp_path, "--seeds", "0")) == 2
+    assert "--seeds" in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_a_sentence(prepared, capsys, monkeypatch):
+    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
+    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.rows.Row.installed", lambda row: not row.package)
+    assert main(arguments(prepared, "--rows", "monai-unet")) == 0
+    assert "monai-unet is left out: monai is not installed." in capsys.readouterr().err
+    assert "monai-unet is left out" in (prepared / "table1.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_build_what_they_name(table):
+    names = [row.name for row in TABLES[table]]
+    assert len(set(names)) == len(names) and "default" in names
+    plain = next(row for row in TABLES[table] if row.name == "default").design()
+    for row in TABLES[table]:
+        if not row.package:
+            config, recipe = row.design()
+            assert recipe.about
+            assert row.name == "default" or (config, recipe.loss, recipe.through) != (plain[0], "default", 0.1)

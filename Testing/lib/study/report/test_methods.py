@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import write_detection
+from CarotidLandmarkLib.study.report.files import table_of
+from CarotidLandmarkLib.study.report.methods import Method, one_model, read_detections, read_method, with_names
+from CarotidLandmarkLib.study.scores import compare
+from CarotidLandmarkLib.study.truth import Truth
+
+
+@pytest.fixture
+def truths(made, tmp_path):
+    return {case: Truth(tmp_path / f"{case}.nrrd", made.truth(case)) for case in made.answers}
+
+
+@pytest.fixture
+def earlier(made, tmp_path):
+    """A report without detections beside it, of a model whose errors are twice as large."""
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    (folder / "report.csv").write_text(table_of(made.rows(2.0)), encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps({"model": {"name": "other", "version": "2"}}))
+    return folder
+
+
+def test_detections_are_found_in_the_folder_of_a_report_or_alone(made, truths, tmp_path):
+    for place in (tmp_path / "report" / "detections", tmp_path / "alone"):
+        place.mkdir(parents=True)
+        for case in ("a", "b"):
+            write_detection(place / f"{case}.detection.json", made.detection(case, 2.0))
+    one, two = read_method(tmp_path / "report", truths), read_method(tmp_path / "alone", truths)
+    assert one.scores == two.scores and one.name == "made 1.0"
+    assert [(s.case, s.side) for s in one.scores] == [(case, side) for case in "ab" for side in ("left", "right")]
+    assert [s.error_mm for s in one.scores] == pytest.approx([0.4, 1.0, 6.0, 2.0])
+
+
+def test_an_earlier_report_is_compared_by_its_table(made, truths, earlier):
+    other = read_method(earlier, truths)
+    assert other.name == "other 2" and len(other.scores) == 10
+    result = compare([row.score for row in made.rows()], other.scores)
+    assert result["landmarks"] == 7
+    assert result["difference_mm"] == pytest.approx(-(0.2 + 0.5 + 3 + 1 + 12 + 0.4 + 6) / 7, abs=1e-3)
+
+
+def test_a_report_of_another_truth_is_refused(made, truths, earlier):
+    truths["d"] = Truth(truths["d"].volume, made.truth("a"))
+    with pytest.raises(BadInputError, match="another truth .d, right."):
+        read_method(earlier, truths)
+
+
+def test_a_folder_with_neither_is_refused(truths, tmp_path):
+    with pytest.raises(BadInputError, match="neither detections nor the report"):
+        read_method(tmp_path, truths)
+    with pytest.raises(BadInputError, match="none of the 1 cases"):
+        (tmp_path / "z.detection.json").write_text("{}")
+        read_method(tmp_path, {"a": truths["a"]})
+
+
+def test_a_case_without_a_detection_is_named(made, truths, tmp_path, capsys):
+    write_detection(tmp_path / "a.detection.json", made.detection("a"))
+    detections, failed = read_detections(tmp_path, ["a", "b"])
+    assert list(detections) == ["a"] and list(failed) == ["b"] and "b.detection.json" in capsys.readouterr().err
+
+
+def test_detections_of_two_models_are_not_mixed(made):
+    mixed = {"a": made.detection("a"), "b": made.detection("b", model={"name": "made", "version": "1.1"})}
+    with pytest.raises(BadInputError, match=r"made 1.0 \(a\) and made 1.1 \(b\)"):
+        one_model(mixed, "here")
+    assert one_model({"a": made.detection("a")}, "here") == made.model
+
+
+def test_names_tell_methods_apart():
+    def method(sha, folder=None):
+        return Method("default 1", {"sha256": sha * 64}, [], folder)
+
+    assert [m.name for m in with_names([method("a"), method("b")])] == ["default 1 (aaaaaaaa)", "default 1 (bbbbbbbb)"]
+    same = with_names([method("a"), method("a", "x"), Method("other 1", {}, [], "y")])
+    assert [m.name for m in same] == ["default 1 (this report)", "default 1 (x)", "other 1"]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from CarotidLandmarkLib.model.config import ModelConfig
+from CarotidLandmarkLib.study.train.cases import cut_case
+from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.geometry import Grid
+from CarotidLandmarkLib.volume.sample import VolumePyramid
+
+TINY = ModelConfig(channels=((4, 8, 16, 16), *((4, 8),) * 3), convs=(2, 1, 1, 1), crop_size=16, noise_mm=2.0)
+TRUTH = {"left": np.array([28.0, 4.0, -6.0]), "right": np.array([-25.0, 0.0, 3.0])}
+
+
+def two_blobs() -> CTVolume:
+    """A soft body with a bright ball at each landmark, the left one larger, so that they can be told apart."""
+    grid = Grid.axis_aligned([0, 0, 0], (72, 56, 56), 2.0)
+    k, j, i = np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij")
+    world = grid.index_to_world(np.stack([i, j, k], -1))
+    hu = np.where(np.hypot(world[..., 0] / 1.3, world[..., 1]) < 50, 40.0, -1000.0)
+    for side, point in TRUTH.items():
+        sd = 6 if side == "left" else 4
+        hu += 400 * np.exp(-0.5 * (np.linalg.norm(world - point, axis=-1) / sd) ** 2)
+    return CTVolume(hu.astype(np.int16), grid)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def truth():
+    return TRUTH
+
+
+@pytest.fixture(scope="session")
+def volume():
+    return two_blobs()
+
+
+@pytest.fixture
+def case(volume):
+    torch.manual_seed(0)
+    return cut_case("two-blobs", VolumePyramid(volume), dict(TRUTH), TINY, seed=0)

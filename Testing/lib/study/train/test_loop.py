@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
+from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.model import config as model_config
+from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.study.train.cases import load_case
+from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
+from CarotidLandmarkLib.study.train.loop import Options, lineage, load_start, train
+from CarotidLandmarkLib.study.train.sources import PhantomRecipe
+from CarotidLandmarkLib.volume.ct import write_volume
+
+# The command line with a network small enough for a test; the rest is the real thing.
+TINY_TRAIN = """
+import sys, torch
+torch.set_num_threads(1)
+from CarotidLandmarkLib.model import config
+config.PRESETS["default"] = config.ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, noise_mm=2.0)
+from CarotidLandmarkLib.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def dataset(tmp_path, volume, truth):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write_volume(volume, folder / f"{name}.nrrd", compress=False)
+        write_markups(folder / f"{name}.mrk.json", LandmarkSet(truth))
+    return folder
+
+
+def arguments(dataset, out, steps, *more):
+    return [
+        "train",
+        "--data",
+        str(dataset),
+        "--out",
+        str(out),
+        "--steps",
+        str(steps),
+        "--epoch",
+        "3",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+        *more,
+    ]
+
+
+def start(args):
+    return subprocess.Popen(
+        [sys.executable, "-c", TINY_TRAIN, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def tensors(path):
+    return load_weights(path)[0].state_dict()
+
+
+def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
+    whole = start(arguments(dataset, tmp_path / "whole", 12))
+    broken = start(arguments(dataset, tmp_path / "broken", 12))
+    checkpoint = tmp_path / "broken" / "last.ckpt"
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and broken.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(broken.pid, signal.SIGKILL)
+    broken.wait()
+    saved = torch.load(checkpoint, weights_only=True)["state"]["step"]
+    assert not (tmp_path / "broken" / "weights.safetensors").exists()
+    assert 0 < saved < 12
+    resumed = start(arguments(dataset, tmp_path / "broken", 12, "--resume"))
+    assert resumed.wait() == 0, resumed.stdout.read()
+    assert whole.wait() == 0, whole.stdout.read()
+    one, two = (tensors(tmp_path / name / "weights.safetensors") for name in ("whole", "broken"))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+    steps = [int(line.split(",")[0]) for line in (tmp_path / "broken" / "steps.csv").read_text().splitlines()[1:]]
+    assert steps[-1] == 12 and set(range(saved + 1, 13)) <= set(steps)
+
+
+def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monkeypatch):
+    monkeypatch.setitem(model_config.PRESETS, "default", tiny)
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", model_config.PRESETS)
+    out = tmp_path / "run"
+    path = train(Options(out=out, data=dataset, steps=4, epoch=2, workers=0, device="cpu"))
+    model, header = load_weights(path)
+    assert model.config.scales_mm == tiny.scales_mm
+    assert header["training"]["steps"] == 4
+    assert header["training"]["data"] == "3 volumes"
+    epochs = [json.loads(line) for line in (out / "epochs.jsonl").read_text().splitlines()]
+    assert [e["step"] for e in epochs] == [2, 4]
+    assert all(e["mean_0.5mm"] >= 0 for e in epochs)
+    assert list((out / "tensorboard").glob("events*"))
+    assert str(tmp_path) not in json.dumps(header["training"])
+    again = train(Options(out=tmp_path / "again", data=dataset, steps=0, workers=0, device="cpu", start=(path,)))
+    summary = load_weights(again)[1]["training"]
+    assert (summary["steps"], summary["data"]) == (0, "none; put together and calibrated")
+    assert summary["stages"][0]["data"] == "3 volumes"
+
+
+def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, tiny, monkeypatch, capsys):
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+    for case, right in (("case-a", "moved"), ("case-b", "unreviewed")):
+        correction = Correction(
+            case=case,
+            reader="AB",
+            statuses={"left": "found", "right": "review"},
+            decisions={"left": "accepted", "right": right},
+            prediction=LandmarkSet({**truth, "right": truth["right"] + [0, 0, 3.0]}),
+            corrected=LandmarkSet(truth),
+        )
+        write_correction(tmp_path / "data", correction, lambda path: write_volume(volume, path, compress=False))
+    assert main(arguments(tmp_path / "data", tmp_path / "run", 2)) == 0, capsys.readouterr().err
+    cases = [load_case(path) for path in sorted((tmp_path / "run" / "cases").rglob("*.case"))]
+    known = {case.name: case for case in cases}
+    assert known["case-a-r001"].truth["right"] == pytest.approx(truth["right"], abs=0.01)
+    assert known["case-b-r001"].unreviewed == ("right",)
+
+
+def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_path, tiny):
+    files = []
+    for number, scales in enumerate(((4.0,), (2.0, 1.0, 0.5))):
+        torch.manual_seed(number)
+        files.append(tmp_path / f"{number}.safetensors")
+        save_weights(files[-1], MultiScaleLocNet(tiny), {"training": {"options": {"scales": scales}}})
+    model = MultiScaleLocNet(tiny)
+    stages = [load_start(file, model) for file in files]
+    assert [stage["options"]["scales"] for stage in stages] == [[4.0], [2.0, 1.0, 0.5]]
+    for index, net in enumerate(model.nets):
+        source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
+        assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
+
+
+def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny):
+    start, out = tmp_path / "start.safetensors", tmp_path / "run"
+    torch.manual_seed(5)
+    save_weights(start, MultiScaleLocNet(tiny), {"training": {}})
+    path = train(Options(out=out, data=dataset, steps=0, workers=0, device="cpu", start=(start,)))
+    assert replace(load_weights(path)[0].config, covariance_scale=tiny.covariance_scale) == tiny
+    for name, value in tensors(path).items():
+        assert torch.equal(value, tensors(start)[name]), name
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "sentence"),
+    [
+        ({}, {"method": "default"}, "another architecture"),
+        ({"name": "unheard-of"}, {}, "unheard-of"),
+        ({"scales_mm": (5.0, 3.0)}, {"method": "default"}, "other scales"),
+        ({}, {"scales": (3.0,)}, "3 is no scale"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(dataset, tmp_path, tiny, architecture, more, sentence):
+    start = tmp_path / "start.safetensors"
+    levels = len(architecture.get("scales_mm", tiny.scales_mm))
+    fitting = {"channels": tiny.channels[:levels], "convs": tiny.convs[:levels], "covariance_scale": (1.0,) * levels}
+    save_weights(start, MultiScaleLocNet(replace(tiny, **fitting, **architecture)), {"training": {}})
+    with pytest.raises(BadInputError, match=sentence):
+        train(Options(out=tmp_path / "run", data=dataset, steps=0, workers=0, device="cpu", start=(start,), **more))
+
+
+def test_the_story_of_weights_names_each_training_once():
+    first, coarse, fine = ({"steps": steps} for steps in (10, 20, 30))
+    merged = {"steps": 0, "stages": lineage([coarse | {"stages": [first]}, fine | {"stages": [first]}])}
+    again = [{"steps": steps, "stages": [merged]} for steps in (40, 50)]
+    assert [stage["steps"] for stage in lineage(again)] == [10, 20, 30, 0, 40, 50]
+    assert not any("stages" in stage for stage in lineage(again))
+
+
+def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "last.ckpt").write_bytes(b"")
+    assert main(arguments(dataset, out, 4)) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_nothing_to_train_on_is_a_sentence(tmp_path, capsys):
+    assert main(["train", "--out", str(tmp_path / "run")]) == 2
+    assert "--phantoms" in capsys.readouterr().err
+
+
+def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys):
+    (dataset / "b.mrk.json").unlink()
+    (dataset / "c.mrk.json").write_text("{}")
+    assert main(arguments(dataset, tmp_path / "run", 4)) == 2
+    text = capsys.readouterr().err
+    assert "b.mrk.json" in text and "c.mrk.json" in text
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_online_phantoms_are_renewed_and_their_order_is_fixed(tmp_path, tiny):
+    options = Options(out=tmp_path, phantoms="online", workers=0)
+    data, again = (TrainingData(options, tiny, "cpu") for _ in range(2))
+    first = [data._locate(i)[1] for i in range(POOL)]
+    second = [data._locate(i)[1] for i in range(POOL, 2 * POOL)]
+    assert sorted(first) == list(range(POOL))
+    assert sorted(second) == list(range(RENEWED, POOL + RENEWED))
+    assert [again._locate(i)[1] for i in range(POOL)] == first
+
+
+def test_the_share_on_scaffolds_is_kept(tmp_path):
+    maps = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
+    recipe = PhantomRecipe("train", 0, maps, 0.4)
+    built = [recipe.scaffold_of(seed) for seed in range(100)]
+    assert sum(b is not None for b in built) == 40
+    assert {b for b in built if b} == set(maps)
+    assert PhantomRecipe("train", 0, maps, 1.0).scaffold_of(7) is not None
+    assert PhantomRecipe("train", 0, (), 0.5).scaffold_of(7) is None
