@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +18,7 @@ from ..model.multiscale import MultiScaleLocNet, ScaleOutput
 from ..model.pyramid import LevelLike
 from ..volume.ct import CTVolume
 from ..volume.sample import VolumePyramid
+from .peaks import apart, peaks
 from .presence import Evidence
 from .uncertainty import combine
 
@@ -29,9 +30,7 @@ SWEEP_BEGINS = 0.999
 SIDE_SHARE = (SWEEP_BEGINS - COARSE_SHARE) / len(SIDES)
 SWEPT_PRESENCE = 0.9  # at the finest scale, which has to be sure of what the coarsest does not see
 SWEPT_PLACES = 4  # that are followed to the finer scales
-APART_MM = 10.0  # two places, not one
 SWEEP_LOOKS = 64
-PEAK_VOXELS, PEAK_LOWER = 4, 5.0  # a peak is the highest so far around, and at most so much below the highest (logits)
 TISSUE_HU, TISSUE_SHARE = -300.0, 0.25
 BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
 
@@ -114,7 +113,7 @@ class Search:
         if not best:
             return None
         self._sample(side, seen, best[-2], SWEEP_BEGINS, 0.0)
-        return seen if seen.presence >= SWEPT_PRESENCE and _apart([seen.position], known) else None
+        return seen if seen.presence >= SWEPT_PRESENCE and apart([seen.position], known) else None
 
     def _places(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> list[np.ndarray]:
         """Places (3,), apart from each other and ``known`` ones, where the second scale sees the landmark most.
@@ -143,7 +142,7 @@ class Search:
                     looks.append(next(outputs))
         looks.sort(key=lambda look: -float(look.presence_logit[0]))
         points = [_point(look) for look in looks]
-        return [points[i] for i in _apart(points, known)][:SWEPT_PLACES]
+        return [points[i] for i in apart(points, known, SWEPT_PLACES)]
 
     def _choose(self, seen: Evidence, ways: list[list[ScaleOutput]]) -> list[ScaleOutput]:
         """The way that ends most present; what the scales between the first and the last say on it is noted."""
@@ -159,12 +158,12 @@ class Search:
         """Where (3,) the landmark is most likely, of the peaks of the heatmap before the finest scale's: the peak's
         share of it times the odds that the finest scale gives, which alone is as sure of many a false fork."""
         last = len(self.config.scales_mm) - 1
-        peaks = _peaks(before, self.config.peaks)
-        if len(peaks) == 1:
+        tops = peaks(before, self.config.peaks)
+        if len(tops) == 1:
             nearing = self._approach(side, last, seen.position, self.config.looks - 1)
             return _point(nearing[-1]) if nearing else seen.position
-        ends = [self._approach(side, last, place, self.config.looks)[-1] for place, _ in peaks]
-        likely = [np.log(share) + float(end.presence_logit[0]) for (_, share), end in zip(peaks, ends)]
+        ends = [self._approach(side, last, place, self.config.looks)[-1] for place, _ in tops]
+        likely = [np.log(share) + float(end.presence_logit[0]) for (_, share), end in zip(tops, ends)]
         best = ends[int(np.argmax(likely))]
         seen.rivals += [self._rival(end, best) for end in ends if end is not best]
         return _point(best)
@@ -252,31 +251,6 @@ class Search:
 
 def _point(output: ScaleOutput) -> np.ndarray:
     return np.asarray(output.position[0].double().cpu().numpy())
-
-
-def _peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
-    """LPS mm (3,) of up to so many of the highest peaks of a heatmap, the highest first, and the share of it that lies
-    around each."""
-    logits = output.logits[0].float()
-    around = max_pool3d(logits, 2 * PEAK_VOXELS + 1, 1, PEAK_VOXELS)
-    heatmap = logits.flatten().softmax(0).view_as(logits)
-    shares = avg_pool3d(heatmap, 2 * PEAK_VOXELS + 1, 1, PEAK_VOXELS, divisor_override=1)[0]
-    peaks = torch.nonzero(((logits == around) & (logits > logits.max() - PEAK_LOWER))[0])
-    peaks = peaks[logits[0][tuple(peaks.T)].argsort(descending=True)]
-    middle = (peaks.new_tensor(logits.shape[1:]) - 1) / 2
-    offsets = (peaks - middle).flip(1).to(output.frame)
-    places = list((output.center[0] + offsets @ output.frame[0].T).cpu().numpy())
-    return [(places[i], float(shares[tuple(peaks[i])])) for i in _apart(places)][:most]
-
-
-def _apart(places: Sequence[np.ndarray], known: Sequence[np.ndarray] = ()) -> list[int]:
-    """Numbers of the places (3,) that are near neither a known one nor one of them before."""
-    kept: list[int] = []
-    for number, place in enumerate(places):
-        others = [*known, *(places[i] for i in kept)]
-        if all(np.linalg.norm(place - other) > APART_MM for other in others):
-            kept.append(number)
-    return kept
 
 
 @contextmanager

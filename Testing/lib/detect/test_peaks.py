@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from CarotidLandmarkLib.detect.peaks import peaks
+from CarotidLandmarkLib.model.multiscale import ScaleOutput
+
+CENTER, SPACING = np.array([10.0, -20.0, 30.0]), 2.0
+
+
+def output(logits: np.ndarray) -> ScaleOutput:
+    """Of an LPS-aligned heatmap (z, y, x) around CENTER."""
+    center, frame = torch.from_numpy(CENTER)[None], SPACING * torch.eye(3, dtype=torch.float64)[None]
+    return ScaleOutput(center, frame, torch.zeros(1), torch.from_numpy(logits)[None, None].float(), center, frame)
+
+
+def place(z: float, y: float, x: float) -> np.ndarray:
+    return CENTER + SPACING * (np.array([x, y, z]) - 19.5)
+
+
+def test_a_flat_heatmap_has_one_peak_in_its_middle():
+    ((where, share),) = peaks(output(np.zeros((40, 40, 40))), most=3)
+    assert np.abs(where - CENTER).max() <= SPACING / 2
+    assert share == pytest.approx(9**3 / 40**3)
+
+
+def test_each_plateau_is_one_peak_and_the_higher_comes_first():
+    logits = np.zeros((40, 40, 40))
+    logits[3:10, 3:10, 3:24] = 3.0
+    logits[25:30, 30:35, 5:8] = 4.0
+    found = [where for where, _ in peaks(output(logits), most=3)]
+    np.testing.assert_allclose(found[:2], [place(27, 32, 6), place(6, 6, 13)])
+    assert len(found) == 3  # and the ground
+
+
+def test_peaks_are_as_many_as_asked_for_and_know_what_lies_around_them():
+    logits = np.full((40, 40, 40), -30.0)
+    for number, x in enumerate((5, 15, 25, 35)):
+        logits[20, 20, x] = 10 - number
+    found = peaks(output(logits), most=2)
+    np.testing.assert_allclose([where for where, _ in found], [place(20, 20, 5), place(20, 20, 15)])
+    odds = np.exp(-np.arange(4.0))
+    assert [share for _, share in found] == pytest.approx(list(odds[:2] / odds.sum()), abs=1e-6)
+
+
+def test_a_peak_far_below_the_highest_is_none():
+    logits = np.full((40, 40, 40), -30.0)
+    logits[20, 20, 5], logits[20, 20, 30] = 10.0, 4.0
+    assert len(peaks(output(logits), most=3)) == 1
