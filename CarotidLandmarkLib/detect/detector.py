@@ -97,5 +97,14 @@ def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) ->
         return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence)
     radii, axes, volume = ellipsoid(seen.covariance, confidence)
     return LandmarkDetection(
-        side, verdict.status, verdict.reasons, seen.presence, seen.position, seen.covariance, radii, axes, volume
+        side,
+        verdict.status,
+        verdict.reasons,
+        seen.presence,
+        seen.position,
+        seen.covariance,
+        radii,
+        axes,
+        volume,
+        seen.samples.std(axis=0, ddof=1) if len(seen.samples) > 1 else None,
     )

@@ -17,6 +17,7 @@ from .points import SIDES, LandmarkSet
 
 SCHEMA = "carotid-landmark/detection/1"
 STATUSES = ("found", "review", "absent")
+ADDED = {"passes_sd_mm": None}  # of a landmark, since the first files of the schema, which lack it
 
 
 @dataclass
@@ -25,7 +26,9 @@ class LandmarkDetection:
 
     ``status`` is "found", "review" (a position that the engine does not trust, for ``reasons``) or "absent" (no
     position). ``presence`` is a probability. Position (3,) in LPS mm, covariance (3, 3) in mm^2, and the confidence
-    ellipsoid's radii (3,) in mm, longest first, unit axes (3, 3) in LPS, one a row, and volume.
+    ellipsoid's radii (3,) in mm, longest first, unit axes (3, 3) in LPS, one a row, and volume. ``passes_sd_mm`` (3,),
+    along x, y and z, is the spread of the finest scale's passes alone, which the paper takes for the uncertainty (Ma et
+    al., ISBI 2020); None of a single pass, and of files of versions before 0.6.
     Raises ValueError for an unknown side or status, a wrong shape, and a position that contradicts the status.
     """
 
@@ -38,6 +41,7 @@ class LandmarkDetection:
     confidence_radii_mm: np.ndarray | None = None
     confidence_axes_lps: np.ndarray | None = None
     confidence_volume_mm3: float | None = None
+    passes_sd_mm: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.side not in SIDES or self.status not in STATUSES:
@@ -48,6 +52,7 @@ class LandmarkDetection:
         self.covariance_mm2 = _array(self.covariance_mm2, (3, 3), "covariance_mm2")
         self.confidence_radii_mm = _array(self.confidence_radii_mm, (3,), "confidence_radii_mm")
         self.confidence_axes_lps = _array(self.confidence_axes_lps, (3, 3), "confidence_axes_lps")
+        self.passes_sd_mm = _array(self.passes_sd_mm, (3,), "passes_sd_mm")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the landmark as the contract's JSON object."""
@@ -62,6 +67,7 @@ class LandmarkDetection:
             "confidence_radii_mm": _as_list(self.confidence_radii_mm),
             "confidence_axes_lps": _as_list(self.confidence_axes_lps),
             "confidence_volume_mm3": None if volume is None else float(volume),
+            "passes_sd_mm": _as_list(self.passes_sd_mm),
         }
 
 
@@ -115,8 +121,8 @@ class Detection:
             if values["schema"] != SCHEMA:
                 raise ValueError(f"the schema is {values['schema']!r} and should be {SCHEMA!r}")
             landmarks = [
-                LandmarkDetection(**{name: values_of[name] for name in LandmarkDetection.__dataclass_fields__})
-                for values_of in values["landmarks"]
+                LandmarkDetection(**{name: of[name] for name in LandmarkDetection.__dataclass_fields__})
+                for of in ({**ADDED, **values_of} for values_of in values["landmarks"])
             ]
             landmarks.sort(key=lambda landmark: SIDES.index(landmark.side))
             rest = {name: values[name] for name in cls.__dataclass_fields__ if name != "landmarks"}

@@ -55,6 +55,13 @@ def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_nec
     assert not any("right, 0.5 mm" in text or "left, 2 mm, place" in text for text in texts)
 
 
+def test_the_spread_of_the_passes_stands_by_itself(detector, volume):
+    seen = detector.locate(volume, samples=4)
+    for landmark in detector.detect(volume, samples=4).landmarks:
+        np.testing.assert_allclose(landmark.passes_sd_mm, np.std(seen[landmark.side].samples, axis=0, ddof=1))
+    assert all(landmark.passes_sd_mm is None for landmark in detector.detect(volume, samples=1).landmarks)
+
+
 def test_the_same_seed_gives_the_same_answer_and_another_does_not(detector, volume):
     def positions(seed):
         return np.stack([x.position_lps_mm for x in detector.detect(volume, samples=3, seed=seed).landmarks])

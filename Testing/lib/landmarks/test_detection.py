@@ -33,6 +33,7 @@ CONTRACT = {
             "confidence_radii_mm": [3.0, 2.0, 1.0],
             "confidence_axes_lps": [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]],
             "confidence_volume_mm3": 25.1,
+            "passes_sd_mm": [0.1, 0.2, 0.3],
         },
         {
             "side": "right",
@@ -44,11 +45,19 @@ CONTRACT = {
             "confidence_radii_mm": None,
             "confidence_axes_lps": None,
             "confidence_volume_mm3": None,
+            "passes_sd_mm": None,
         },
     ],
     "timing_s": {"read": 0.1, "pyramid": 0.2, "network": 0.3, "total": 0.6},
     "warnings": ["one"],
 }  # fmt: skip
+
+
+def test_a_file_from_before_the_spread_of_the_passes_was_kept_is_read():
+    old = json.loads(json.dumps(CONTRACT))
+    for landmark in old["landmarks"]:
+        del landmark["passes_sd_mm"]
+    assert Detection.from_dict(old).landmark("left").passes_sd_mm is None
 
 
 def test_contract_json_survives_reading_and_writing(tmp_path: Path) -> None:
