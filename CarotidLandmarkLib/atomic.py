@@ -46,11 +46,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], values: Any, indent: int = 2) -> None:
-    """Write ``values`` as ``to_json`` has them; else as write_bytes."""
-    write_text(path, to_json(values, indent) + "\n")
+    """Write ``values`` as ``as_json`` has them; else as write_bytes."""
+    write_text(path, as_json(values, indent) + "\n")
 
 
-def to_json(values: Any, indent: int | None = None) -> str:
+def as_json(values: Any, indent: int | None = None) -> str:
     """Strict JSON of ``values``: a number that is not finite is null, a lone surrogate is spelled out (``\\udce9``)."""
     return json.dumps(_strict(values), indent=indent, allow_nan=False)
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import CarotidLandmarkLib
-from CarotidLandmarkLib.atomic import replacing, to_json, write_bytes, write_json, write_text
+from CarotidLandmarkLib.atomic import as_json, replacing, write_bytes, write_json, write_text
 from CarotidLandmarkLib.errors import CannotRunError
 
 PACKAGE = Path(CarotidLandmarkLib.__file__).parent
@@ -82,7 +82,7 @@ def test_json_holds_neither_nan_nor_lone_surrogates(tmp_path):
         "emoji": "😀",
         "deep": {"x": None},
     }
-    json.loads(to_json(values))["path"].encode("utf-8")
+    json.loads(as_json(values))["path"].encode("utf-8")
     write_text(tmp_path / "a.txt", name)
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == spelled
 

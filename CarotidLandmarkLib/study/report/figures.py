@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import CannotRunError, CarotidLandmarkError
 from ...landmarks.points import SIDES
+from ..cases import Case
 from ..scores import Score
-from ..truth import Truth
 from .rows import LOCATED, Row, worst_first
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def draw_figures(
     folder: Path,
     methods: Mapping[str, Sequence[Score]],
     rows: Sequence[Row],
-    truths: Mapping[str, Truth],
+    truths: Mapping[str, Case],
     confidence: float,
     models: Mapping[str, MultiScaleLocNet],
     case: str | None = None,
@@ -131,7 +131,7 @@ def _heatmaps(
     folder: Path,
     models: Mapping[str, MultiScaleLocNet],
     rows: Sequence[Row],
-    truths: Mapping[str, Truth],
+    truths: Mapping[str, Case],
     case: str | None,
 ) -> list[Drawn]:
     from ...volume.read import read_volume
