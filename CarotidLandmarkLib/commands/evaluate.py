@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
-from .options import add_engine_arguments
+from .options import add_engine_arguments, some_path
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--data",
-        type=Path,
+        type=some_path,
         required=True,
         metavar="DIR|CSV",
         help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
