@@ -6,19 +6,19 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 from ..errors import BadInputError
 from ..landmarks.corrections import DECISIONS, Correction, latest_revisions, read_correction
 from ..landmarks.points import SIDES
+from .options import some_path
 
 HEADER = ("case", "revision", "reader", "side", "status -> decision", "moved, mm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where corrections were exported to")
+    parser.add_argument("folder", type=some_path, metavar="DIR", help="where corrections were exported to")
 
 
 def run(args: argparse.Namespace) -> int:

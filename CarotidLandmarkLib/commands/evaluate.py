@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
-from .options import add_engine_arguments
+from .options import add_engine_arguments, some_path
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
+    from ..study.cases import Case
     from ..study.report.methods import Method
     from ..study.report.rows import Row
-    from ..study.truth import Truth
 
 EPILOG = """
 The report is report.html, which holds everything, with report.md, .json and .csv, and figures/ as PNG and SVG (needs
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--data",
-        type=Path,
+        type=some_path,
         required=True,
         metavar="DIR|CSV",
         help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
@@ -73,13 +73,16 @@ def run(args: argparse.Namespace) -> int:
     """
     from ..detect.detector import Detector
     from ..detect.results import prepare_folder
+    from ..study.cases import read_cases
     from ..study.report.figures import draw_figures
     from ..study.report.files import write_report
     from ..study.report.methods import Method, model_name, one_model, read_detections, read_method, with_names
     from ..study.report.rows import make_rows
-    from ..study.truth import read_truths
 
-    truths = read_truths(args.data)
+    unusable: dict[str, str] = {}
+    truths = {case.name: case for case in read_cases(args.data, unusable)}
+    for name, sentence in unusable.items():
+        print(f"{name}: {sentence}", file=sys.stderr)
     if args.case is not None and args.case not in truths:
         raise BadInputError(f"--case {args.case} is none of the cases of {args.data}; give the name of one.")
     if args.equivariance and args.detections and not (args.weights or args.against_weights):
@@ -95,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         assert detector is not None
         detections, failed = _detect(args, detector, truths)
         memory = _peak_memory(detector)
+    failed = {**unusable, **failed}
     if not detections:
         raise BadInputError(f"None of the {len(truths)} cases of {args.data} has a detection; see the errors above.")
     model = one_model(detections, args.detections or args.data)
@@ -167,7 +171,7 @@ def _report(
 
 
 def _detect(
-    args: argparse.Namespace, detector: Detector, truths: Mapping[str, Truth]
+    args: argparse.Namespace, detector: Detector, truths: Mapping[str, Case]
 ) -> tuple[dict[str, Detection], dict[str, str]]:
     from ..detect.case import Settings, detect_case
     from ..detect.results import prepare_folder
@@ -218,7 +222,7 @@ def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[D
 
 
 def _equivariance(
-    args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Truth]
+    args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Case]
 ) -> dict[str, Any]:
     from ..study.equivariance import ShiftErrors
     from ..volume.read import read_volume
@@ -229,7 +233,7 @@ def _equivariance(
     for name, truth in truths.items():
         if cases == args.equivariance:
             break
-        points = {side: point for side, point in truth.points.points.items() if side not in truth.unreviewed}
+        points = {side: point for side, point in truth.points.items() if side not in truth.unreviewed}
         if all(point is None for point in points.values()):
             continue
         try:

@@ -8,6 +8,13 @@ from pathlib import Path
 from ..detect import DEVICES
 
 
+def some_path(text: str) -> Path:
+    """A path; an empty one, as an unset variable leaves it, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError(f"give a path, not {text!r}")
+    return Path(text)
+
+
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """--device, --samples, --confidence, --weights and --seed, as the contract has them."""
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import BadInputError, CannotRunError
 from ..model.config import PRESETS
+from .options import some_path
 
 
 def _phantoms(text: str) -> str:
@@ -22,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder of the run: weights, checkpoint, logs")
     add("--phantoms", type=_phantoms, default="0", metavar="N|online", help="train on N phantoms, or on ever new ones")
-    add("--data", type=Path, help="folder of volumes with points, or of corrections, or a CSV volume,side,x,y,z,space")
+    add(
+        "--data",
+        type=some_path,
+        help="folder of volumes with points or of corrections, or a CSV volume,side,x,y,z,space",
+    )
     add("--scaffold", type=Path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=float, default=0.5, help="share of the phantoms built on them (default 0.5)")
     add("--cases", type=Path, metavar="DIR", help="train on the cases ready-made in DIR/train, validate on DIR/val")

@@ -28,12 +28,13 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_json
 from ..errors import BadInputError, CannotRunError
 from ..volume.ct import hash_files
-from .atomic import write_text
 from .detection import STATUSES
 from .files import read_points, write_markups
 from .points import SIDES, LandmarkSet
+from .text import read_text
 
 SCHEMA = "carotid-landmark/correction/1"
 DECISIONS = ("unreviewed", "accepted", "moved", "missing")
@@ -106,7 +107,7 @@ class Correction:
     @property
     def series(self) -> str | None:
         """The UID of the DICOM series to read, None for a volume file."""
-        return self.volume.get("series_uid") if self.volume_path.is_dir() else None
+        return self.volume.get("series_uid") if os.path.isdir(self.volume_path) else None
 
 
 def case_name(content_sha256: str) -> str:
@@ -117,7 +118,7 @@ def case_name(content_sha256: str) -> str:
 def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """Case name to the folder of its newest revision, in the order of the names; empty where there are none."""
     newest: dict[str, Path] = {}
-    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")):
+    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")) if os.path.isdir(folder) else []:
         case = file.parent.parent.name
         if _number(file.parent) > (_number(newest[case]) if case in newest else 0):
             newest[case] = file.parent
@@ -147,7 +148,7 @@ def write_correction(
             volume.update(_copied(home, part, copy_volume))
         write_markups(part / PREDICTION, correction.prediction, correction.statuses)
         write_markups(part / CORRECTED, correction.corrected, correction.decisions)
-        write_text(part / FILE, json.dumps(_to_dict(correction, volume), indent=2, allow_nan=False) + "\n")
+        write_json(part / FILE, _to_dict(correction, volume))
         return _rename_to_next(part, home)
     except OSError as error:
         raise CannotRunError(
@@ -164,12 +165,15 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
     folder = Path(folder)
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path, "a folder of exported corrections"))
         if values["schema"] != SCHEMA:
             raise ValueError(f"its schema is {values['schema']!r} and this version reads {SCHEMA!r}")
         sides = {landmark["side"]: landmark for landmark in values["landmarks"]}
-        if not isinstance(values["volume"]["path"], str):
-            raise TypeError("the volume has no path")
+        volume = values["volume"]
+        if not isinstance(volume["path"], str) or not isinstance(volume.get("series_uid"), (str, type(None))):
+            raise TypeError("the volume's path or series is no text")
+        if not isinstance(values["model"], dict) or not isinstance(values["settings"], dict):
+            raise TypeError("the model or the settings are no object")
         return Correction(
             case=values["case"],
             reader=values["reader"],
@@ -177,18 +181,16 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
             decisions={side: sides[side]["decision"] for side in SIDES},
             prediction=read_points(folder / PREDICTION),
             corrected=read_points(folder / CORRECTED),
-            volume=values["volume"],
+            volume=volume,
             model=values["model"],
             settings=values["settings"],
             anonymised=values["anonymised"],
             exported_at=values["exported_at"],
             folder=folder,
         )
-    except OSError as error:
-        raise BadInputError(f"Cannot read {path} ({error.strerror}); give a folder of exported corrections.") from error
     except BadInputError as error:
         raise BadInputError(f"Cannot use {path}. {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInputError(f"{path} is no correction ({error}); export the case again.") from error
 
 

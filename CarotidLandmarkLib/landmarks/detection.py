@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..atomic import write_json
 from ..errors import BadInputError
-from .atomic import write_text
 from .points import SIDES, LandmarkSet
+from .text import read_text
 
 SCHEMA = "carotid-landmark/detection/1"
 STATUSES = ("found", "review", "absent")
 ADDED = {"passes_sd_mm": None}  # of a landmark, since the first files of the schema, which lack it
+INSTEAD = "a .detection.json that detect wrote"
+
+_KINDS = {"case": str, "volume": dict, "model": dict, "settings": dict, "timing_s": dict, "warnings": list}
+_RESULT = re.compile(rf"(?:{'|'.join(STATUSES)})(?:, presence .*)?", re.DOTALL)
 
 
 @dataclass
@@ -29,7 +34,8 @@ class LandmarkDetection:
     ellipsoid's radii (3,) in mm, longest first, unit axes (3, 3) in LPS, one a row, and volume. ``passes_sd_mm`` (3,),
     along x, y and z, is the spread of the finest scale's passes alone, which the paper takes for the uncertainty (Ma et
     al., ISBI 2020); None of a single pass, and of files of versions before 0.6.
-    Raises ValueError for an unknown side or status, a wrong shape, and a position that contradicts the status.
+    Raises ValueError for an unknown side or status, a wrong shape, a number that is not finite, and a position that
+    contradicts the status.
     """
 
     side: str
@@ -46,6 +52,9 @@ class LandmarkDetection:
     def __post_init__(self) -> None:
         if self.side not in SIDES or self.status not in STATUSES:
             raise ValueError(f"a landmark cannot have the side {self.side!r} and the status {self.status!r}")
+        self.presence = _number(self.presence, "presence")
+        if self.confidence_volume_mm3 is not None:
+            self.confidence_volume_mm3 = _number(self.confidence_volume_mm3, "confidence_volume_mm3")
         if (self.position_lps_mm is None) != (self.status == "absent"):
             raise ValueError(f"the {self.side} landmark is {self.status}, which its position contradicts")
         self.position_lps_mm = _array(self.position_lps_mm, (3,), "position_lps_mm")
@@ -56,17 +65,16 @@ class LandmarkDetection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the landmark as the contract's JSON object."""
-        volume = self.confidence_volume_mm3
         return {
             "side": self.side,
             "status": self.status,
             "reasons": list(self.reasons),
-            "presence": float(self.presence),
+            "presence": self.presence,
             "position_lps_mm": _as_list(self.position_lps_mm),
             "covariance_mm2": _as_list(self.covariance_mm2),
             "confidence_radii_mm": _as_list(self.confidence_radii_mm),
             "confidence_axes_lps": _as_list(self.confidence_axes_lps),
-            "confidence_volume_mm3": None if volume is None else float(volume),
+            "confidence_volume_mm3": self.confidence_volume_mm3,
             "passes_sd_mm": _as_list(self.passes_sd_mm),
         }
 
@@ -124,30 +132,40 @@ class Detection:
                 LandmarkDetection(**{name: of[name] for name in LandmarkDetection.__dataclass_fields__})
                 for of in ({**ADDED, **values_of} for values_of in values["landmarks"])
             ]
+            if not all(isinstance(reason, str) for landmark in landmarks for reason in landmark.reasons):
+                raise ValueError("a reason is no text")
             landmarks.sort(key=lambda landmark: SIDES.index(landmark.side))
-            rest = {name: values[name] for name in cls.__dataclass_fields__ if name != "landmarks"}
+            rest = {name: values[name] for name in _KINDS}
+            for name, kind in _KINDS.items():
+                if not isinstance(rest[name], kind):
+                    raise ValueError(f"{name} is {rest[name]!r}")
             return cls(landmarks=landmarks, **rest)
         except KeyError as error:
             raise BadInputError(f"This is no detection: {error} is missing.") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadInputError(f"This is no detection: {error}.") from error
 
 
 def write_detection(path: str | os.PathLike[str], detection: Detection) -> None:
     """Write the contract's JSON, whole or not at all; raise CannotRunError if it cannot be written."""
-    write_text(path, json.dumps(detection.to_dict(), indent=2, allow_nan=False) + "\n")
+    write_json(path, detection.to_dict())
 
 
 def read_detection(path: str | os.PathLike[str]) -> Detection:
     """Read a .detection.json; raise BadInputError if the file is none."""
     try:
-        return Detection.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInputError(f"Cannot read {path} ({error.strerror}); give an existing .detection.json.") from error
-    except ValueError as error:
-        raise BadInputError(f"{path} is not JSON; give a .detection.json that detect wrote.") from error
+        values = json.loads(read_text(path, INSTEAD))
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path} is not JSON; give {INSTEAD}.") from error
+    try:
+        return Detection.from_dict(values)
     except BadInputError as error:
-        raise BadInputError(f"Cannot use {path}; give a .detection.json that detect wrote. {error}") from error
+        raise BadInputError(f"Cannot use {path}; give {INSTEAD}. {error}") from error
+
+
+def is_result(description: str) -> bool:
+    """Whether a point's description is the engine's, so that its position is no reader's."""
+    return _RESULT.fullmatch(description.strip()) is not None
 
 
 def chi2_quantile(probability: float) -> float:
@@ -178,6 +196,12 @@ def ellipsoid(covariance: np.ndarray, confidence: float) -> tuple[np.ndarray, np
     axes = columns.T[::-1].copy()
     axes[2] = np.cross(axes[0], axes[1])
     return radii, axes, float(4 / 3 * math.pi * radii.prod())
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, (str, bool)) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, which is no finite number")
+    return float(value)
 
 
 def _array(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray | None:

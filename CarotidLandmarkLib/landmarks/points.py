@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..errors import BadInputError
+from .text import to_number
+
 SIDES = ("left", "right")
 LABELS = {"left": "L", "right": "R"}
+TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
 
 _SIDE_WORDS = {"l": "left", "lt": "left", "left": "left", "r": "right", "rt": "right", "right": "right"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_NUMBERED = re.compile(r"[^\W\d_][\W_]*\d+")
 
 
 @dataclass
@@ -36,14 +42,35 @@ class LandmarkSet:
 
 def as_position(values: ArrayLike) -> np.ndarray:
     """Return ``values`` as a float64 position (3,); raise ValueError if they are not three finite numbers."""
-    position = np.array(values, dtype=np.float64)
+    try:
+        position = np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise ValueError("a number is too large") from error
     if position.shape != (3,) or not np.isfinite(position).all():
         raise ValueError(f"{position.tolist()} are not three finite numbers")
     return position
 
 
+def parse_position(values: Any, what: str) -> np.ndarray:
+    """``values`` of a file, a list of numbers or of text, as a position (3,); raise BadInputError about ``what``."""
+    try:
+        if not isinstance(values, list):
+            raise TypeError("no list")
+        return as_position([to_number(value) if isinstance(value, str) else value for value in values])
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"{what} has the position {values!r}; give three finite numbers in mm.") from error
+
+
 def side_of_label(label: str) -> str | None:
-    """Return the side that a point's label names ("L", "right", "L carotid", "LeftCarotid", "R-2"), or None."""
+    """Return the side that a point's label names, or None.
+
+    A side is named by one of the words l, lt, left, r, rt, right, in any case, anywhere in the label, where words end
+    at whatever is no letter and at a capital ("L", "right", "L carotid", "CCA-R", "LeftCarotid"); words of both sides
+    name none. A letter with a number ("R-1", "L2") names none either: so Slicer numbers the points of any list, line
+    or ROI, and vertebrae are called.
+    """
+    if _NUMBERED.fullmatch(label.strip()):
+        return None
     words = (word.lower() for word in _WORD.findall(label))
     sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
     return sides.pop() if len(sides) == 1 else None

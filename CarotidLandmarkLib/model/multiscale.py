@@ -8,12 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..landmarks.points import SIDES
 from .config import PRESETS, ModelConfig
 from .crop import covariance_to_world, crop, crop_center_index, side_frame, to_world
 from .networks import make_network
 from .pyramid import LevelLike, PyramidLike, SkippingPyramid
-
-SIDES = ("left", "right")
 
 
 class ScaleOutput(NamedTuple):

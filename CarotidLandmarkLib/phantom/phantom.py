@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from ..landmarks.points import SIDES
 from ..volume.geometry import Grid
 from . import chest, disease, head, spine, tissues, veins, vessels
 from .airway import draw_airway, draw_larynx
@@ -17,7 +18,6 @@ from .shapes import Shape, Space, Tube
 from .style import Style, draw_plain
 
 SPLITS = ("train", "val", "test")
-SIDES = ("left", "right")
 STYLE = 3
 TRIES = 40
 

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import BadInputError
 from ..volume.geometry import Grid
+from ..volume.read import case_name
 from .shapes import Field
 
 # Organs painted from the labels; the others of a map are not used. The larger ones are kept on a coarser grid.
@@ -87,7 +88,7 @@ def load_scaffold(path: str | Path) -> Scaffold:
     for organ, coarse in ORGANS.items():
         if organ in labels and found.HasLabel(labels[organ]):
             fields[organ] = _field(image, labels[organ], found.GetBoundingBox(labels[organ]), coarse, center)
-    return Scaffold(path.name.split(".")[0], fields, curve, (float(t.min()), float(t.max())), float(gland_y))
+    return Scaffold(case_name(path), fields, curve, (float(t.min()), float(t.max())), float(gland_y))
 
 
 def _field(image: sitk.Image, label: int, box: tuple[int, ...], coarse: int, center: np.ndarray) -> Field:

@@ -18,6 +18,7 @@ from .itk import quiet, read_header, to_hu_array
 from .nifti import check_nifti
 
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
+DICOM_SUFFIX = re.compile(r"(?<=.)\.(dcm|dicom|ima)$", re.IGNORECASE)
 SEGMENTATION = re.compile(r"[._-](seg|segmentation|label|labels|labelmap|mask)$", re.IGNORECASE)
 BYTES = dict.fromkeys((sitk.sitkInt8, sitk.sitkUInt8), 1)
 BYTES |= dict.fromkeys((sitk.sitkInt16, sitk.sitkUInt16), 2)
@@ -57,9 +58,9 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
     if path.is_file():
         if _suffix(path) is None and not is_dicom(path):
             raise BadInputError(f"'{path}' is not a volume: give {', '.join(SUFFIXES)} or a DICOM folder.")
-        return [(_name(path), path)]
+        return [(case_name(path), path)]
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    volumes = [e for e in entries if e.is_file() and _suffix(e) and not SEGMENTATION.search(_name(e))]
+    volumes = [e for e in entries if e.is_file() and _suffix(e) and not SEGMENTATION.search(case_name(e))]
     if any(entry.is_file() and is_dicom(entry) for entry in entries):
         found = [path, *volumes]
     else:
@@ -68,10 +69,10 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
         raise BadInputError(f"No volume ({', '.join(SUFFIXES)}) or DICOM series is in '{path}'.")
     cases: dict[str, tuple[str, Path]] = {}
     for case in found:
-        name, number = _name(case), 1
+        name, number = case_name(case), 1
         while name.lower() in cases:
             number += 1
-            name = f"{_name(case)}-{number}"
+            name = f"{case_name(case)}-{number}"
         cases[name.lower()] = (name, case)
     return list(cases.values())
 
@@ -89,10 +90,14 @@ def _suffix(path: Path) -> str | None:
     return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
 
 
-def _name(path: Path) -> str:
-    if path.is_dir():
+def case_name(path: Path) -> str:
+    """The name of the case in a volume's path: of a folder its name, of a file its name without what tells the format.
+
+    Other dots stay: `1.2.840.113.7` and `1.2.840.113.7.dcm` are `1.2.840.113.7`.
+    """
+    if os.path.isdir(path):
         return path.resolve().name or "case"
-    return path.name[: -len(_suffix(path) or path.suffix)] if _suffix(path) or path.suffix else path.name
+    return path.name[: -len(_suffix(path) or "")] if _suffix(path) else DICOM_SUFFIX.sub("", path.name)
 
 
 def _read_file(path: Path) -> CTVolume:

@@ -18,9 +18,9 @@ def decisions(landmarkScene, node):
 
 def readDataset(folder):
     pytest.importorskip("torch", reason="torch is not installed")
-    from CarotidLandmarkLib.study.train.datasets import read_dataset
+    from CarotidLandmarkLib.study.cases import read_cases
 
-    return read_dataset(folder)
+    return read_cases(folder)
 
 
 def addTransform(volume, matrix):

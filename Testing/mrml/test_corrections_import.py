@@ -5,10 +5,19 @@ import os
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.landmarks.files import write_fcsv, write_markups
+from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
 from Testing.mrml.correctionsHelp import DRAGGED, TURNED, addTransform, decisions
+
+
+def write_fcsv(path, landmarks):
+    """As Slicer writes it: a status 2 is placed, 3 missing."""
+    lines = ["# CoordinateSystem = LPS", "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"]
+    for label, point in zip("LR", landmarks.points.values()):
+        x, y, z = (0.0, 0.0, 0.0) if point is None else point.tolist()
+        lines.append(f"1,{x},{y},{z},0,0,0,1,1,1,0,{label},,,{3 if point is None else 2},0")
+    path.write_text("\n".join(lines) + "\n")
 
 
 class TestImport:

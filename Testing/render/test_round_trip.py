@@ -43,7 +43,7 @@ def logic(qt, tmp_path):
 
 def test_a_dragged_point_becomes_the_truth_of_training(logic, slices, tmp_path):
     from CarotidLandmarkLib.phantom import phantom_volume
-    from CarotidLandmarkLib.study.train.datasets import read_dataset
+    from CarotidLandmarkLib.study.cases import read_cases
     from Testing.host.pythonQtDrive import waitUntil
 
     volume, truth = phantom_volume(3, split="test", kind="neck", spacing=(0.8, 1.5))
@@ -71,7 +71,7 @@ def test_a_dragged_point_becomes_the_truth_of_training(logic, slices, tmp_path):
 
     folder = tmp_path / "corrections"
     logic.exporter.export(landmarkNode, str(folder), "RT")
-    (sample,) = read_dataset(folder)
+    (sample,) = read_cases(folder)
     np.testing.assert_allclose(sample.points["left"], dragged.ras * [-1, -1, 1], atol=0.01)
     assert np.linalg.norm(sample.points["left"] - predicted * [-1, -1, 1]) == pytest.approx(3, abs=0.3)
 

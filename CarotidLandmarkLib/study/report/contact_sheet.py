@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import CarotidLandmarkError
 from ...volume.ct import CTVolume
 from ...volume.read import read_volume
-from ..truth import Truth
+from ..cases import Case
 from .cuts import mark, outline, show_cut
 from .demo_picture import VIEWS
 from .rows import Row
@@ -22,7 +22,7 @@ FIELD_MM = 40.0
 TITLE_LENGTH = 74
 
 
-def contact_sheet(rows: Sequence[Row], truths: Mapping[str, Truth], confidence: float) -> Figure:
+def contact_sheet(rows: Sequence[Row], truths: Mapping[str, Case], confidence: float) -> Figure:
     """Cuts through the truth of each landmark of ``rows`` with its prediction and ellipsoid, or, of a false positive,
     through the prediction. A cut shows ``FIELD_MM``, or as much as it takes to have both in the picture."""
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def contact_sheet(rows: Sequence[Row], truths: Mapping[str, Truth], confidence: 
     return figure
 
 
-def _volume(truth: Truth) -> CTVolume | None:
+def _volume(truth: Case) -> CTVolume | None:
     try:
         return read_volume(truth.volume, truth.series)
     except CarotidLandmarkError:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import CannotRunError, CarotidLandmarkError
+from ...landmarks.points import SIDES
+from ..cases import Case
 from ..scores import Score
-from ..truth import Truth
 from .rows import LOCATED, Row, worst_first
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def draw_figures(
     folder: Path,
     methods: Mapping[str, Sequence[Score]],
     rows: Sequence[Row],
-    truths: Mapping[str, Truth],
+    truths: Mapping[str, Case],
     confidence: float,
     models: Mapping[str, MultiScaleLocNet],
     case: str | None = None,
@@ -93,7 +94,7 @@ def _charts(folder: Path, methods: Mapping[str, Sequence[Score]], rows: Sequence
     if located:
         shown: Mapping[str, Sequence[Score]] = methods
         if len(methods) == 1:
-            shown = {"all": scores, **{side: [s for s in scores if s.side == side] for side in ("left", "right")}}
+            shown = {"all": scores, **{side: [s for s in scores if s.side == side] for side in SIDES}}
         caption = (
             "Every located landmark is a point; the shape is their density, the bar the middle half, the white dot the "
             f"median. The axis is logarithmic; errors below {plots.LEAST_MM:g} mm are drawn there. Missed landmarks "
@@ -130,7 +131,7 @@ def _heatmaps(
     folder: Path,
     models: Mapping[str, MultiScaleLocNet],
     rows: Sequence[Row],
-    truths: Mapping[str, Truth],
+    truths: Mapping[str, Case],
     case: str | None,
 ) -> list[Drawn]:
     from ...volume.read import read_volume

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from ...errors import BadInputError
 from ...landmarks.detection import Detection, read_detection
+from ...landmarks.points import LandmarkSet
+from ..cases import Case
 from ..scores import Score, score
-from ..truth import Truth
 
 
 class Method(NamedTuple):
@@ -56,7 +57,7 @@ def model_name(model: Mapping[str, Any]) -> str:
     return " ".join(str(model[key]) for key in ("name", "version") if model.get(key)) or "unnamed"
 
 
-def read_method(folder: Path, truths: Mapping[str, Truth]) -> Method:
+def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
     """The method whose detections, or whose earlier report, lie in ``folder``, measured on the cases of ``truths``.
 
     Detections are scored anew; a report that has none beside it counts as it stands in its report.csv. Raises
@@ -71,7 +72,7 @@ def read_method(folder: Path, truths: Mapping[str, Truth]) -> Method:
     scores = [
         measured
         for name, detection in detections.items()
-        for measured in score(detection, truths[name].points)
+        for measured in score(detection, LandmarkSet(truths[name].points))
         if measured.side not in truths[name].unreviewed
     ]
     model = one_model(detections, where)
@@ -91,7 +92,7 @@ def with_names(methods: Iterable[Method]) -> list[Method]:
     return result
 
 
-def _read_report(folder: Path, truths: Mapping[str, Truth]) -> Method:
+def _read_report(folder: Path, truths: Mapping[str, Case]) -> Method:
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         with open(folder / "report.csv", newline="", encoding="utf-8") as file:
@@ -106,7 +107,7 @@ def _read_report(folder: Path, truths: Mapping[str, Truth]) -> Method:
     if not shared:
         raise BadInputError(f"{folder} reports none of the {len(truths)} cases; give a report of the same cases.")
     for s in shared:
-        if s.present != (truths[s.case].points.points[s.side] is not None):
+        if s.present != (truths[s.case].points[s.side] is not None):
             raise BadInputError(f"{folder} was measured against another truth ({s.case}, {s.side}); evaluate it anew.")
     return Method(model_name(model), model, shared, str(folder))
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...landmarks.detection import Detection, LandmarkDetection
-from ...landmarks.points import SIDES
+from ...landmarks.points import SIDES, LandmarkSet
+from ..cases import Case, read_stenoses
 from ..scores import Score, score
-from ..truth import Truth, read_grid, read_stenoses
 
 LARGE_ERROR_MM = 4.0  # from here on a located landmark is listed as a failure
 
@@ -54,15 +54,15 @@ class Row:
         return f"{self.outcome} ({self.answer.status})" if self.outcome == FALSE_POSITIVE else self.outcome
 
 
-def make_rows(truths: Mapping[str, Truth], detections: Mapping[str, Detection]) -> list[Row]:
+def make_rows(truths: Mapping[str, Case], detections: Mapping[str, Detection]) -> list[Row]:
     """The rows of all detected cases, left and right, but for sides that nobody has reviewed."""
     rows = []
     for name, detection in detections.items():
         truth = truths[name]
-        grid, stenoses = read_grid(truth), read_stenoses(truth)
+        grid, stenoses = truth.grid, read_stenoses(truth)
         spacing = detection.volume.get("spacing_mm") or (grid.spacing if grid else None)
-        for side, scored in zip(SIDES, score(detection, truth.points)):
-            point = truth.points.points[side]
+        for side, scored in zip(SIDES, score(detection, LandmarkSet(truth.points))):
+            point = truth.points[side]
             if side in truth.unreviewed:
                 continue
             rows.append(

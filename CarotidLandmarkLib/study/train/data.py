@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import BadInputError
 from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
+from ..cases import read_cases
 from .cases import TrainingCase
-from .datasets import read_dataset
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TrainingData:
             self.validation += [(val_ready, i) for i in range(len(val_ready))]
             parts.append(f"{len(ready)} training cases")
         if options.data is not None:
-            samples = read_dataset(options.data)
+            samples = read_cases(options.data)
             order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
             held = max(1, len(samples) // 10) if len(samples) > 1 else 0
             train = [samples[i] for i in sorted(order[held:])]

@@ -17,10 +17,10 @@ from ...phantom.patches import PhantomPyramid
 from ...phantom.phantom import Phantom
 from ...phantom.scaffold import load_scaffold
 from ...phantom.scan import Scan
-from ...volume.read import read_volume
+from ...volume.read import case_name, read_volume
 from ...volume.sample import VolumePyramid
+from ..cases import Case
 from .cases import TrainingCase, cut_case, load_case
-from .datasets import Sample
 
 Configs = Union[ModelConfig, Sequence[ModelConfig]]
 
@@ -52,7 +52,7 @@ class PhantomRecipe:
 
     def key(self, index: int) -> str:
         path = self.scaffold_of(self.first_seed + index)
-        return f"{self.split}-{self.first_seed + index}" + (f"-{path.name.split('.')[0]}" if path else "")
+        return f"{self.split}-{self.first_seed + index}" + (f"-{case_name(path)}" if path else "")
 
     def make(self, index: int, config: Configs) -> TrainingCase:
         seed = self.first_seed + index
@@ -66,7 +66,7 @@ class PhantomRecipe:
 class VolumeRecipe:
     """Volumes with their points, read from disk."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Case]) -> None:
         self.samples = list(samples)
 
     def key(self, index: int) -> str:

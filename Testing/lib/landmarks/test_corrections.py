@@ -9,7 +9,6 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.landmarks.corrections import Correction, latest_revisions, read_correction, write_correction
-from CarotidLandmarkLib.landmarks.files import read_named_points, read_points, write_fcsv, write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 
 PREDICTED = {"left": np.array([30.0, 5.0, 52.0]), "right": np.array([-27.0, 3.0, 41.0])}
@@ -200,17 +199,3 @@ def test_unfinished_revisions_and_other_folders_are_no_corrections(tmp_path):
     (tmp_path / "case-x" / "rest" / "correction.json").write_text("{}")
     assert latest_revisions(tmp_path) == {folder.parent.name: folder}
     assert latest_revisions(tmp_path / "nowhere") == {}
-
-
-def test_named_points_tell_a_side_left_out_from_a_missing_one(tmp_path):
-    write_fcsv(tmp_path / "a.fcsv", LandmarkSet({"left": MOVED}))
-    lines = (tmp_path / "a.fcsv").read_text().splitlines()
-    (tmp_path / "b.fcsv").write_text("\n".join(line for line in lines if ",R," not in line))
-    assert read_named_points(tmp_path / "a.fcsv")["right"] is None
-    write_markups(tmp_path / "c.mrk.json", LandmarkSet({"left": MOVED}))
-    text = (tmp_path / "c.mrk.json").read_text()
-    assert read_named_points(tmp_path / "c.mrk.json")["right"] is None
-    (tmp_path / "c.mrk.json").write_text(text.replace('"missing"', '"undefined"'))
-    for name in ("b.fcsv", "c.mrk.json"):
-        assert list(read_named_points(tmp_path / name)) == ["left"]
-        assert read_points(tmp_path / name).points["right"] is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.landmarks.files import read_points, read_points_table, write_fcsv, write_markups
+from CarotidLandmarkLib.landmarks.files import read_named_points, read_points, write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet, side_of_label
 
 LEFT = (31.25, -102.123456789012, 40.0)
@@ -34,12 +34,11 @@ def assert_same(landmarks: LandmarkSet, expected: LandmarkSet) -> None:
 
 
 @pytest.mark.parametrize("landmarks", [BOTH, LEFT_ONLY, LandmarkSet({"right": RIGHT}), LandmarkSet()])
-@pytest.mark.parametrize("name", ["case.mrk.json", "case.fcsv"])
-def test_written_points_read_back_exactly(tmp_path: Path, name: str, landmarks: LandmarkSet) -> None:
-    path = tmp_path / name
-    (write_fcsv if name.endswith("fcsv") else write_markups)(path, landmarks)
+def test_written_points_read_back_exactly(tmp_path: Path, landmarks: LandmarkSet) -> None:
+    path = tmp_path / "case.mrk.json"
+    write_markups(path, landmarks)
     assert_same(read_points(path), landmarks)
-    assert os.listdir(tmp_path) == [name]
+    assert os.listdir(tmp_path) == ["case.mrk.json"]
 
 
 def test_markups_file_has_what_slicer_expects(tmp_path: Path) -> None:
@@ -104,8 +103,12 @@ def test_slicers_own_files_are_read(tmp_path: Path) -> None:
             (label, "left")
             for label in ("L", "l", "left", "LEFT", "L carotid", "left_bifurcation", "CCA-L", "LeftCarotid")
         ),
-        *((label, "right") for label in ("R", "right", "R-2", "carotid (Right)", "CarotidR", "rt.")),
-        *((label, None) for label in ("F-1", "", "carotid", "L or R", "Lower", "larynx", "bright")),
+        *(
+            (label, "right")
+            for label in ("R", " right ", "R carotid-2", "carotid (Right)", "CarotidR", "rt.", "R\u00a0")
+        ),
+        *((label, None) for label in ("F-1", "", "carotid", "L or R", "Lower", "larynx", "bright", "Left, right")),
+        *((label, None) for label in ("R-1", "R-2", "L-1", "L 1", "R_12", "L5", "r1")),
     ],
 )
 def test_side_of_label(label: str, side: str | None) -> None:
@@ -118,6 +121,14 @@ def test_side_of_label(label: str, side: str | None) -> None:
         ("a.mrk.json", "", "no Slicer markups"),
         ("a.mrk.json", "{}", "no Slicer markups"),
         ("a.mrk.json", "[1]", "no Slicer markups"),
+        ("a.mrk.json", "[" * 100_000, "no Slicer markups"),
+        ("a.mrk.json", markups(point("R-1"), type="ROI"), "'ROI'.*no landmark"),
+        ("a.mrk.json", markups(point("L"), point("R"), type="ClosedCurve"), "'ClosedCurve'.*no landmark"),
+        ("a.mrk.json", markups(point("L"), type="Plane"), "'Plane'.*no landmark"),
+        ("a.mrk.json", markups(point("R-1")), "'R-1'.*L and R"),
+        ("a.mrk.json", markups(point("L", [10**400, 2, 3])), "three finite"),
+        ("a.mrk.json", markups(point("L", "123")), "three finite"),
+        ("a.mrk.json", markups(point("L", {"1": 1, "2": 2, "3": 3})), "three finite"),
         ("a.mrk.json", markups(), "no points"),
         ("a.mrk.json", markups(point("F-1")), "'F-1'.*L and R"),
         ("a.mrk.json", markups(point("L"), point("left")), "more than one left"),
@@ -145,7 +156,7 @@ def test_bad_point_files_are_named(tmp_path: Path, name: str, text: str, says: s
 def test_missing_and_binary_files_are_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="Cannot read"):
         read_points(tmp_path / "none.fcsv")
-    (tmp_path / "a.mrk.json").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "a.mrk.json").write_bytes(b"\xff\x00\x80")
     with pytest.raises(BadInputError, match="not text"):
         read_points(tmp_path / "a.mrk.json")
 
@@ -169,50 +180,6 @@ def test_write_into_a_missing_folder_cannot_run(tmp_path: Path) -> None:
         write_markups(tmp_path / "none" / "case.mrk.json", BOTH)
 
 
-def test_table_gives_the_landmarks_of_each_volume(tmp_path: Path) -> None:
-    path = tmp_path / "points.csv"
-    path.write_text(
-        "volume,side,x,y,z,space\n"
-        "a/one.nrrd,left,1,2,3,LPS\n"
-        "a/one.nrrd,R,1,2,3,ras\n"
-        "/data/two.nii.gz,L,,,,LPS\n"
-        "/data/two.nii.gz,right,-4,5,6,LPS\n"
-    )
-    table = read_points_table(path)
-    assert list(table) == [tmp_path / "a/one.nrrd", Path("/data/two.nii.gz")]
-    assert_same(table[tmp_path / "a/one.nrrd"], LandmarkSet({"left": (1, 2, 3), "right": (-1, -2, 3)}))
-    assert_same(table[Path("/data/two.nii.gz")], LandmarkSet({"right": (-4, 5, 6)}))
-
-
-def test_table_names_every_bad_row(tmp_path: Path) -> None:
-    path = tmp_path / "points.csv"
-    path.write_text(
-        "volume,side,x,y,z,space\na.nrrd,L,1,2,3,LPS\na.nrrd,L,1,2,3,LPS\nb.nrrd,up,1,2,3,LPS\n"
-        "b.nrrd,L,1,2,,LPS\nb.nrrd,R,1,2,3,\nb.nrrd\n"
-    )
-    with pytest.raises(BadInputError) as caught:
-        read_points_table(path)
-    message = str(caught.value)
-    for part in ("line 3: the left landmark of a.nrrd", "line 4", "'up'", "line 5", "line 6", "LPS or RAS", "line 7"):
-        assert part in message
-    assert "line 2" not in message
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "volume,side,x,y,z,space"),
-        ("volume,side,x,y,z\n", "lacks the column space"),
-        ("volume,side,x,y,z,space\n", "no rows"),
-    ],
-)
-def test_bad_tables_are_named(tmp_path: Path, text: str, says: str) -> None:
-    path = tmp_path / "points.csv"
-    path.write_text(text)
-    with pytest.raises(BadInputError, match=says):
-        read_points_table(path)
-
-
 def test_landmark_set_refuses_what_is_no_position() -> None:
     with pytest.raises(ValueError, match="side"):
         LandmarkSet({"links": (1, 2, 3)})
@@ -220,3 +187,64 @@ def test_landmark_set_refuses_what_is_no_position() -> None:
         LandmarkSet({"left": (1, 2)})
     with pytest.raises(ValueError, match="three finite"):
         LandmarkSet({"left": (1, 2, np.inf)})
+
+
+COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
+ROWS = ("1,1.5,2,3,0,0,0,1,1,1,0,L,,", "2,-4,5,6,0,0,0,1,1,1,0,R,,")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["# CoordinateSystem = LPS,,,,,,,,,,,,,", f"# columns = {COLUMNS}", *ROWS],
+        ["# CoordinateSystem = LPS,,,,,,,,,,,,,,,", f"# columns = {COLUMNS},,", *(f"{row},," for row in ROWS)],
+        [
+            "# CoordinateSystem = LPS;;;",
+            *(line.replace(",", ";").replace(".", ",") for line in (f"# columns = {COLUMNS}", *ROWS)),
+        ],
+        [
+            "# CoordinateSystem = LPS\t\t",
+            *(line.replace(",", "\t") for line in (f"# columns = {COLUMNS}", *ROWS)),
+            "\t\t\t",
+        ],
+        ['"# CoordinateSystem = LPS"', f'"# columns = {COLUMNS}"', *(f'"{row}"' for row in ROWS), ""],
+    ],
+    ids=["filled", "filled rows", "semicolons", "tabs", "one cell a line"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_fcsv_saved_by_a_spreadsheet_is_read(tmp_path: Path, lines: list[str], encoding: str) -> None:
+    (tmp_path / "a.fcsv").write_bytes("\r\n".join(lines).encode(encoding))
+    assert_same(read_points(tmp_path / "a.fcsv"), LandmarkSet({"left": (1.5, 2, 3), "right": (-4, 5, 6)}))
+
+
+def test_a_side_that_a_file_does_not_name_is_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.fcsv").write_text(f"# columns = {COLUMNS}\n{ROWS[0]}\n2,0,0,0,0,0,0,1,1,1,0,R,,,3,0\n")
+    assert list(read_named_points(tmp_path / "a.fcsv")) == ["left", "right"]
+    (tmp_path / "a.mrk.json").write_text(markups(point("L"), point("R", "", positionStatus="undefined")))
+    (tmp_path / "b.fcsv").write_text(f"# columns = {COLUMNS}\n{ROWS[0]}\n")
+    for name in ("a.mrk.json", "b.fcsv"):
+        assert list(read_named_points(tmp_path / name)) == ["left"]
+        assert read_points(tmp_path / name).points["right"] is None
+
+
+def test_an_roi_beside_a_list_of_points_in_one_file_is_no_point(tmp_path: Path) -> None:
+    both = json.loads(markups(point("L")))
+    both["markups"] += json.loads(markups(point("R"), type="ROI", coordinateSystem="RAS"))["markups"]
+    (tmp_path / "a.mrk.json").write_text(json.dumps(both))
+    assert list(read_named_points(tmp_path / "a.mrk.json")) == ["left"]
+
+
+@pytest.mark.parametrize("suffix", [".mrk.json", ".fcsv"])
+def test_what_is_no_file_is_a_sentence(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    (tmp_path / f"null{suffix}").symlink_to(os.devnull)
+    for name in ("pipe", "folder", "null", "n" * 300):
+        with pytest.raises(BadInputError, match="Cannot read .*; give a point file"):
+            read_points(tmp_path / f"{name}{suffix}")
+
+
+def test_written_text_is_strict_json(tmp_path: Path) -> None:
+    write_markups(tmp_path / "a.mrk.json", BOTH, {"left": os.fsdecode(b"pat\xe9")})
+    written = json.loads((tmp_path / "a.mrk.json").read_text())
+    assert written["markups"][0]["controlPoints"][0]["description"] == "pat\\udce9"

@@ -9,9 +9,10 @@ import pytest
 import torch
 from scipy import ndimage
 
+from CarotidLandmarkLib.landmarks.points import SIDES
 from CarotidLandmarkLib.phantom import priors
 from CarotidLandmarkLib.phantom.disease import Filling
-from CarotidLandmarkLib.phantom.phantom import SIDES, STYLE, Phantom, split_rng
+from CarotidLandmarkLib.phantom.phantom import STYLE, Phantom, split_rng
 from CarotidLandmarkLib.phantom.scan import PADDING_HU, Scan
 from CarotidLandmarkLib.phantom.shapes import Column, Tube
 from CarotidLandmarkLib.phantom.style import MAKES, Style

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.report.demo_picture import VIEWS, section
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -13,11 +12,11 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure  # noqa: E402
 
+from CarotidLandmarkLib.study.cases import Case  # noqa: E402
 from CarotidLandmarkLib.study.report import cuts  # noqa: E402
 from CarotidLandmarkLib.study.report.contact_sheet import FIELD_MM, contact_sheet  # noqa: E402
 from CarotidLandmarkLib.study.report.heatmaps import heat_on_cut, heatmaps, scale_heats  # noqa: E402
 from CarotidLandmarkLib.study.report.rows import make_rows, worst_first  # noqa: E402
-from CarotidLandmarkLib.study.truth import Truth  # noqa: E402
 
 
 def brightest(image, half):
@@ -93,7 +92,7 @@ def sheet(make_neck, balls, made, tmp_path):
     left.position_lps_mm, left.status = balls["left"] + [0, 0, 8.0], "review"
     left.covariance_mm2 = np.diag([4.0, 1.0, 9.0])
     right.position_lps_mm, right.status = None, "absent"
-    truths = {"a": Truth(tmp_path / "a.nrrd", LandmarkSet(balls))}
+    truths = {"a": Case("a", tmp_path / "a.nrrd", balls)}
     return worst_first(make_rows(truths, {"a": detection})), truths
 
 

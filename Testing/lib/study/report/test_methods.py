@@ -6,15 +6,15 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import write_detection
+from CarotidLandmarkLib.study.cases import Case
 from CarotidLandmarkLib.study.report.files import table_of
 from CarotidLandmarkLib.study.report.methods import Method, one_model, read_detections, read_method, with_names
 from CarotidLandmarkLib.study.scores import compare
-from CarotidLandmarkLib.study.truth import Truth
 
 
 @pytest.fixture
 def truths(made, tmp_path):
-    return {case: Truth(tmp_path / f"{case}.nrrd", made.truth(case)) for case in made.answers}
+    return {case: Case(case, tmp_path / f"{case}.nrrd", made.truth(case).points) for case in made.answers}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_an_earlier_report_is_compared_by_its_table(made, truths, earlier):
 
 
 def test_a_report_of_another_truth_is_refused(made, truths, earlier):
-    truths["d"] = Truth(truths["d"].volume, made.truth("a"))
+    truths["d"] = Case("d", truths["d"].volume, made.truth("a").points)
     with pytest.raises(BadInputError, match="another truth .d, right."):
         read_method(earlier, truths)
 

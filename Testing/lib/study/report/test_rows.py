@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.study.cases import Case, read_cases
 from CarotidLandmarkLib.study.report.rows import failures, make_rows, slice_spacing, worst_first
 from CarotidLandmarkLib.study.report.subgroups import FACTORS, group_rows, subgroups
-from CarotidLandmarkLib.study.truth import Truth, read_truths
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -69,22 +70,24 @@ def test_facts_of_a_case_come_from_its_files(tmp_path, made):
     turn = np.deg2rad(30)
     direction = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     grid = Grid((80, 60, 50), np.array([1.0, 1.0, 2.0]), np.array([5.0, 6, 7]), direction)
-    write_volume(CTVolume(np.zeros(grid.shape, np.int16), grid), tmp_path / "a.nrrd", compress=False)
+    array = np.random.default_rng(0).normal(40, 200, grid.shape).astype(np.int16)
+    write_volume(CTVolume(array, grid), tmp_path / "a.nrrd", compress=False)
     points = {"left": grid.index_to_world([70.5, 30, 25]), "right": grid.index_to_world([40, 30, 5.5])}
     write_markups(tmp_path / "a.mrk.json", LandmarkSet(points))
     facts = {"left": {"stenosis": 0.4, "occluded": 0.0}, "right": {"stenosis": 0.0, "occluded": 1.0}}
     (tmp_path / "a.phantom.json").write_text(json.dumps({"facts": facts}))
     detection = made.detection("a")
     detection.volume = {}
-    left, right = make_rows(read_truths(tmp_path), {"a": detection})
+    (case,) = read_cases(tmp_path)
+    left, right = make_rows({"a": case}, {"a": detection})
     assert (left.slice_spacing, left.stenosis, right.stenosis) == (2.0, 0.4, 1.0)
     assert left.border == pytest.approx(9.0, abs=1e-6) and right.border == pytest.approx(12.0, abs=1e-6)
 
 
 def test_a_case_without_its_volume_has_what_the_detection_says(tmp_path, made):
     (tmp_path / "a.phantom.json").write_text("{broken")
-    truth = Truth(tmp_path / "a.nrrd", made.truth("a"))
+    truth = Case("a", tmp_path / "a.nrrd", made.truth("a").points)
     left, right = make_rows({"a": truth}, {"a": made.detection("a")})
     assert (left.slice_spacing, left.stenosis, left.border) == (1.25, None, None)
-    unreviewed = truth._replace(unreviewed=("left",))
+    unreviewed = replace(truth, unreviewed=("left",))
     assert [row.score.side for row in make_rows({"a": unreviewed}, {"a": made.detection("a")})] == ["right"]

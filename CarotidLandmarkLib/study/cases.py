@@ -1,0 +1,232 @@
+"""Volumes with their truth: what is trained on and measured with, and everything that is wrong with it, at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..detect.case import unique_names
+from ..errors import BadInputError, CarotidLandmarkError
+from ..landmarks.corrections import latest_revisions, read_correction
+from ..landmarks.detection import is_result, read_detection
+from ..landmarks.files import NamedPoint, read_described_points
+from ..landmarks.points import SIDES, LandmarkSet
+from ..landmarks.table import read_points_table
+from ..landmarks.text import read_text
+from ..volume.ct import CTVolume
+from ..volume.geometry import Grid
+from ..volume.read import case_name, find_cases, read_volume
+
+POINT_SUFFIXES = (".mrk.json", ".fcsv")
+SEPARATION_MM = (15.0, 130.0)
+SAME_MM = 0.01  # nobody places a point as near as this to where it was detected
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume and its truth: points is side -> (3,) LPS mm, or None where the landmark is not in the volume.
+
+    Of ``unreviewed`` sides nothing is known; they are None, too. ``series`` chooses one of a DICOM folder. ``sha256``
+    is that of the volume's files, and ``grid`` says where its voxels lie: None before it was read.
+    """
+
+    name: str
+    volume: Path
+    points: dict[str, np.ndarray | None]
+    unreviewed: tuple[str, ...] = ()
+    series: str | None = None
+    sha256: str | None = None
+    grid: Grid | None = None
+
+
+def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = None) -> list[Case]:
+    """The cases of a folder (each volume with its points beside it, or exported corrections) or of a CSV
+    ``volume,side,x,y,z,space``.
+
+    A side is unreviewed unless its point is placed, or there and marked as missing (in a CSV: a row with empty x, y
+    and z). What `detect` found is no truth. Of corrections each case's newest revision counts. Every volume is read
+    once and every point checked against it. What is left out or taken as unreviewed is said on stderr.
+
+    Raises BadInputError that lists all that is wrong. With ``failed``, which gets the sentences by case name, only
+    where no case is left.
+    """
+    path = Path(path)
+    problems: dict[str, list[str]] = {}
+    if revisions := latest_revisions(path):
+        cases = _from_corrections(path, revisions, problems)
+    else:
+        cases = _from_folder(path, problems) if os.path.isdir(path) else _from_table(path)
+    half = [case.name for case in cases if case.unreviewed]
+    if half and not revisions:
+        _say(
+            f"Only one side is annotated in {len(half)} case(s): {', '.join(half)}. The other counts as unreviewed; "
+            "where it is not in the volume, mark its point as missing (in a CSV: a row with empty x, y and z)."
+        )
+    read = []
+    for case in cases:
+        if case.unreviewed and all(point is None for point in case.points.values()):
+            _say(f"{case.name}: left out; one side was not reviewed, the other has no point to learn from")
+            continue
+        try:
+            volume = _read_volume(case)
+        except CarotidLandmarkError as error:
+            problems[case.name] = [str(error)]
+            continue
+        if wrong := _check(case, volume):
+            problems[case.name] = wrong
+        else:
+            read.append(replace(case, sha256=volume.sha256, grid=volume.grid))
+    if problems and (failed is None or not read):
+        listing = "\n".join(f"  - {name}: {sentence}" for name, of in problems.items() for sentence in of)
+        number = sum(map(len, problems.values()))
+        raise BadInputError(f"The data set {path} can't be used; {number} thing(s) to mend:\n{listing}")
+    if not read:
+        raise BadInputError(f"The data set {path} has no case that can be used; review both sides of one.")
+    if failed is not None:
+        failed.update({name: "; ".join(of) for name, of in problems.items()})
+    return read
+
+
+def read_stenoses(case: Case) -> dict[str, float]:
+    """Side to the narrowing of its internal carotid, 0 to 1 (occluded), where a phantom's facts lie beside it."""
+    try:
+        file = _beside(case.volume, f"{case_name(case.volume)}.phantom.json")
+        facts: dict[str, Any] = json.loads(read_text(file, "a phantom's facts"))["facts"]
+        return {side: 1.0 if of.get("occluded") else float(of["stenosis"]) for side, of in facts.items()}
+    except (CarotidLandmarkError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _from_table(path: Path) -> list[Case]:
+    table = read_points_table(path)
+    return [_case(name, *row) for name, row in zip(unique_names(map(case_name, table)), table.items())]
+
+
+def _from_corrections(path: Path, revisions: Mapping[str, Path], problems: dict[str, list[str]]) -> list[Case]:
+    stray = sorted(file.name for file in path.iterdir() if file.name.lower().endswith(POINT_SUFFIXES))
+    if stray:
+        _say(f"{path} holds corrections, which are read; left out are {', '.join(stray)}: keep them in another folder.")
+    cases = []
+    for name, folder in revisions.items():
+        try:
+            c = read_correction(folder)
+        except CarotidLandmarkError as error:
+            problems[name] = [str(error)]
+            continue
+        cases.append(Case(name, c.volume_path, c.truth().points, c.unreviewed, c.series, c.volume.get("sha256")))
+    return cases
+
+
+def _from_folder(path: Path, problems: dict[str, list[str]]) -> list[Case]:
+    cases = []
+    taken: dict[Path, Path] = {}
+    for name, volume in find_cases(path):
+        try:
+            file, points = _points_beside(name, volume)
+            if file in taken:
+                raise BadInputError(f"{file.name} is beside {taken[file].name} and {volume.name}: rename one of them")
+        except CarotidLandmarkError as error:
+            problems[name] = [str(error)]
+            continue
+        taken[file] = volume
+        cases.append(_case(name, volume, points))
+    return cases
+
+
+def _case(name: str, volume: Path, points: dict[str, np.ndarray | None]) -> Case:
+    return Case(name, volume, LandmarkSet(points).points, tuple(side for side in SIDES if side not in points))
+
+
+def _points_beside(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | None]]:
+    """The first point file of a case that holds a truth, and what it says of the sides that it names."""
+    stems = dict.fromkeys((name, case_name(volume)))
+    files = [(stem, _beside(volume, stem + suffix)) for stem in stems for suffix in POINT_SUFFIXES]
+    there = [(stem, file) for stem, file in files if os.path.lexists(file)]
+    if not there:
+        raise BadInputError(f"it has no points: put {name}.mrk.json beside {volume.name} (or {name}.fcsv)")
+    for stem, file in there:
+        named = read_described_points(file)
+        if not named:
+            raise BadInputError(f"{file} has no point that is placed or marked as missing: place L and R")
+        report = _beside(volume, f"{stem}.detection.json")
+        told = read_detection(report).points().points if report.is_file() else {}
+        points = {side: point.position for side, point in named.items() if not _is_told(point, told.get(side))}
+        if points:
+            return file, points
+    raise BadInputError(
+        f"{there[0][1]} holds what detect found, which is no truth: export corrections, or place the points yourself "
+        "and detect into another folder"
+    )
+
+
+def _is_told(point: NamedPoint, told: np.ndarray | None) -> bool:
+    """Whether the point is the engine's: by its description, or, where it has none, by its place."""
+    if point.description.strip():
+        return is_result(point.description) or point.description == "unreviewed"
+    return point.position is not None and told is not None and bool(np.linalg.norm(point.position - told) < SAME_MM)
+
+
+def _beside(volume: Path, name: str) -> Path:
+    return Path(os.path.abspath(volume)).with_name(name)
+
+
+def _read_volume(case: Case) -> CTVolume:
+    path = os.fspath(case.volume)
+    if not (os.path.isfile(path) or os.path.isdir(path)):
+        raise BadInputError(f"'{path}' does not exist, or is neither a file nor a folder: check the path")
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:  # ITK would end the process
+        raise BadInputError(f"the name {path!r} holds bytes that are no text: rename it") from error
+    return read_volume(case.volume, case.series)
+
+
+def _check(case: Case, volume: CTVolume) -> list[str]:
+    grid = volume.grid
+    out = []
+    if case.sha256 and case.volume.is_file() and volume.sha256 != case.sha256:
+        out.append(f"{case.volume} is not the file that was corrected (another sha256): restore it or export again")
+    placed = {side: p for side, p in case.points.items() if p is not None}
+    for side, point in placed.items():
+        outside = -float(grid.distance_inside(point))
+        if outside > 0:
+            out.append(
+                f"the {side} point {np.round(point, 1).tolist()} (LPS mm) lies {outside:.1f} mm outside the volume"
+                + _hint(grid, point)
+            )
+    if len(placed) == 2:
+        across = float(placed["left"][0] - placed["right"][0])
+        apart = float(np.linalg.norm(placed["left"] - placed["right"]))
+        if across < 0:
+            out.append(
+                "the left point lies to the patient's right of the right point: sides swapped, or RAS read as LPS"
+            )
+        if not SEPARATION_MM[0] <= apart <= SEPARATION_MM[1]:
+            out.append(
+                f"left and right are {apart:.3g} mm apart, {SEPARATION_MM[0]:g} to {SEPARATION_MM[1]:g} mm are"
+                " possible: are the units millimetres?"
+            )
+    return out
+
+
+def _hint(grid: Grid, point: np.ndarray) -> str:
+    """What would bring a stray point inside: the mistakes that people make."""
+    guesses = {
+        "in RAS": point * [-1, -1, 1],
+        "in centimetres": point * 10,
+        "in metres": point * 1000,
+        "voxel indices": grid.index_to_world(point),
+    }
+    inside = [name for name, p in guesses.items() if float(grid.distance_inside(p)) > 0]
+    return f" (it would be inside if it were {' or '.join(inside)})" if inside else ""
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)

@@ -1,0 +1,43 @@
+"""Names of cases: the path's name less what tells the format, whatever dots it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from CarotidLandmarkLib.volume.read import case_name, find_cases
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("data/a.nrrd", "a"),
+        ("a.nii.gz", "a"),
+        ("A.NII", "A"),
+        ("1.3.6.1.4.1.99999.5.7.nrrd", "1.3.6.1.4.1.99999.5.7"),
+        ("1.2.840.113619.7.nii.gz", "1.2.840.113619.7"),
+        ("1.2.840.113619.7.dcm", "1.2.840.113619.7"),
+        ("1.2.840.113619.7", "1.2.840.113619.7"),
+        ("IM0001.IMA", "IM0001"),
+        (".dcm", ".dcm"),
+        ("Scan\u00a01.mha", "Scan\u00a01"),
+        ("n" * 300 + ".nrrd", "n" * 300),
+    ],
+)
+def test_of_a_file(path, name):
+    assert case_name(Path(path)) == name
+
+
+def test_of_a_folder(tmp_path):
+    (tmp_path / "1.2.840.nrrd").mkdir()
+    assert case_name(tmp_path / "1.2.840.nrrd") == "1.2.840.nrrd"
+
+
+def test_a_folder_of_cases_has_the_same_names(tmp_path, volume):
+    from CarotidLandmarkLib.volume.ct import write_volume
+
+    paths = [tmp_path / f"1.3.6.1.{k}.nrrd" for k in (7, 8)]
+    for path in paths:
+        write_volume(volume, path, compress=False)
+    assert find_cases(tmp_path) == [(case_name(path), path) for path in paths]
