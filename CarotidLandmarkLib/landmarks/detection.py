@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInputError
-from .atomic import write_text
+from .atomic import as_json, write_text
 from .points import SIDES, LandmarkSet
 
 SCHEMA = "carotid-landmark/detection/1"
@@ -129,7 +129,7 @@ class Detection:
 
 def write_detection(path: str | os.PathLike[str], detection: Detection) -> None:
     """Write the contract's JSON, whole or not at all; raise CannotRunError if it cannot be written."""
-    write_text(path, json.dumps(detection.to_dict(), indent=2, allow_nan=False) + "\n")
+    write_text(path, as_json(detection.to_dict(), indent=2) + "\n")
 
 
 def read_detection(path: str | os.PathLike[str]) -> Detection:
