@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import time
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,9 +34,26 @@ def unique_names(names: Iterable[str]) -> list[str]:
     unique = []
     for name in names:
         candidates = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
-        unique.append(next(candidate for candidate in candidates if candidate.lower() not in used))
-        used.add(unique[-1].lower())
+        unique.append(next(candidate for candidate in candidates if _folded(candidate) not in used))
+        used.add(_folded(unique[-1]))
     return unique
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Raise BadInputError for a path that is neither a file nor a folder: empty, a pipe, a device, too long."""
+    text = os.fspath(path)
+    if not text:
+        raise BadInputError("The path of a volume is empty; give a volume file, a DICOM folder, or a folder of cases.")
+    try:
+        mode = os.stat(text).st_mode
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes that are no text make ITK end the whole process
+        raise BadInputError(f"The name of {text!r} holds bytes that are no text; rename it.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"'{text}' cannot be read ({reason}); check the path.") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadInputError(f"'{text}' is neither a file nor a folder; give one that holds a volume.")
 
 
 def detect_case(
@@ -49,8 +68,7 @@ def detect_case(
 
     Raises BadInputError, CancelledError, and OutOfMemoryError when memory runs out.
     """
-    if not os.fspath(path).isprintable():  # bytes that are no text make ITK end the whole process
-        raise BadInputError(f"The name of {os.fspath(path)!r} holds bytes that are no text; rename it.")
+    check_path(path)
     if progress:
         progress("reading", 0.0)
     started = time.perf_counter()
@@ -68,3 +86,8 @@ def detect_case(
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection
+
+
+def _folded(name: str) -> str:
+    """The same for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
