@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
-from .commands.streams import Lenient, one_line, open_closed_streams
+from .atomic import as_json
 from .errors import BadInputError, CancelledError, CannotRunError, CarotidLandmarkError, as_sentence
-from .landmarks.atomic import as_json
+from .streams import Lenient, one_line, open_closed_streams
 
 COMMANDS = {
     "detect": "find both carotid bifurcations in one or many CT volumes",

@@ -101,8 +101,8 @@ def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, s
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make ``out`` the folder of a benchmark with these settings. Raises BadInputError if it is that of another."""
+    from ..atomic import write_text
     from ..detect.results import prepare_folder
-    from ..landmarks.atomic import write_text
 
     prepare_folder(out)
     file = out / "benchmark.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..landmarks.atomic import as_json
+from ..atomic import as_json
 from .options import some_path
 
 

@@ -6,8 +6,8 @@ import argparse
 
 from ..errors import CancelledError
 from ..phantom.phantom import SPLITS
+from ..streams import counter
 from .options import seed, some_path, whole_number
-from .streams import counter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import as_json
 from ..detect.results import Outcome, describe
-from ..landmarks.atomic import as_json
 from ..landmarks.detection import Detection
-from .streams import Live, one_line
+from ..streams import Live, one_line
 
 
 class TextReporter:

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .. import __version__
+from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, OutOfMemoryError
-from ..landmarks.atomic import as_json
 from ..model.weights import load_weights
 from ..volume.read import find_cases
 from .case import Settings, check_path, detect_case

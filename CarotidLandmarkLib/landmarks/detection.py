@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_json
 from ..errors import BadInputError
-from .atomic import as_json, write_text
 from .points import SIDES, LandmarkSet
 
 SCHEMA = "carotid-landmark/detection/1"
@@ -129,7 +129,7 @@ class Detection:
 
 def write_detection(path: str | os.PathLike[str], detection: Detection) -> None:
     """Write the contract's JSON, whole or not at all; raise CannotRunError if it cannot be written."""
-    write_text(path, as_json(detection.to_dict(), indent=2) + "\n")
+    write_json(path, detection.to_dict())
 
 
 def read_detection(path: str | os.PathLike[str]) -> Detection:

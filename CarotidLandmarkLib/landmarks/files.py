@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..atomic import write_json, write_text
 from ..errors import BadInputError
-from .atomic import as_json, write_text
 from .points import LABELS, SIDES, LandmarkSet, as_position, side_of_label
 
 TABLE_COLUMNS = ("volume", "side", "x", "y", "z", "space")
@@ -167,7 +167,7 @@ def write_markups(
             "snapMode": "toVisibleSurface",
         },
     }
-    write_text(path, as_json({"@schema": _SCHEMA, "markups": [markup]}, indent=4) + "\n")
+    write_json(path, {"@schema": _SCHEMA, "markups": [markup]}, indent=4)
 
 
 def write_fcsv(path: str | os.PathLike[str], landmarks: LandmarkSet) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
-from ...landmarks.atomic import write_text
+from ...atomic import write_text
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...phantom.files import VISIBLE_MM, write_phantoms

@@ -6,7 +6,6 @@ Every random number of a step comes from (seed, step), so a run that was interru
 from __future__ import annotations
 
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from ... import __version__
+from ...atomic import replacing
 from ...errors import BadInputError
 from ...model.config import PRESETS, ModelConfig
 from ...model.multiscale import MultiScaleLocNet
@@ -238,17 +238,14 @@ def save_checkpoint(
     path: Path, model: torch.nn.Module, average: torch.nn.Module, optimizer: Any, state: dict[str, Any]
 ) -> None:
     """All that resuming needs, in place at once."""
-    partial = path.with_suffix(".part")
-    torch.save(
-        {
-            "model": model.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "state": state,
-        },
-        partial,
-    )
-    os.replace(partial, path)
+    values = {
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": state,
+    }
+    with replacing(path) as part:
+        torch.save(values, part)
 
 
 def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.commands.reporter import TextReporter
-from CarotidLandmarkLib.commands.streams import counter, one_line
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.streams import counter, one_line
 from CarotidLandmarkLib.volume.ct import write_volume
 
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
@@ -47,7 +47,7 @@ def test_closed_streams_are_no_error(closed):
 def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     script = (
         "import sys\n"
-        "from CarotidLandmarkLib.commands.streams import open_closed_streams\n"
+        "from CarotidLandmarkLib.streams import open_closed_streams\n"
         "open_closed_streams()\n"
         "file = open(sys.argv[1], 'w')\n"
         "print('lost'), print('lost', file=sys.stderr), file.write(str(file.fileno()))\n"
