@@ -42,8 +42,12 @@ class CancelledError(CarotidLandmarkError):
     exit_code = 130
 
 
+class FaultError(CannotRunError):
+    """An error that nobody foresaw, of ours or of a library."""
+
+
 def as_sentence(error: Exception) -> CarotidLandmarkError:
-    """`error` itself where it is one of these, else an error whose sentence tells its type, its message and its place.
+    """`error` itself where it is one of these, else a FaultError whose sentence tells its type, message and place.
 
     Its traceback goes to stderr where the environment variable CAROTID_LANDMARK_TRACEBACK is set.
     """
@@ -57,4 +61,4 @@ def as_sentence(error: Exception) -> CarotidLandmarkError:
     ours = [frame for frame in frames if Path(__file__).parent in Path(frame.filename).parents]
     place = next((f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in (ours or frames)[::-1]), "")
     message = " ".join(str(error).split())
-    return CannotRunError(f"This should not happen, please report it: {type(error).__name__}{place}: {message}")
+    return FaultError(f"This should not happen, please report it: {type(error).__name__}{place}: {message}")

@@ -11,9 +11,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from ..detect import DEVICES
-
-LARGEST_SEED = 2**53 - 1  # up to here all readers of JSON agree on whole numbers
+from ..detect import DEVICES, LARGEST_SEED
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

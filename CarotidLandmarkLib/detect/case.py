@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import BadInputError, OutOfMemoryError
+from ..errors import BadInputError, CarotidLandmarkError, OutOfMemoryError, as_sentence
 from ..landmarks.detection import Detection
 from ..volume.read import read_volume
+from . import LARGEST_SEED
 from .detector import Detector
 from .device import is_out_of_memory
 from .search import Cancelled, Progress
@@ -20,12 +21,19 @@ from .search import Cancelled, Progress
 
 @dataclass(frozen=True)
 class Settings:
-    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read."""
+    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
+
+    Raises BadInputError for a seed below 0 or above LARGEST_SEED.
+    """
 
     samples: int = 50
     confidence: float = 0.90
     seed: int = 0
     series: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInputError(f"The seed {self.seed} cannot be; give a whole number from 0 to {LARGEST_SEED}.")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -66,7 +74,7 @@ def detect_case(
 ) -> Detection:
     """Detect in the volume file or DICOM folder at `path`; the timing includes reading.
 
-    Raises BadInputError, CancelledError, and OutOfMemoryError when memory runs out.
+    Raises BadInputError, CancelledError, OutOfMemoryError when memory runs out, and FaultError for what nobody foresaw.
     """
     check_path(path)
     if progress:
@@ -78,9 +86,11 @@ def detect_case(
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled
         )
-    except (MemoryError, RuntimeError) as error:
+    except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress
+        raise
+    except Exception as error:
         if not is_out_of_memory(error):
-            raise
+            raise as_sentence(error) from error
         advice = "try --device cpu" if detector.device.type != "cpu" else "close other programs or crop the volume"
         raise OutOfMemoryError(f"Memory ran out on {detector.device} with '{path}'; {advice}.") from error
     detection.timing_s["read"] = read

@@ -30,7 +30,7 @@ from typing import Any, TextIO
 
 from .. import __version__
 from ..atomic import as_json
-from ..errors import BadInputError, CancelledError, CarotidLandmarkError, OutOfMemoryError
+from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
 from ..model.weights import load_weights
 from ..volume.read import find_cases
 from .case import Settings, check_path, detect_case
@@ -77,6 +77,7 @@ class Worker:
                 continue
             try:
                 request = json.loads(line)
+                hash(request.get("id"))
                 if request["command"] == "cancel":
                     self.cancelled.add(request["id"])
                 elif request["command"] == "describe" or (
@@ -87,7 +88,7 @@ class Worker:
                     self.waiting.put({"id": None, **request})
                 else:
                     raise ValueError(f"the command {request['command']!r} with the path {request.get('path')!r}")
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 self._emit("error", id=None, message=f"A request cannot be understood ({error}).", exit_code=2)
         if self.exit_with_parent:
             self._exit()
@@ -128,17 +129,18 @@ class Worker:
         except CancelledError:
             self._emit("cancelled", id=number)
         except Exception as error:
-            known = error if isinstance(error, CarotidLandmarkError) else None
-            if not known:
-                traceback.print_exc()
-            if not known and is_out_of_memory(error):  # not while detecting, but while the model was loaded
+            known = as_sentence(error)
+            if is_out_of_memory(error):  # not while detecting, but while the model was loaded
                 known = OutOfMemoryError("Memory ran out while the model was loaded; close other programs.")
+            fault = isinstance(known, FaultError)
+            if fault:
+                traceback.print_exc()
             self._emit(
                 "error",
                 id=number,
-                message=str(known or f"{type(error).__name__}: {error}"),
-                exit_code=known.exit_code if known else FAULT,
-                reason=known.reason if known else None,
+                message=str(known),
+                exit_code=FAULT if fault else known.exit_code,
+                reason=known.reason,
                 device=str(detector.device) if detector else request.get("device", "auto"),
             )
         finally:

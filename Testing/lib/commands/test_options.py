@@ -37,6 +37,9 @@ ENGINE = [
     [
         *((words, *rest) for words in (DETECT, DEMO, EVALUATE) for rest in ENGINE),
         (DETECT, "-o/--output", "", "a path"),
+        (DEMO, "-o/--output", "", "a path"),
+        (EVALUATE, "--equivariance", "-1", "a whole number from 0"),
+        (EVALUATE, "--against", "", "a path"),
         (PHANTOM, "--count", "-1", "a whole number from 1"),
         (PHANTOM, "--seed", str(2**64), f"a whole number from 0 to {LARGEST_SEED}"),
         (PHANTOM, "--scaffold", "", "a path"),
