@@ -1,19 +1,25 @@
 """The command line. Each command's arguments and work are in a file of `commands`, imported only when used.
 
-Exit codes: 0 done, 2 bad input or usage, 3 cannot run here (weights, memory, device), 130 interrupted.
+Exit codes: 0 done, 2 bad input or usage, 3 cannot run here (weights, memory, device, output), 130 interrupted. An error
+that nobody foresaw is a sentence with its type, message and place and the exit code 3; its traceback is printed where
+the environment variable CAROTID_LANDMARK_TRACEBACK is set.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from . import __version__
-from .errors import CarotidLandmarkError
+from .atomic import as_json
+from .errors import BadInputError, CancelledError, CannotRunError, CarotidLandmarkError, as_sentence
+from .streams import Lenient, one_line, open_closed_streams
 
 COMMANDS = {
     "detect": "find both carotid bifurcations in one or many CT volumes",
@@ -25,12 +31,25 @@ COMMANDS = {
     "benchmark": "train and measure the paper's methods and ours on equal terms",
     "corrections": "list what readers made of detections",
 }
-INTERRUPTED = 130
+
+
+class UsageError(BadInputError):
+    """The words of the command line are not as they should be."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError: a sentence that names the option, or, where the words do not fit at all, after the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("argument "):
+            raise UsageError(f"{message[len('argument ') :]}.")
+        self.print_usage(sys.stderr)
+        raise UsageError(f"{self.prog}: {message}.")
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """The parser of all commands; only the `chosen` one has its arguments."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="carotid-landmark",
         description="Both carotid bifurcations in a neck CT, each with its uncertainty. Not for clinical use.",
     )
@@ -45,22 +64,46 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a wrong use of it exits with 2, as argparse does."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may hold what the terminal cannot show
     words = list(sys.argv[1:] if argv is None else argv)
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    args = build_parser(chosen).parse_args(words)
-    try:
-        code = importlib.import_module(f"CarotidLandmarkLib.commands.{args.command}").run(args)
-        sys.stdout.flush()
+    out = Lenient(sys.stdout)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Lenient(sys.stderr)):
+        leaving = None
+        try:
+            try:
+                code = _run(words)
+            except SystemExit as left:  # argparse has given help, or refused
+                leaving, code = left, int(left.code or 0)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of our output, such as `head`, has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 1
+        if out.error:
+            print(f"Not everything could be printed ({out.error.strerror}).", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # or the end of the process would try again
+            code = code or CannotRunError.exit_code
+        elif leaving:
+            raise leaving
         return code
-    except CarotidLandmarkError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+
+
+def _run(words: list[str]) -> int:
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    try:
+        args = build_parser(chosen).parse_args(words)
+        return importlib.import_module(f"CarotidLandmarkLib.commands.{args.command}").run(args)
     except KeyboardInterrupt:
-        print("Interrupted; what was finished before is kept.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
+        error: CarotidLandmarkError = CancelledError("Interrupted.")
+    except BrokenPipeError:
+        raise
+    except Exception as fault:
+        error = as_sentence(fault)
+    if "--json" in words:
+        print(as_json({"event": "error", "case": None, "message": str(error), "exit_code": error.exit_code}))
+    print(one_line(error), file=sys.stderr)
+    if isinstance(error, UsageError):
+        sys.exit(error.exit_code)
+    return error.exit_code

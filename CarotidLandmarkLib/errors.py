@@ -6,6 +6,10 @@ The message is one sentence: what was wrong, where, and what to do. The command 
 
 from __future__ import annotations
 
+import os
+import traceback
+from pathlib import Path
+
 
 class CarotidLandmarkError(Exception):
     """Base of every error that is reported to the user as one sentence."""
@@ -36,3 +40,25 @@ class CancelledError(CarotidLandmarkError):
     """The user stopped the work."""
 
     exit_code = 130
+
+
+class FaultError(CannotRunError):
+    """An error that nobody foresaw, of ours or of a library."""
+
+
+def as_sentence(error: Exception) -> CarotidLandmarkError:
+    """`error` itself where it is one of these, else a FaultError whose sentence tells its type, message and place.
+
+    Its traceback goes to stderr where the environment variable CAROTID_LANDMARK_TRACEBACK is set.
+    """
+    if isinstance(error, CarotidLandmarkError):
+        return error
+    if os.environ.get("CAROTID_LANDMARK_TRACEBACK"):
+        traceback.print_exception(type(error), error, error.__traceback__)
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError("Memory ran out; close other programs.")
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(__file__).parent in Path(frame.filename).parents]
+    place = next((f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in (ours or frames)[::-1]), "")
+    message = " ".join(str(error).split())
+    return FaultError(f"This should not happen, please report it: {type(error).__name__}{place}: {message}")

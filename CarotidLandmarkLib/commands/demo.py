@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import add_engine_arguments
+from .options import add_engine_arguments, some_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=some_path,
         default=Path("carotid-landmark-demo"),
         metavar="DIR",
         help="where the volume, the results and the picture go (default: ./carotid-landmark-demo)",

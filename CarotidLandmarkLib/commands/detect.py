@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CarotidLandmarkError
-from .options import add_engine_arguments
+from ..errors import CancelledError, as_sentence
+from .options import add_engine_arguments, some_path
 
 if TYPE_CHECKING:
     from ..detect.results import Outcome
@@ -24,39 +24,52 @@ failed ones: 2 bad input, 3 cannot run here; 130 when interrupted.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of DESIGN.md's contract."""
     parser.epilog = EPILOG
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a volume file, a DICOM folder, or a folder of cases")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="where results go (default: here)"
-    )
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="a volume file, a DICOM folder, or a folder of cases")
+    add("-o", "--output", type=some_path, default=Path(), metavar="DIR", help="where results go (default: here)")
     add_engine_arguments(parser)
-    parser.add_argument("--series", metavar="UID", help="the series to read in a DICOM folder that holds several")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
-    parser.add_argument("--json", action="store_true", help="print progress and results as one JSON object a line")
+    add("--series", metavar="UID", help="the series to read in a DICOM folder that holds several")
+    add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
+    add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect in every case of args.paths; return the exit code."""
     from ..detect.case import Settings, detect_case
     from ..detect.detector import Detector
-    from ..detect.results import prepare_folder, write_case, write_table
+    from ..detect.results import check_case, mend_cases, prepare_folder, write_case, write_table
     from .reporter import JsonReporter, TextReporter
 
     started = time.perf_counter()
     reporter = (JsonReporter if args.json else TextReporter)(args.quiet)
     outcomes = _gather(args.paths)
-    detector = Detector.from_weights(args.weights, args.device)
-    prepare_folder(args.output)
+    some = any(outcome.error is None for outcome in outcomes)
+    if some:
+        detector = Detector.from_weights(args.weights, args.device)
+    if some or len(outcomes) > 1:
+        prepare_folder(args.output)
+        mend_cases(args.output)
     settings = Settings(args.samples, args.confidence, args.seed, args.series)
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:
                 raise outcome.error
+            check_case(args.output, outcome.name)
             reporter.begin(outcome.name, number, len(outcomes))
             outcome.detection = detect_case(detector, outcome.name, outcome.path, settings, reporter.progress)
-            reporter.result(outcome.detection, write_case(args.output, outcome.detection))
-        except CarotidLandmarkError as error:
-            outcome.error, outcome.detection = error, None
+            files = write_case(args.output, outcome.detection)
+        except BrokenPipeError:  # nobody listens any more
+            raise
+        except KeyboardInterrupt:
+            reporter.clear()
+            done = sum(earlier.detection is not None for earlier in outcomes[: number - 1])
+            kept = f"; the results of {done} case(s) are in {args.output}" if done else ""
+            raise CancelledError(f"Interrupted{kept}.") from None
+        except Exception as error:
+            outcome.error, outcome.detection = as_sentence(error), None
             reporter.error(outcome)
+        else:
+            reporter.result(outcome.detection, files)
     table = write_table(args.output, outcomes) if len(outcomes) > 1 else None
     reporter.summary(outcomes, time.perf_counter() - started, table)
     return max((outcome.error.exit_code for outcome in outcomes if outcome.error), default=0)
@@ -64,18 +77,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _gather(paths: list[str]) -> list[Outcome]:
     """The cases of all `paths`, each under a name of its own; a path that cannot be used is one with an error."""
-    from ..detect.case import unique_names
+    from ..detect.case import check_path, unique_names
     from ..detect.results import Outcome
     from ..volume.read import find_cases
 
     found: list[Outcome] = []
     for path in paths:
         try:
+            check_path(path)
             found += [Outcome(name, Path(volume)) for name, volume in find_cases(path)]
-        except CarotidLandmarkError as error:
-            if len(paths) == 1:
-                raise
-            found.append(Outcome(Path(path).name, Path(path), error=error))
+        except Exception as error:
+            found.append(Outcome(Path(path).name, Path(path), error=as_sentence(error)))
     for outcome, name in zip(found, unique_names(outcome.name for outcome in found)):
         outcome.name = name
     return found

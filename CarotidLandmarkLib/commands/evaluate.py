@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
-from .options import add_engine_arguments, some_path
+from .options import add_engine_arguments, some_path, whole_number
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
@@ -37,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
         "corrections (of another model: what a reader accepted flatters the model that said it)",
     )
-    add("--detections", type=Path, metavar="DIR", help="use these <case>.detection.json, detect nothing")
-    add("--out", type=Path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
+    add("--detections", type=some_path, metavar="DIR", help="use these <case>.detection.json, detect nothing")
+    add("--out", type=some_path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
     add(
         "--against",
-        type=Path,
+        type=some_path,
         action="append",
         default=[],
         metavar="DIR",
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--against-weights",
-        type=Path,
+        type=some_path,
         action="append",
         default=[],
         metavar="FILE",
@@ -58,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--case", metavar="NAME", help="whose heatmaps to draw (default: the landmark of median error)")
     add(
         "--equivariance",
-        type=int,
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="measure the shift-equivariance error on the first N cases with a landmark (default: 0)",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+
+from ..atomic import as_json
+from .options import some_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--weights and --json."""
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: those of the package)")
+    parser.add_argument(
+        "--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)"
+    )
     parser.add_argument("--json", action="store_true", help="print the header as one JSON object")
 
 
@@ -20,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     model, header = load_weights(args.weights)
     if args.json:
-        print(json.dumps(header))
+        print(as_json(header))
         return 0
     file = Path(header["path"])
     facts = {
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         "sha256": header["sha256"],
         "parameters": f"{parameter_count(model):,}",
         "scales": ", ".join(f"{spacing:g} mm" for spacing in model.config.scales_mm),
-        "training": json.dumps(header.get("training", {})),
+        "training": as_json(header.get("training", {})),
     }
     print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))
     card = file.with_name("CARD.md")

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ..errors import BadInputError
+from ..errors import CancelledError
 from ..phantom.phantom import SPLITS
+from ..streams import counter
+from .options import seed, some_path, whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `carotid-landmark phantom`."""
     add = parser.add_argument
-    add("--out", required=True, metavar="DIR", help="where <case>.nrrd, <case>.mrk.json and <case>.phantom.json go")
-    add("--count", type=int, default=1, metavar="N", help="how many (default 1)")
-    add("--seed", type=int, default=0, metavar="S", help="seed of the first; the next ones count on (default 0)")
+    add(
+        "--out",
+        type=some_path,
+        required=True,
+        metavar="DIR",
+        help="where <case>.nrrd, <case>.mrk.json and <case>.phantom.json go",
+    )
+    add("--count", type=whole_number(1), default=1, metavar="N", help="how many (default 1)")
+    add("--seed", type=seed, default=0, metavar="S", help="seed of the first; the next ones count on (default 0)")
     add("--split", choices=SPLITS, default="train", help="no two splits share a phantom (default train)")
-    add("--scaffold", metavar="DIR", help="label maps to build the phantoms on (labels.json and *.nii.gz)")
+    add(
+        "--scaffold",
+        type=some_path,
+        metavar="DIR",
+        help="label maps to build the phantoms on (labels.json and *.nii.gz)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
+    from ..detect.results import prepare_folder
     from ..phantom.files import write_phantoms
 
-    if args.count < 1 or args.seed < 0:
-        raise BadInputError(
-            f"--count {args.count} and --seed {args.seed}: give at least 1 phantom and a seed of 0 or more."
-        )
+    prepare_folder(args.out, "--out")
+    count, written = counter("phantoms"), 0
 
     def progress(done: int, total: int) -> None:
-        print(f"\r{done} of {total} phantoms", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        nonlocal written
+        written = done
+        count(done, total)
 
-    write_phantoms(args.out, args.count, args.seed, args.split, args.scaffold, progress)
+    try:
+        write_phantoms(args.out, args.count, args.seed, args.split, args.scaffold, progress)
+    except KeyboardInterrupt:
+        kept = f"; {written} phantom(s) are in {args.out}" if written else ""
+        raise CancelledError(f"Interrupted{kept}.") from None
     return 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import as_json
 from ..detect.results import Outcome, describe
 from ..landmarks.detection import Detection
+from ..streams import Live, one_line
 
 
 class TextReporter:
@@ -18,33 +19,35 @@ class TextReporter:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self.live = not quiet and sys.stderr.isatty()
+        self.live = Live(not quiet)
         self.prefix = ""
 
     def begin(self, case: str, number: int, count: int) -> None:
         self.prefix = f"{case}: " if count == 1 else f"{number}/{count} {case}: "
 
     def progress(self, text: str, fraction: float) -> None:
-        if self.live:
-            print(f"\r\033[K{self.prefix}{100 * fraction:3.0f} %  {text}", end="", file=sys.stderr, flush=True)
+        self.live.show(f"{self.prefix}{100 * fraction:3.0f} %  {text}")
+
+    def clear(self) -> None:
+        self.live.clear()
 
     def result(self, detection: Detection, files: Sequence[Path]) -> None:
-        self._clear()
+        self.clear()
         if self.quiet:
             return
         for warning in detection.warnings:
-            print(f"{detection.case}: {warning}", file=sys.stderr)
-        print(f"{detection.case}  ({detection.timing_s['total']:.1f} s)")
+            print(one_line(f"{detection.case}: {warning}"), file=sys.stderr)
+        print(one_line(f"{detection.case}  ({detection.timing_s['total']:.1f} s)"))
         for landmark in detection.landmarks:
             place = "-"
             if landmark.position_lps_mm is not None:
                 place = "({:.1f}, {:.1f}, {:.1f}) mm LPS".format(*landmark.position_lps_mm)
             print(f"  {landmark.side:<6} {place:<32} {describe(landmark)}")
-        print(f"  -> {', '.join(map(str, files))}", flush=True)
+        print(one_line(f"  -> {', '.join(map(str, files))}"), flush=True)
 
     def error(self, outcome: Outcome) -> None:
-        self._clear()
-        print(f"{outcome.name}: {outcome.error}", file=sys.stderr)
+        self.clear()
+        print(_told(outcome), file=sys.stderr)
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, table: Path | None) -> None:
         if table is None or self.quiet:
@@ -52,10 +55,6 @@ class TextReporter:
         counts = count_outcomes(outcomes)
         statuses = ", ".join(f"{counts[status]} {status}" for status in ("found", "review", "absent"))
         print(f"{len(outcomes)} cases in {seconds:.1f} s, {counts['failed']} failed; landmarks: {statuses}; {table}")
-
-    def _clear(self) -> None:
-        if self.live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class JsonReporter:
@@ -75,13 +74,16 @@ class JsonReporter:
         if not self.quiet:
             _emit("progress", case=self.case, text=text, fraction=round(fraction, 4))
 
+    def clear(self) -> None:
+        """There is nothing to clear."""
+
     def result(self, detection: Detection, files: Sequence[Path]) -> None:
         _emit("result", case=detection.case, detection=detection.to_dict(), files=[str(file) for file in files])
 
     def error(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             _emit("error", case=outcome.name, message=str(outcome.error), exit_code=outcome.error.exit_code)
-        print(f"{outcome.name}: {outcome.error}", file=sys.stderr)
+        print(_told(outcome), file=sys.stderr)
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, table: Path | None) -> None:
         counts = count_outcomes(outcomes)
@@ -101,4 +103,8 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> Counter[str]:
 
 
 def _emit(event: str, **values: Any) -> None:
-    print(json.dumps({"event": event, **values}, allow_nan=False), flush=True)
+    print(as_json({"event": event, **values}), flush=True)
+
+
+def _told(outcome: Outcome) -> str:
+    return one_line(f"{outcome.name}: {outcome.error}" if outcome.name else outcome.error)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import time
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import BadInputError, OutOfMemoryError
+from ..errors import BadInputError, CarotidLandmarkError, OutOfMemoryError, as_sentence
 from ..landmarks.detection import Detection
 from ..volume.read import read_volume
+from . import LARGEST_SEED
 from .detector import Detector
 from .device import is_out_of_memory
 from .search import Cancelled, Progress
@@ -18,12 +21,19 @@ from .search import Cancelled, Progress
 
 @dataclass(frozen=True)
 class Settings:
-    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read."""
+    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
+
+    Raises BadInputError for a seed below 0 or above LARGEST_SEED.
+    """
 
     samples: int = 50
     confidence: float = 0.90
     seed: int = 0
     series: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInputError(f"The seed {self.seed} cannot be; give a whole number from 0 to {LARGEST_SEED}.")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -32,9 +42,26 @@ def unique_names(names: Iterable[str]) -> list[str]:
     unique = []
     for name in names:
         candidates = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
-        unique.append(next(candidate for candidate in candidates if candidate.lower() not in used))
-        used.add(unique[-1].lower())
+        unique.append(next(candidate for candidate in candidates if _folded(candidate) not in used))
+        used.add(_folded(unique[-1]))
     return unique
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Raise BadInputError for a path that is neither a file nor a folder: empty, a pipe, a device, too long."""
+    text = os.fspath(path)
+    if not text:
+        raise BadInputError("The path of a volume is empty; give a volume file, a DICOM folder, or a folder of cases.")
+    try:
+        mode = os.stat(text).st_mode
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes that are no text make ITK end the whole process
+        raise BadInputError(f"The name of {text!r} holds bytes that are no text; rename it.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"'{text}' cannot be read ({reason}); check the path.") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadInputError(f"'{text}' is neither a file nor a folder; give one that holds a volume.")
 
 
 def detect_case(
@@ -47,10 +74,9 @@ def detect_case(
 ) -> Detection:
     """Detect in the volume file or DICOM folder at `path`; the timing includes reading.
 
-    Raises BadInputError, CancelledError, and OutOfMemoryError when memory runs out.
+    Raises BadInputError, CancelledError, OutOfMemoryError when memory runs out, and FaultError for what nobody foresaw.
     """
-    if not os.fspath(path).isprintable():  # bytes that are no text make ITK end the whole process
-        raise BadInputError(f"The name of {os.fspath(path)!r} holds bytes that are no text; rename it.")
+    check_path(path)
     if progress:
         progress("reading", 0.0)
     started = time.perf_counter()
@@ -60,11 +86,18 @@ def detect_case(
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled
         )
-    except (MemoryError, RuntimeError) as error:
+    except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress
+        raise
+    except Exception as error:
         if not is_out_of_memory(error):
-            raise
+            raise as_sentence(error) from error
         advice = "try --device cpu" if detector.device.type != "cpu" else "close other programs or crop the volume"
         raise OutOfMemoryError(f"Memory ran out on {detector.device} with '{path}'; {advice}.") from error
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection
+
+
+def _folded(name: str) -> str:
+    """The same for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()

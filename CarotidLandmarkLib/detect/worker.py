@@ -29,12 +29,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .. import __version__
-from ..errors import BadInputError, CancelledError, CarotidLandmarkError, OutOfMemoryError
+from ..atomic import as_json
+from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
 from ..model.weights import load_weights
-from .case import Settings, detect_case
+from ..volume.read import find_cases
+from .case import Settings, check_path, detect_case
 from .detector import Detector
 from .device import is_out_of_memory, list_devices
-from .results import prepare_folder, write_case
+from .results import check_case, mend_cases, prepare_folder, write_case
 
 PROTOCOL = "carotid-landmark/worker/1"
 HEARTBEAT_S = 2.0
@@ -75,6 +77,7 @@ class Worker:
                 continue
             try:
                 request = json.loads(line)
+                hash(request.get("id"))
                 if request["command"] == "cancel":
                     self.cancelled.add(request["id"])
                 elif request["command"] == "describe" or (
@@ -85,7 +88,7 @@ class Worker:
                     self.waiting.put({"id": None, **request})
                 else:
                     raise ValueError(f"the command {request['command']!r} with the path {request.get('path')!r}")
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 self._emit("error", id=None, message=f"A request cannot be understood ({error}).", exit_code=2)
         if self.exit_with_parent:
             self._exit()
@@ -107,32 +110,37 @@ class Worker:
             settings = _settings(request)
             detector = self._detector(request.get("weights"), request.get("device", "auto"))
             output = request.get("output")
+            check_path(request["path"])
+            case = request.get("case") or find_cases(request["path"])[0][0]
             if output:
-                prepare_folder(Path(output))
+                prepare_folder(Path(output), "")
+                mend_cases(Path(output), "")
+                check_case(Path(output), case, "")
             detection = detect_case(
                 detector,
-                request.get("case") or Path(request["path"]).name.split(".")[0],
+                case,
                 request["path"],
                 settings,
                 lambda text, fraction: self._emit("progress", id=number, text=text, fraction=round(fraction, 4)),
                 lambda: number in self.cancelled,
             )
-            files = write_case(Path(output), detection) if output else []
+            files = write_case(Path(output), detection, "") if output else []
             self._emit("result", id=number, detection=detection.to_dict(), files=[str(file) for file in files])
         except CancelledError:
             self._emit("cancelled", id=number)
         except Exception as error:
-            known = error if isinstance(error, CarotidLandmarkError) else None
-            if not known:
-                traceback.print_exc()
-            if not known and is_out_of_memory(error):  # not while detecting, but while the model was loaded
+            known = as_sentence(error)
+            if is_out_of_memory(error):  # not while detecting, but while the model was loaded
                 known = OutOfMemoryError("Memory ran out while the model was loaded; close other programs.")
+            fault = isinstance(known, FaultError)
+            if fault:
+                traceback.print_exc()
             self._emit(
                 "error",
                 id=number,
-                message=str(known or f"{type(error).__name__}: {error}"),
-                exit_code=known.exit_code if known else FAULT,
-                reason=known.reason if known else None,
+                message=str(known),
+                exit_code=FAULT if fault else known.exit_code,
+                reason=known.reason,
                 device=str(detector.device) if detector else request.get("device", "auto"),
             )
         finally:
@@ -149,7 +157,7 @@ class Worker:
     def _emit(self, event: str, **values: Any) -> None:
         with self.lock:
             try:
-                print(json.dumps({"event": event, **values}, allow_nan=False), file=self.events, flush=True)
+                print(as_json({"event": event, **values}), file=self.events, flush=True)
             except OSError:
                 if self.exit_with_parent:
                     self._exit()
@@ -196,6 +204,7 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     Worker(sys.stdin, events, exit_with_parent=exit_with_parent).run()
 
 

@@ -37,10 +37,10 @@ Tensors = dict[str, torch.Tensor]
 def save_weights(path: PathLike, model: MultiScaleLocNet, metadata: dict[str, Any]) -> str:
     """Writes `model` as safetensors, float32, by rename; returns the file's sha256.
 
-    `metadata` is added to the header and must be JSON; usual keys: "version", "training". Raises CannotRunError if the
-    file cannot be written.
+    `metadata` is added to the header and must be JSON; usual keys: "version", "training", and "name" where it is not
+    that of the file, or of the folder for a weights.safetensors. Raises CannotRunError if the file cannot be written.
     """
-    header = {"format": FORMAT, "name": model.config.name, "version": "0", "training": {}}
+    header = {"format": FORMAT, "name": _name_of(Path(path)), "version": "0", "training": {}}
     header = {**header, **metadata, "format": FORMAT, "config": model.config.to_dict()}
     tensors = {name: value.detach().float().cpu().contiguous() for name, value in model.state_dict().items()}
     data = safetensors_bytes(tensors, {METADATA_KEY: json.dumps(header)})
@@ -75,7 +75,18 @@ def load_weights(path: PathLike | None = None) -> tuple[MultiScaleLocNet, dict[s
             f"The weights file {file} has the format {header.get('format')!r}, and this version reads {FORMAT!r}; "
             "use weights made for this version."
         )
-    return _build(file, header, tensors), {**header, "sha256": sha256, "path": str(file)}
+    model = _build(file, header, tensors)
+    name = header.get("name")
+    if sha256 in _checksums(PACKAGED / "manifest.json").values():
+        name = model.config.name
+    elif name in (None, model.config.name):  # up to 0.5.0 all weights of a method had the method's name
+        name = _name_of(file)
+    return model, {**header, "name": name, "sha256": sha256, "path": str(file)}
+
+
+def _name_of(file: Path) -> str:
+    """A run of training writes weights.safetensors, and there is but one default: there the folder tells more."""
+    return file.resolve().parent.name if file.stem in ("weights", "default") else file.stem
 
 
 def _build(file: Path, header: dict[str, Any], tensors: Tensors) -> MultiScaleLocNet:
@@ -152,11 +163,18 @@ def _read(file: Path, packaged: bool) -> bytes:
         raise BadInputError(f"The weights file {file} cannot be read ({reason}); check the path.") from error
 
 
-def _verify(file: Path, sha256: str) -> None:
+def _checksums(manifest: Path) -> dict[str, str]:
+    """Of the packaged files by name; none where there is no such manifest."""
     try:
-        manifest = json.loads((PACKAGED / "manifest.json").read_text())
-        listed = manifest[file.name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CannotRunError(f"No checksum for {file} is in its manifest.json; install the package again.") from error
+        listed = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return listed if isinstance(listed, dict) else {}
+
+
+def _verify(file: Path, sha256: str) -> None:
+    listed = _checksums(PACKAGED / "manifest.json").get(file.name)
+    if listed is None:
+        raise CannotRunError(f"No checksum for {file} is in its manifest.json; install the package again.")
     if listed != sha256:
         raise BadInputError(f"The weights file {file} does not match its checksum; install the package again.")

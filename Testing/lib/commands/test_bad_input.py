@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,11 +104,13 @@ def test_every_bad_volume_of_a_batch_is_a_sentence_and_a_row_and_the_good_ones_a
     assert any("HU" in warning for warning in results["offset"]["detection"]["warnings"])
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "text folder", "empty folder"])
+@pytest.mark.parametrize("what", ["missing", "empty", "text folder", "empty folder", "pipe"])
 def test_a_path_that_holds_no_volume_is_one_sentence_and_2(what, tmp_path, weights, capsys):
     path = tmp_path / "x.nrrd"
     if what == "empty":
         path.touch()
+    elif what == "pipe":
+        os.mkfifo(path)
     elif what != "missing":
         path.mkdir()
         if what == "text folder":
@@ -116,7 +119,19 @@ def test_a_path_that_holds_no_volume_is_one_sentence_and_2(what, tmp_path, weigh
     assert main(["detect", str(path), "-o", str(out), "--weights", str(weights), "--device", "cpu"]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and "x.nrrd" in said.err
-    assert not out.exists() or list(out.iterdir()) == []
+    assert not out.exists()
+    assert main(["detect", str(path), "-o", str(out), "--weights", str(weights), "--json"]) == 2
+    error, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (error["event"], error["case"], error["exit_code"]) == ("error", "x.nrrd", 2) and "x.nrrd" in error[
+        "message"
+    ]
+    assert (summary["event"], summary["cases"], summary["failed"]) == ("summary", 1, 1)
+
+
+def test_an_empty_path_is_not_the_current_folder(good, tmp_path, weights, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["detect", "", "-o", "out", "--weights", str(weights)]) == 2
+    assert "path of a volume is empty" in capsys.readouterr().err and not Path("out").exists()
 
 
 @pytest.mark.shared
@@ -155,13 +170,27 @@ def test_cuda_without_one_is_3(good, weights, tmp_path, capsys):
     assert "cuda" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_an_output_folder_that_is_a_file_is_2(good, weights, tmp_path, capsys):
-    (tmp_path / "out").write_text("mine")
-    assert main(["detect", good, "-o", str(tmp_path / "out"), "--weights", str(weights), "--device", "cpu"]) == 2
-    assert "-o" in capsys.readouterr().err and (tmp_path / "out").read_text() == "mine"
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_output_folder_that_cannot_be_written_is_3(inside, good, weights, tmp_path, capsys):
+    out = tmp_path / "file" / "out" if inside else tmp_path / "file"
+    (tmp_path / "file").write_text("mine")
+    for words in (
+        ["detect", good, "-o", str(out), "--weights", str(weights), "--device", "cpu"],
+        ["detect", good, "-o", str(out), "--weights", str(weights), "--device", "cpu", "--json"],
+        ["demo", "-o", str(out), "--weights", str(weights), "--device", "cpu"],
+        ["phantom", "--out", str(out)],
+    ):
+        assert main(words) == 3
+        said = capsys.readouterr()
+        option = "--out" if "--out" in words else "-o"
+        assert said.err.count("\n") == 1 and said.err.endswith(f"; choose another folder with {option}.\n")
+        assert (tmp_path / "file").read_text() == "mine"
+        if "--json" in words:
+            error = json.loads(said.out)
+            assert (error["event"], error["exit_code"], error["message"]) == ("error", 3, said.err.strip())
 
 
-def test_an_output_folder_that_is_full_is_2_and_left_empty(good, weights, tmp_path):
+def test_an_output_folder_that_is_full_is_3_and_left_empty(good, weights, tmp_path):
     def full_disk():  # no file may grow beyond 1000 bytes
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
@@ -171,9 +200,9 @@ def test_an_output_folder_that_is_full_is_2_and_left_empty(good, weights, tmp_pa
         text=True,
         preexec_fn=full_disk,
     )
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 3, done.stderr
     assert done.stderr.count("\n") == 1 and "Cannot write results" in done.stderr
-    assert done.stdout == "", "found out before the search, not after"
+    assert json.loads(done.stdout)["event"] == "error", "found out before the search, not after"
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -189,7 +218,7 @@ def test_ctrl_c_is_130_and_leaves_nothing(good, weights, tmp_path):
                 break
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.count("\n") == 1 and "Traceback" not in errors
+    assert errors == "Interrupted.\n"
     assert list(out.iterdir()) == []
 
 

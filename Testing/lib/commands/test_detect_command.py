@@ -133,7 +133,7 @@ def test_interrupting_keeps_what_was_finished(detect, cases, tmp_path, monkeypat
     monkeypatch.setattr(case, "read_volume", read)
     assert detect(cases) == 130
     assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json"]
-    assert "Interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"Interrupted; the results of 1 case(s) are in {tmp_path / 'out'}.\n"
 
 
 def test_running_out_of_memory_is_a_sentence(detect, cases, monkeypatch, capsys):
@@ -145,31 +145,107 @@ def test_running_out_of_memory_is_a_sentence(detect, cases, monkeypatch, capsys)
     assert "Memory ran out on cpu" in capsys.readouterr().err
 
 
-def test_another_fault_is_not_hidden(detect, cases, monkeypatch):
-    def fault(*rest):
-        raise RuntimeError("shapes do not fit")
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (RuntimeError("shapes\ndo not fit"), "RuntimeError in search.py, line "),
+        (OSError(5, "Input/output error"), "OSError in search.py, line "),
+        (MemoryError(), "Memory ran out"),
+        (RecursionError("too deep"), "RecursionError in search.py, line "),
+    ],
+)
+def test_a_fault_in_one_case_is_its_error_with_all_that_is_known_and_the_others_go_on(
+    fault, message, detect, cases, tmp_path, monkeypatch, capsys
+):
+    from CarotidLandmarkLib.detect.search import VolumePyramid
 
-    monkeypatch.setattr("CarotidLandmarkLib.detect.search.VolumePyramid.whole", fault)
-    with pytest.raises(RuntimeError, match="shapes"):
-        detect(cases / "a.nrrd")
+    calls = []
+
+    def once(*rest):
+        calls.append(rest)
+        if len(calls) == 1:
+            raise fault
+        return whole(*rest)
+
+    whole = VolumePyramid.whole
+    monkeypatch.setattr(VolumePyramid, "whole", once)
+    assert detect(cases) == 3
+    error = capsys.readouterr().err
+    assert message in error and " ".join(str(fault).split()) in error
+    assert error.count("\n") == 1 and "Traceback" not in error
+    assert {"b.mrk.json", "b.detection.json", "detections.csv"} == set(names(tmp_path / "out"))
+
+
+def test_the_traceback_of_a_fault_can_be_had(detect, cases, monkeypatch, capsys):
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.VolumePyramid.whole", lambda *rest: 1 / 0)
+    monkeypatch.setenv("CAROTID_LANDMARK_TRACEBACK", "1")
+    assert detect(cases / "a.nrrd") == 3
+    error = capsys.readouterr().err
+    assert "Traceback" in error and "search.py" in error and "ZeroDivisionError" in error.splitlines()[-1]
+
+
+def test_a_fault_in_any_command_is_a_sentence(monkeypatch, weights, capsys):
+    monkeypatch.setattr("CarotidLandmarkLib.model.unet.parameter_count", lambda model: 1 / 0)
+    assert main(["model", "--weights", str(weights)]) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "ZeroDivisionError in model.py, line " in error and "division by zero" in error
+
+
+def test_a_name_too_long_for_its_results_is_refused_before_it_is_read(detect, cases, tmp_path, capsys):
+    long = "n" * 250
+    (cases / "a.nrrd").rename(cases / f"{long}.nrrd")
+    assert detect(cases, "--json") == 2
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert not [event for event in events if event["event"] == "progress" and event["case"] == long]
+    assert "rename the volume" in next(event["message"] for event in events if event["event"] == "error")
+    assert "b.mrk.json" in names(tmp_path / "out")
+
+
+def test_the_next_run_mends_a_half_written_case_of_another_run(detect, cases, tmp_path):
+    assert detect(cases / "a.nrrd") == 0
+    markups = tmp_path / "out" / "a.mrk.json"
+    whole = markups.read_text()
+    markups.unlink()
+    assert detect(cases / "b.mha") == 0
+    assert markups.read_text() == whole
+
+
+def test_ctrl_c_is_told_by_every_command(monkeypatch, tmp_path, capsys):
+    from CarotidLandmarkLib.phantom import files
+
+    def interrupted(number):
+        def write(out, *rest):
+            for done in range(1, number + 1):
+                rest[-1](done, 3)
+            raise KeyboardInterrupt
+
+        return write
+
+    for number, told in ((0, ""), (2, f"; 2 phantom(s) are in {tmp_path}")):
+        monkeypatch.setattr(files, "write_phantoms", interrupted(number))
+        assert main(["phantom", "--out", str(tmp_path), "--count", "3"]) == 130
+        assert capsys.readouterr().err == f"Interrupted{told}.\n"
+    monkeypatch.setattr("CarotidLandmarkLib.commands.corrections.latest_revisions", interrupted(0))
+    assert main(["corrections", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "start"),
     [
-        [],
-        ["fly"],
-        ["detect"],
-        ["detect", "a.nrrd", "--samples", "0"],
-        ["detect", "a.nrrd", "--samples", "x"],
-        ["detect", "a.nrrd", "--confidence", "1"],
-        ["detect", "a.nrrd", "--device", "tpu"],
+        ([], "usage: carotid-landmark "),
+        (["detect"], "usage: carotid-landmark detect "),
+        (["detect", "a.nrrd", "--fly"], "usage: carotid-landmark "),
+        (["fly"], "COMMAND: invalid choice: 'fly'"),
+        (["detect", "a.nrrd", "--device", "tpu"], "--device: invalid choice: 'tpu'"),
+        (["detect", "a.nrrd", "--samples"], "--samples: expected one argument"),
     ],
 )
-def test_wrong_usage_exits_with_2(words, capsys):
+def test_wrong_usage_exits_with_2(words, start, capsys):
     with pytest.raises(SystemExit) as stop:
         main(words)
-    assert stop.value.code == 2 and "usage: carotid-landmark" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.startswith(start) and error.endswith(".\n")
 
 
 def test_only_commands_that_exist_are_listed_and_help_needs_no_torch():

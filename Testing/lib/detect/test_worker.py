@@ -66,13 +66,16 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
 
 
 def test_what_cannot_be_done_is_an_error_event_and_the_next_request_is_answered(serve, ct):
-    events = serve(
-        "no json", {"id": 9}, request(1, "/nowhere.nrrd"), request(2, ct, samples="many"), request(3, ct, samples=1)
-    )
+    misunderstood = ["no json", {"id": 9}, "[" * 100_000, [1], request([1], ct), "3"]
+    impossible = [request(1, "/nowhere.nrrd"), request(2, ct, samples="many"), request(3, ct, seed=-1), request(4, "")]
+    events = serve(*misunderstood, *impossible, request(5, ct, samples=1))
     # misunderstood lines are answered by the listening thread, so only the order of the others is certain
-    assert [end for end in ends(events) if end[1] is not None] == [("error", 1), ("error", 2), ("result", 3)]
+    assert [end for end in ends(events) if end[1] is not None] == [
+        *(("error", number) for number in range(1, 5)),
+        ("result", 5),
+    ]
     errors = [e for e in events if e["event"] == "error"]
-    assert len(errors) == 4 and {e["exit_code"] for e in errors} == {2}
+    assert len(errors) == len(misunderstood) + len(impossible) and {e["exit_code"] for e in errors} == {2}
     assert any("/nowhere.nrrd" in e["message"] for e in errors)
 
 
@@ -83,6 +86,27 @@ def test_a_fault_of_ours_is_told_apart_and_does_not_end_the_worker(serve, ct, mo
     assert ends(events) == [("error", 1), ("result", 2)]
     assert next(e for e in events if e["event"] == "error")["exit_code"] == worker.FAULT
     assert "ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.VolumePyramid.whole", lambda *a: 1 / 0)
+    error = serve(request(1, ct))[-1]
+    assert (error["exit_code"], error["reason"]) == (worker.FAULT, None) and "ZeroDivisionError in" in error["message"]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_request_without_a_case_is_named_after_its_file(serve, ct, tmp_path):
+    named = shutil.move(ct, tmp_path / "1.3.6.1.nrrd")
+    result = serve(request(1, str(named), samples=1))[-1]
+    assert result["detection"]["case"] == "1.3.6.1"
+
+
+def test_names_and_folders_that_cannot_be_written_are_refused_before_detecting(serve, ct, tmp_path):
+    (tmp_path / "file").touch()
+    events = serve(
+        request(1, ct, case="n" * 250, output=str(tmp_path / "out")), request(2, ct, output=str(tmp_path / "file"))
+    )
+    first, second = (e for e in events if e["event"] == "error")
+    assert first["exit_code"] == 2 and "rename the volume" in first["message"]
+    assert second["exit_code"] == 3 and second["message"].endswith("; choose another folder.")
+    assert not [e for e in events if e["event"] == "progress"]
 
 
 def test_out_of_memory_is_told_in_a_word_for_programs_with_the_device(serve, ct, monkeypatch):

@@ -65,7 +65,7 @@ def test_every_method_travels_in_a_weights_file(name: str, tmp_path: Path) -> No
     model = MultiScaleLocNet(narrow(name)).eval()
     save_weights(tmp_path / "a.safetensors", model, {})
     loaded, header = load_weights(tmp_path / "a.safetensors")
-    assert loaded.config == model.config and header["name"] == PRESETS[name].name
+    assert loaded.config == model.config and header["name"] == "a"
     with torch.inference_mode():
         one, two = (m(Ramp())["left"][-1].position for m in (model, loaded))
     assert torch.equal(one, two)

@@ -38,10 +38,30 @@ def test_a_saved_model_comes_back_with_its_header(saved: Path) -> None:
     assert not model.training and model.config == small_model().config
     for name, value in small_model().state_dict().items():
         assert torch.equal(model.state_dict()[name], value)
-    assert (header["format"], header["name"], header["version"]) == ("carotid-landmark/weights/1", "default", "3")
+    assert (header["format"], header["name"], header["version"]) == ("carotid-landmark/weights/1", "net", "3")
     assert header["training"] == {"steps": 12} and header["config"]["window_hu"]
     assert header["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()
     assert [file.name for file in saved.parent.iterdir()] == ["net.safetensors"]
+
+
+def test_weights_of_ones_own_have_a_name_of_their_own(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved.parent / "my-run"
+    folder.mkdir()
+    save_weights(folder / "weights.safetensors", small_model(), {})
+    assert load_weights(folder / "weights.safetensors")[1]["name"] == "my-run"
+    tensors = small_model().state_dict()
+    for file, given, name in [
+        ("mine.safetensors", {"name": "default", "version": "0.5.0"}, "mine"),  # as 0.5.0 wrote it
+        ("default.safetensors", {"name": "default"}, "my-run"),
+        ("a.safetensors", {"name": "thin slices"}, "thin slices"),
+        ("b.safetensors", {}, "b"),
+    ]:
+        rewritten(folder / file, tensors, **given)
+        assert load_weights(folder / file)[1]["name"] == name
+    monkeypatch.setattr(weights, "PACKAGED", folder)
+    write_manifest(folder)
+    assert load_weights(saved.rename(saved.parent / "other.safetensors"))[1]["name"] == "net"
+    assert load_weights(folder / "default.safetensors")[1]["name"] == "default"
 
 
 def test_a_torch_file_with_header_and_state_loads(tmp_path: Path) -> None:
