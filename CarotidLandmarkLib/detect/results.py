@@ -34,9 +34,9 @@ class Outcome:
     error: CarotidLandmarkError | None = None
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make `folder` and try to write there, before any work is done. Raises BadInputError."""
-    with _sentences(folder):
+def prepare_folder(folder: Path, option: str = "-o") -> None:
+    """Make `folder`, that of the command's `option`, and try to write there, before any work. Raises BadInputError."""
+    with _sentences(folder, option):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0" * 4096)
@@ -97,10 +97,12 @@ def _rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _sentences(folder: Path) -> Iterator[None]:
+def _sentences(folder: Path, option: str = "-o") -> Iterator[None]:
     try:
         yield
     except (OSError, CannotRunError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = getattr(cause, "strerror", None) or error
-        raise BadInputError(f"Cannot write results to {folder} ({reason}); choose another folder with -o.") from error
+        raise BadInputError(
+            f"Cannot write results to {folder} ({reason}); choose another folder with {option}."
+        ) from error

@@ -115,7 +115,7 @@ def _measure(run: Run, detector: Detector) -> list[float]:
     detections, scores = run.folder / "detections", run.folder / "scores"
     seconds = []
     for folder in (detections, scores):
-        prepare_folder(folder)
+        prepare_folder(folder, "--out")
     for name, path in find_cases(run.out / "cases" / "test"):
         written = detections / f"{name}.detection.json"
         if not (scores / f"{name}.json").is_file():
