@@ -29,7 +29,7 @@ class TextReporter:
             print(f"\r\033[K{self.prefix}{100 * fraction:3.0f} %  {text}", end="", file=sys.stderr, flush=True)
 
     def result(self, detection: Detection, files: Sequence[Path]) -> None:
-        self._clear()
+        self.clear()
         if self.quiet:
             return
         for warning in detection.warnings:
@@ -43,7 +43,7 @@ class TextReporter:
         print(f"  -> {', '.join(map(str, files))}", flush=True)
 
     def error(self, outcome: Outcome) -> None:
-        self._clear()
+        self.clear()
         print(f"{outcome.name}: {outcome.error}", file=sys.stderr)
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, table: Path | None) -> None:
@@ -53,7 +53,7 @@ class TextReporter:
         statuses = ", ".join(f"{counts[status]} {status}" for status in ("found", "review", "absent"))
         print(f"{len(outcomes)} cases in {seconds:.1f} s, {counts['failed']} failed; landmarks: {statuses}; {table}")
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         if self.live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 

@@ -106,9 +106,9 @@ def evaluate(
         table[name] = {**summary(group), "interval_95": intervals(group, resamples, seed)}
     cases = [s.case for s in scores]
     for key, volume in VOLUMES.items():
-        if key == "uncertainty" or np.isfinite(_column(scores, volume)).any():
+        if key == "uncertainty" or (_column(scores, volume) > 0).any():
             of = partial(_uncertainty, scores, volume, confidence, covariance_scale)
-            limits = each(interval, bootstrap(lambda weights: of(weights=weights), cases, resamples, seed))
+            limits = each(interval, bootstrap(of, cases, resamples, seed))
             table[key] = {**uncertainty(scores, confidence, covariance_scale, volume), "interval_95": limits}
     return table
 

@@ -8,7 +8,7 @@ import pytest
 from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection, ellipsoid
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study import scores as metrics
-from CarotidLandmarkLib.study.report.markdown import as_markdown
+from CarotidLandmarkLib.study.report import tables
 from CarotidLandmarkLib.study.scores import Score
 
 
@@ -47,7 +47,7 @@ def test_table_by_side_and_as_json_and_markdown() -> None:
     assert table["cases"] == 4
     assert (table["left"]["mean_mm"], table["right"]["mean_mm"]) == (2.0, 8.0)
     assert json.loads(json.dumps(table, allow_nan=False)) == table
-    text = as_markdown(table)
+    text = tables.protocol(table).markdown()
     assert "| Error, mean ± SD, mm | 5.00 ± 6.06 | 2.00 ± 1.41 | 8.00 ± 8.49 |" in text
     assert "| Landmarks in the volume (located / missed) | 5 (4 / 1) | 3 (2 / 1) | 2 (2 / 0) |" in text
     assert "| Errors over 10 mm (found / review) | 1 / 0 | 0 / 0 | 1 / 0 |" in text
@@ -59,7 +59,7 @@ def test_no_scores_give_a_table_of_nothing() -> None:
     assert table["all"]["interval_95"]["mean_mm"] is None
     assert table["uncertainty"]["coverage"] is None
     json.dumps(table, allow_nan=False)
-    assert "–" in as_markdown(table)
+    assert "–" in tables.protocol(table).markdown() and "–" in tables.uncertainty(table).markdown()
 
 
 def test_bootstrap_draws_whole_cases() -> None:
@@ -139,7 +139,9 @@ def test_score_of_a_detection() -> None:
 
 def test_the_papers_volume_is_of_the_passes_alone() -> None:
     """chi2(0.9, 3 degrees) = 6.2514, and 4/3 pi 6.2514^1.5 = 65.47 (Ma et al.)."""
-    assert metrics.paper_volume_mm3([1.0, 2.0, 0.5]) == pytest.approx(ellipsoid(np.diag([1, 4, 0.25]), 0.9)[2], rel=1e-4)
+    assert metrics.paper_volume_mm3([1.0, 2.0, 0.5]) == pytest.approx(
+        ellipsoid(np.diag([1, 4, 0.25]), 0.9)[2], rel=1e-4
+    )
     answer = detection([1, 2, 3], np.eye(3))
     assert np.isnan(metrics.score(answer, LandmarkSet({"left": (1, 5, 7)}))[0].paper_volume_mm3), "of older versions"
     answer.landmark("left").passes_sd_mm = np.array([1.0, 2.0, 0.5])
