@@ -150,7 +150,7 @@ def _report(
         scale = detector.model.config.covariance_scale[-1]
         before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
         table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
-    seconds = sorted(detection.timing_s.get("total", 0.0) for detection in detections.values())
+    seconds = sorted(detection.timing_s.get("total") or 0.0 for detection in detections.values())
     return {
         "data": str(args.data),
         "name": own.name,

@@ -77,7 +77,7 @@ def protocol(report: Mapping[str, Any]) -> Table:
         ("— 95th percentile, mm", *(_with_interval(group, "p95_mm") for group in found)),
         ("— largest, mm", *(number(group["max_mm"]) for group in found)),
     ]
-    return Table("Errors", (f"{report['cases']} cases", "All", "Left", "Right"), rows)
+    return Table("Errors", (plural(report["cases"], "case"), "All", "Left", "Right"), rows)
 
 
 def uncertainty(report: Mapping[str, Any]) -> Table:
@@ -202,6 +202,11 @@ def number(value: float | None, factor: float = 1, digits: int = 2) -> str:
         return "–"
     rounded = round(value * factor, digits) + 0.0  # and not -0.0
     return f"{rounded:.{digits}f}".replace("-", "−")
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def percent(share: float | None) -> str:

@@ -16,7 +16,7 @@ from ... import __version__
 from ...atomic import to_json, write_text
 from .figures import Drawn
 from .rows import LOCATED, Row
-from .tables import Table, all_tables, as_csv, escape, interval, number, percent, probability
+from .tables import Table, all_tables, as_csv, escape, interval, number, percent, plural, probability
 
 CSV_COLUMNS = (
     *("case", "side", "present", "status", "presence", "error_mm", "dx_mm", "dy_mm", "dz_mm"),
@@ -109,8 +109,9 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
     limits = of["interval_95"]
     wrong = of["false_positives"]
     said = [
-        f"{report['name']} located {of['located']} of the {of['present']} landmarks in {report['cases']} cases and "
-        f"missed {of['missed']}; of {of['not_present']} that are not in the volume it located {sum(wrong.values())} "
+        f"{report['name']} located {of['located']} of the {of['present']} landmarks in "
+        f"{plural(report['cases'], 'case')} and missed {of['missed']}; of {of['not_present']} that are not in the "
+        f"volume it located {sum(wrong.values())} "
         f"({wrong['found']} found, {wrong['review']} for review)."
     ]
     if of["located"]:
