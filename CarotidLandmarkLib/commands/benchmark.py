@@ -104,7 +104,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     from ..atomic import write_text
     from ..detect.results import prepare_folder
 
-    prepare_folder(out)
+    prepare_folder(out, "--out")
     file = out / "benchmark.json"
     if file.is_file():
         there = json.loads(file.read_text(encoding="utf-8"))

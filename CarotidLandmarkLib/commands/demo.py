@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import add_engine_arguments, some_path
+from .reporter import TextReporter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,23 +39,37 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.detector import Detector
     from ..detect.results import prepare_folder, write_case
     from ..phantom import phantom_volume
-    from ..study.report.demo_picture import draw_detection, write_png
+    from ..study.report.figures import missing_packages
     from ..volume.ct import write_volume
 
     detector = Detector.from_weights(args.weights, args.device)
     prepare_folder(args.output)
+    reporter = TextReporter(quiet=False)
+    reporter.begin(CASE, 1, 1)
     print("Making a synthetic neck CT angiogram ...", flush=True)
     started = time.perf_counter()
-    volume, truth = phantom_volume(args.seed, split="test", kind=KIND, spacing=SPACING_MM)
+    volume, truth = phantom_volume(
+        args.seed, "test", kind=KIND, spacing=SPACING_MM, progress=partial(reporter.progress, "phantom")
+    )
+    reporter.clear()
     made = time.perf_counter() - started
     size, spacing = ((" x ".join(f"{n:.3g}" for n in values)) for values in (volume.grid.size, volume.grid.spacing))
     print(f"Made {size} voxels of {spacing} mm in {made:.1f} s. Searching it ...", flush=True)
-    detection = detector.detect(volume, args.samples, args.confidence, args.seed, CASE)
-    path, picture = args.output / f"{CASE}.nrrd", args.output / f"{CASE}.png"
+    detection = detector.detect(volume, args.samples, args.confidence, args.seed, CASE, reporter.progress)
+    reporter.clear()
+    path, image = args.output / f"{CASE}.nrrd", args.output / f"{CASE}.png"
     write_volume(volume, path)
     detection.volume["path"] = str(path)
-    files = [path, *write_case(args.output, detection), picture]
-    write_png(draw_detection(volume, detection, truth), picture)
+    files = [path, *write_case(args.output, detection)]
+    if "matplotlib" in missing_packages():
+        image.unlink(missing_ok=True)  # of an earlier run
+        print("There is no picture, since matplotlib is not installed: pip install 'carotid-landmark[report]'.")
+    else:
+        from ..study.report.cuts import picture
+        from ..study.report.figures import save
+
+        save(picture(volume, detection, truth), image)
+        files.append(image)
     print(_table(detection, truth))
     print("\n".join(["Written:", *(f"  {file}" for file in files)]))
     return 0

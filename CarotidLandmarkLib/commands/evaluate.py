@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ..study.report.rows import Row
 
 EPILOG = """
-The report is report.html, which holds everything, with report.md, .json and .csv, and figures/ as PNG and SVG (needs
-matplotlib: the extra [report]). Heatmaps, --equivariance and the coverage before calibration need the weights: those
-that detect, or, beside --detections, those given by --weights.
+The report is report.html, which holds everything, with report.md, .json and .csv, and figures/ as PNG and SVG (page
+and figures need the extra [report]). Heatmaps, --equivariance and the coverage before calibration need the weights:
+those that detect, or, beside --detections, those given by --weights.
 """
 
 
@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.detector import Detector
     from ..detect.results import prepare_folder
     from ..study.cases import read_cases
-    from ..study.report.figures import draw_figures
-    from ..study.report.files import write_report
+    from ..study.report.figures import draw_figures, missing_packages
     from ..study.report.methods import Method, model_name, one_model, read_detections, read_method, with_names
     from ..study.report.rows import make_rows
+    from ..study.report.write import write_report
 
     unusable: dict[str, str] = {}
     truths = {case.name: case for case in read_cases(args.data, unusable)}
@@ -87,7 +87,15 @@ def run(args: argparse.Namespace) -> int:
     if args.equivariance and args.detections and not (args.weights or args.against_weights):
         raise BadInputError("--equivariance needs the network; give the --weights that made the detections.")
     rivals = [read_method(folder, truths) for folder in args.against]
-    prepare_folder(args.out)
+    prepare_folder(args.out, "--out")
+    missing = missing_packages()
+    if missing:
+        print(
+            f"The report has no {'page and no ' * ('jinja2' in missing)}figures, since {' and '.join(missing)} "
+            "cannot be imported: pip install 'carotid-landmark[report]', then evaluate again (--detections saves "
+            "detecting anew).",
+            file=sys.stderr,
+        )
     detector = Detector.from_weights(args.weights, args.device) if args.weights or not args.detections else None
     others = [Detector.from_weights(weights, args.device) for weights in args.against_weights]
     if args.detections:
@@ -122,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     methods = {method.name: method.scores for method in (own, *rivals)}
     confidence = report["uncertainty"]["confidence"]
     drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
-    write_report(args.out, report, rows, drawn)
+    write_report(args.out, report, rows, drawn, html="jinja2" not in missing)
     print((args.out / "report.md").read_text(encoding="utf-8"))
     return 2 if failed else 0
 
@@ -135,8 +143,7 @@ def _report(
     rows: Sequence[Row],
     detector: Detector | None,
 ) -> dict[str, Any]:
-    from ..study.report.rows import failures
-    from ..study.report.subgroups import subgroups
+    from ..study.report.rows import failures, subgroups
     from ..study.scores import compare, evaluate, uncertainty
 
     first = next(iter(detections.values()))
@@ -146,7 +153,7 @@ def _report(
         scale = detector.model.config.covariance_scale[-1]
         before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
         table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
-    seconds = sorted(detection.timing_s.get("total", 0.0) for detection in detections.values())
+    seconds = sorted(detection.timing_s.get("total") or 0.0 for detection in detections.values())
     return {
         "data": str(args.data),
         "name": own.name,
@@ -176,7 +183,7 @@ def _detect(
     from ..detect.results import prepare_folder
 
     folder = args.out / "detections"
-    prepare_folder(folder)
+    prepare_folder(folder, "--out")
     detections: dict[str, Detection] = {}
     failed: dict[str, str] = {}
     for number, (name, truth) in enumerate(truths.items(), start=1):
@@ -184,10 +191,11 @@ def _detect(
         try:
             settings = Settings(args.samples, args.confidence, args.seed, truth.series)
             detections[name] = detect_case(detector, name, truth.volume, settings)
-            write_detection(folder / f"{name}.detection.json", detections[name])
         except CarotidLandmarkError as error:
             failed[name] = str(error)
             print(f"{name}: {error}", file=sys.stderr)
+        else:
+            write_detection(folder / f"{name}.detection.json", detections[name])
     return detections, failed
 
 

@@ -32,14 +32,16 @@ def phantom_volume(
     kind: str | None = None,
     spacing: tuple[float, float] | None = None,
     orientation: str = "LPS",
+    progress: Callable[[float], None] | None = None,
 ) -> tuple[CTVolume, dict[str, np.ndarray | None]]:
     """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if not in view.
 
     ``kind`` (see scan.KINDS) and ``spacing`` (in-plane, slice; mm) are drawn from the seed unless given.
+    ``progress`` is told the finished fraction before each slab.
     """
     phantom = Phantom.draw(seed, split, scaffold)
     scan = Scan.draw(phantom, kind, spacing)
-    return _acquire(phantom, scan, orientation), _visible(phantom, scan)
+    return _acquire(phantom, scan, orientation, progress), _visible(phantom, scan)
 
 
 def write_phantoms(
@@ -92,7 +94,9 @@ def _visible(phantom: Phantom, scan: Scan) -> dict[str, np.ndarray | None]:
     return {side: phantom.truth[side] if scan.covers(phantom.truth[side], VISIBLE_MM) else None for side in SIDES}
 
 
-def _acquire(phantom: Phantom, scan: Scan, orientation: str) -> CTVolume:
+def _acquire(
+    phantom: Phantom, scan: Scan, orientation: str, progress: Callable[[float], None] | None = None
+) -> CTVolume:
     """The whole volume, rendered slab by slab, its axes then laid as ``orientation`` says."""
     grid = scan.grid
     nx, ny, nz = grid.size
@@ -100,6 +104,8 @@ def _acquire(phantom: Phantom, scan: Scan, orientation: str) -> CTVolume:
     generator = torch.Generator().manual_seed(phantom.seed * 3 + 2)
     array = np.empty(grid.shape, np.int16)
     for first in range(0, nz, thick):
+        if progress:
+            progress(first / nz)
         count = min(thick, nz - first)
         slab = Grid((nx, ny, count), grid.spacing, grid.index_to_world([0, 0, first]), grid.direction)
         array[first : first + count] = scan.acquire(phantom, slab, generator).round().to(torch.int16).numpy()

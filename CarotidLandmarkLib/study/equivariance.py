@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ..model.crop import side_frame
 from ..model.multiscale import MultiScaleLocNet, PyramidLike
 
 LARGEST_SHIFT = 8  # voxels
@@ -24,9 +23,9 @@ def shift_errors(
     """
     spacing, extent = model.config.scales_mm[scale], model.config.extent_mm[scale]
     reach = 2 * float(np.abs(shifts).max()) * spacing
-    level = pyramid.around(center, extent + reach, spacing)
+    level = model.view(pyramid).around(center, extent + reach, spacing)
     where = np.concatenate([center[None], center + shifts * spacing])
-    frame = side_frame(side, spacing).to(level.world_to_index)
+    frame = model.frame(side, scale).to(level.world_to_index)
     answers = [
         model.refine(scale, level.image, level.world_to_index, torch.from_numpy(at)[None].to(frame), frame).position[0]
         for at in where

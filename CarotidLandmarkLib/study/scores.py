@@ -8,7 +8,7 @@ cases do not define (no cases, one class only, no spread) is None. All results a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,12 +17,24 @@ import numpy as np
 
 from ..landmarks.detection import Detection
 from ..landmarks.points import SIDES, LandmarkSet
-from .stats import auroc, ause, coverage, pearson
+from .stats import (
+    RESAMPLES,
+    auroc,
+    ause,
+    bootstrap,
+    coverage,
+    each,
+    interval,
+    mean,
+    p_value,
+    pearson,
+    percentiles,
+)
 
 THRESHOLDS_MM = (2.0, 2.5, 3.0, 4.0)
 FAILURE_MM = 10.0
 LARGE_ERROR_MM = 5.0
-UNCERTAINTY = ("pearson_volume_error", "ause_mm", "auroc_error_over_5_mm", "coverage")
+VOLUMES = {"uncertainty": "volume_mm3", "passes_spread": "paper_volume_mm3"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,8 @@ class Score:
 
     ``present`` says whether the truth has it. ``error_mm``, ``volume_mm3`` (of the confidence ellipsoid) and
     ``mahalanobis2`` (squared Mahalanobis distance of the truth under the detection's covariance) are NaN where it was
-    not located, the last two also where the detection gives no covariance.
+    not located, the last two also where the detection gives no covariance. ``paper_volume_mm3`` is that of the
+    passes' spread alone, NaN where the detection does not give it.
     """
 
     case: str
@@ -41,6 +54,7 @@ class Score:
     error_mm: float = float("nan")
     volume_mm3: float = float("nan")
     mahalanobis2: float = float("nan")
+    paper_volume_mm3: float = float("nan")
 
 
 def score(detection: Detection, truth: LandmarkSet) -> list[Score]:
@@ -56,32 +70,46 @@ def score(detection: Detection, truth: LandmarkSet) -> list[Score]:
                 located["volume_mm3"] = landmark.confidence_volume_mm3
             if landmark.covariance_mm2 is not None:
                 located["mahalanobis2"] = _mahalanobis2(offset, landmark.covariance_mm2)
+            passes_sd_mm = getattr(landmark, "passes_sd_mm", None)  # of detections older than this it is not known
+            if passes_sd_mm is not None:
+                located["paper_volume_mm3"] = paper_volume_mm3(passes_sd_mm)
         scores.append(Score(detection.case, side, landmark.status, point is not None, **located))
     return scores
+
+
+def paper_volume_mm3(sd_mm: Sequence[float] | np.ndarray) -> float:
+    """Return the paper's 90% confidence volume in mm^3 from the SD (3,) of the passes along each axis, in mm.
+
+    65.47 sx sy sz (Ma et al., ISBI 2020): the passes' spread alone, without the heatmaps' and without calibration.
+    """
+    return float(65.47 * np.prod(np.asarray(sd_mm, dtype=np.float64)))
 
 
 def evaluate(
     scores: Iterable[Score],
     confidence: float = 0.9,
     covariance_scale: float = 1.0,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the protocol's table of one method.
 
-    The keys "all", "left" and "right" hold ``summary`` of those landmarks and, under "interval_95", percentile
-    bootstrap intervals over cases; "uncertainty" holds ``uncertainty`` of all. ``covariance_scale`` multiplies every
-    covariance before the coverage is counted (calibration); "uncertainty" has intervals, too.
+    The keys "all", "left" and "right" hold ``summary`` of those landmarks, "uncertainty" holds ``uncertainty`` of all,
+    and, where the detections know it, "passes_spread" the same of the passes' spread alone. Each has 95% percentile
+    bootstrap intervals over cases under "interval_95". ``covariance_scale`` multiplies every covariance before the
+    coverage is counted (calibration).
     """
     scores = list(scores)
     groups = {"all": scores, **{side: [s for s in scores if s.side == side] for side in SIDES}}
     table: dict[str, Any] = {"cases": len({s.case for s in scores})}
     for name, group in groups.items():
-        table[name] = summary(group)
-        table[name]["interval_95"] = bootstrap(group, _figures, resamples, seed)
-    unsure = partial(uncertainty, confidence=confidence, covariance_scale=covariance_scale)
-    intervals = bootstrap(scores, unsure, resamples, seed)
-    table["uncertainty"] = {**unsure(scores), "interval_95": {name: intervals[name] for name in UNCERTAINTY}}
+        table[name] = {**summary(group), "interval_95": intervals(group, resamples, seed)}
+    cases = [s.case for s in scores]
+    for key, volume in VOLUMES.items():
+        if key == "uncertainty" or (_column(scores, volume) > 0).any():
+            of = partial(_uncertainty, scores, volume, confidence, covariance_scale)
+            limits = each(interval, bootstrap(of, cases, resamples, seed))
+            table[key] = {**uncertainty(scores, confidence, covariance_scale, volume), "interval_95": limits}
     return table
 
 
@@ -93,8 +121,10 @@ def summary(scores: Sequence[Score]) -> dict[str, Any]:
     """
     present = [s for s in scores if s.present]
     failed = [s.status for s in present if s.error_mm > FAILURE_MM]
-    figures = _figures(scores)
-    located, found = _located(scores), _located(scores, "found")
+    figures = each(_defined, _figures(scores))
+    errors = _column(scores, "error_mm")
+    located = errors[np.isfinite(errors)]
+    found = np.array([s.error_mm for s in scores if s.status == "found" and np.isfinite(s.error_mm)])
     return {
         "landmarks": len(scores),
         "present": len(present),
@@ -112,39 +142,24 @@ def summary(scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def uncertainty(scores: Sequence[Score], confidence: float = 0.9, covariance_scale: float = 1.0) -> dict[str, Any]:
-    """Return how well the confidence volume tells the error, over located landmarks with a covariance."""
-    measured = [s for s in scores if np.isfinite(s.error_mm) and np.isfinite(s.volume_mm3)]
-    errors, volumes = _column(measured, "error_mm"), _column(measured, "volume_mm3")
+def intervals(scores: Sequence[Score], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+    """Return the 95% percentile bootstrap interval over cases of every figure of ``summary`` that is no count."""
+    return each(interval, bootstrap(partial(_figures, scores), [s.case for s in scores], resamples, seed))
+
+
+def uncertainty(
+    scores: Sequence[Score], confidence: float = 0.9, covariance_scale: float = 1.0, volume: str = "volume_mm3"
+) -> dict[str, Any]:
+    """Return how well a ``volume`` of each score tells the error, over located landmarks that have it."""
     return {
-        "landmarks": len(measured),
-        "pearson_volume_error": pearson(volumes, errors),
-        "ause_mm": ause(errors, volumes),
-        "auroc_error_over_5_mm": auroc(volumes, errors > LARGE_ERROR_MM),
+        "landmarks": int((np.isfinite(_column(scores, "error_mm")) & np.isfinite(_column(scores, volume))).sum()),
         "confidence": confidence,
         "covariance_scale": covariance_scale,
-        "coverage": coverage(_column(scores, "mahalanobis2"), confidence, covariance_scale),
+        **each(_defined, _uncertainty(scores, volume, confidence, covariance_scale)),
     }
 
 
-def bootstrap(
-    scores: Sequence[Score], statistic: Callable[[list[Score]], dict[str, Any]], resamples: int = 2000, seed: int = 0
-) -> dict[str, Any]:
-    """Return the 95% percentile interval [low, high] of each number in ``statistic(scores)``.
-
-    Whole cases are drawn with replacement, since the two sides of one patient are not independent. Resamples in which a
-    number is None do not count for it; it has None for an interval if that is all of them.
-    """
-    cases = _by_case(scores)
-    generator = np.random.default_rng(seed)
-    draws = [
-        statistic([s for index in generator.integers(len(cases), size=len(cases)) for s in cases[index]])
-        for _ in range(resamples if cases else 0)
-    ]
-    return _intervals(draws, statistic(list(scores)))
-
-
-def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
     """Compare two methods on the same landmarks: paired bootstrap over cases.
 
     Returns, of the "landmarks" that both located, the mean error of each in mm, the mean of (a - b), its 95% interval
@@ -155,56 +170,77 @@ def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = 2000, seed:
     first, second = ({(s.case, s.side): s for s in scores if s.present} for scores in (a, b))
     shared = sorted(first.keys() & second.keys())
     errors = np.array([(first[key].error_mm, second[key].error_mm) for key in shared]).reshape(-1, 2)
-    cases = np.array([case for case, _ in shared])
     both = np.isfinite(errors).all(axis=1)
-    rates = {t: (errors[:, 0] <= t).astype(float) - (errors[:, 1] <= t) for t in THRESHOLDS_MM}
+    away = errors[both] @ [1, -1]
+    better = {f"{t:g}": (errors[:, 0] <= t).astype(float) - (errors[:, 1] <= t) for t in THRESHOLDS_MM}
+
+    def differences(weights: np.ndarray) -> dict[str, Any]:
+        success = {threshold: mean(of, weights) for threshold, of in better.items()}
+        return {"difference_mm": mean(away, weights[..., both]), "success": success}
+
+    measured = each(_defined, differences(np.ones(len(shared))))
+    draws = bootstrap(differences, [case for case, _ in shared], resamples, seed)
+    limits, p = each(interval, draws), each(p_value, draws)
     return {
         "landmarks": int(both.sum()),
         "means_mm": errors[both].mean(axis=0).tolist() if both.any() else None,
-        **_difference(errors[both] @ [1, -1], cases[both], resamples, seed, "difference_mm"),
+        **{"difference_mm": measured["difference_mm"], "interval_95": limits["difference_mm"], "p": p["difference_mm"]},
         "present": len(shared),
-        "success": {f"{t:g}": _difference(rate, cases, resamples, seed) for t, rate in rates.items()},
+        "success": {
+            t: {"difference": of, "interval_95": limits["success"][t], "p": p["success"][t]}
+            for t, of in measured["success"].items()
+        },
     }
 
 
 def success_curve(
-    scores: Iterable[Score], thresholds_mm: np.ndarray, resamples: int = 2000, seed: int = 0
+    scores: Iterable[Score], thresholds_mm: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the share of the present landmarks within each of ``thresholds_mm`` (T,), and its 95% band: low, high.
 
     A missed landmark never succeeds. The band is the percentile bootstrap over cases; all are NaN without a landmark.
     """
     present = [s for s in scores if s.present]
-    if not present:
-        nothing = np.full(len(thresholds_mm), np.nan)
-        return nothing, nothing, nothing
-    groups = _by_case(present)
-    hits = np.array([(_column(group, "error_mm")[:, None] <= thresholds_mm).sum(axis=0) for group in groups])
-    counts = np.array([len(group) for group in groups])
-    drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
-    weights = np.apply_along_axis(np.bincount, 1, drawn, minlength=len(groups))
-    low, high = np.percentile(weights @ hits / (weights @ counts)[:, None], [2.5, 97.5], axis=0)
-    return hits.sum(axis=0) / counts.sum(), low, high
+    hits = _column(present, "error_mm")[:, None] <= thresholds_mm
+    draws = bootstrap(partial(mean, hits), [s.case for s in present], resamples, seed)
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return mean(hits), low, high
 
 
-def _figures(scores: Sequence[Score]) -> dict[str, Any]:
-    errors = _column([s for s in scores if s.present], "error_mm")
-    located, found = errors[np.isfinite(errors)], _located(scores, "found")
-    rates = (errors[:, None] <= THRESHOLDS_MM).mean(axis=0) if len(errors) else [None] * len(THRESHOLDS_MM)
+def _figures(scores: Sequence[Score], weights: np.ndarray | None = None) -> dict[str, Any]:
+    errors = _column(scores, "error_mm")
+    weights = np.ones(len(scores)) if weights is None else weights
+    present, located = np.array([s.present for s in scores], dtype=bool), np.isfinite(errors)
+    found = located & np.array([s.status == "found" for s in scores], dtype=bool)
     return {
-        **_statistics(located),
-        "success": {f"{t:g}": None if rate is None else float(rate) for t, rate in zip(THRESHOLDS_MM, rates)},
-        "share_over_10_mm": float((located > FAILURE_MM).mean()) if len(located) else None,
-        "review_share": 1 - len(found) / len(located) if len(located) else None,
-        "found": _statistics(found),
+        **_statistics(errors[located], weights[..., located]),
+        "success": {f"{t:g}": mean(errors[present] <= t, weights[..., present]) for t in THRESHOLDS_MM},
+        "share_over_10_mm": mean(errors[located] > FAILURE_MM, weights[..., located]),
+        "review_share": 1 - mean(found[located], weights[..., located]),
+        "found": _statistics(errors[found], weights[..., found]),
     }
 
 
-def _statistics(errors: np.ndarray) -> dict[str, float | None]:
-    if len(errors) == 0:
-        return {"mean_mm": None, "median_mm": None, "p95_mm": None}
-    median, p95 = np.percentile(errors, [50, 95])
-    return {"mean_mm": float(errors.mean()), "median_mm": float(median), "p95_mm": float(p95)}
+def _statistics(errors: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    median, p95 = percentiles(errors, [50, 95], weights)
+    return {"mean_mm": mean(errors, weights), "median_mm": median, "p95_mm": p95}
+
+
+def _uncertainty(
+    scores: Sequence[Score], volume: str, confidence: float, covariance_scale: float, weights: np.ndarray | None = None
+) -> dict[str, Any]:
+    errors, volumes = _column(scores, "error_mm"), _column(scores, volume)
+    weights = np.ones(len(scores)) if weights is None else weights
+    known = np.isfinite(errors) & np.isfinite(volumes)
+    errors, volumes, counts = errors[known], volumes[known], weights[..., known]
+    figures = {
+        "pearson_volume_error": pearson(volumes, errors, counts),
+        "ause_mm": ause(errors, volumes, counts),
+        "auroc_error_over_5_mm": auroc(volumes, errors > LARGE_ERROR_MM, counts),
+    }
+    if volume == "volume_mm3":
+        figures["coverage"] = coverage(_column(scores, "mahalanobis2"), confidence, covariance_scale, weights)
+    return figures
 
 
 def _spread(errors: np.ndarray) -> dict[str, float | None]:
@@ -214,46 +250,8 @@ def _spread(errors: np.ndarray) -> dict[str, float | None]:
     }
 
 
-def _located(scores: Sequence[Score], status: str | None = None) -> np.ndarray:
-    """Errors (n,) in mm of the located landmarks, or of those of one ``status``."""
-    errors = _column([s for s in scores if status in (None, s.status)], "error_mm")
-    return np.asarray(errors[np.isfinite(errors)])
-
-
-def _difference(
-    values: np.ndarray, cases: np.ndarray, resamples: int, seed: int, name: str = "difference"
-) -> dict[str, Any]:
-    """Mean of ``values`` (n,) with its interval and p value by bootstrap over the ``cases`` (n,) they are of."""
-    if len(values) == 0:
-        return {name: None, "interval_95": None, "p": None}
-    _, index = np.unique(cases, return_inverse=True)
-    sums, counts = np.bincount(index, weights=values), np.bincount(index)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    p = 2 * min((means <= 0).mean(), (means >= 0).mean())
-    return {
-        name: float(sums.sum() / counts.sum()),
-        "interval_95": np.percentile(means, [2.5, 97.5]).tolist(),
-        "p": float(min(p, 1.0)),
-    }
-
-
-def _intervals(draws: list[dict[str, Any]], example: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in example.items():
-        if isinstance(value, dict):
-            result[key] = _intervals([draw[key] for draw in draws], value)
-        else:
-            known = [draw[key] for draw in draws if draw[key] is not None]
-            result[key] = np.percentile(known, [2.5, 97.5]).tolist() if known else None
-    return result
-
-
-def _by_case(scores: Sequence[Score]) -> list[list[Score]]:
-    cases: dict[str, list[Score]] = {}
-    for s in scores:
-        cases.setdefault(s.case, []).append(s)
-    return list(cases.values())
+def _defined(value: np.ndarray) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _column(scores: Sequence[Score], name: str) -> np.ndarray:

@@ -1,57 +1,168 @@
-"""How well a number tells another, for arrays: correlation, ranking, coverage."""
+"""Statistics in which each value counts as often as its weight says, and the bootstrap that draws these weights.
+
+``weights`` (..., n) are whole numbers, one for each of n values, each 1 where they are not given; whatever axes come
+before the last, such as resamples, are those of the result. NaN is what the weighted values do not define.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from ..landmarks.detection import chi2_quantile
 
+RESAMPLES = 2000
+AT_ONCE = 4_000_000  # weights
 _quantile = lru_cache(chi2_quantile)
 
 
-def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Return Pearson's correlation of two (n,) arrays, or None where either has no spread."""
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])
+def bootstrap(
+    statistic: Callable[[np.ndarray], Any], cases: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> Any:
+    """Return ``statistic(weights)``, an array or (nested) dictionary of arrays, of all resamples: (resamples, ...).
+
+    Whole cases are drawn with replacement, since the two sides of one patient are not independent; ``cases`` (n,) says
+    of which each value is. A statistic of differences makes it the paired bootstrap.
+    """
+    names, index = np.unique(np.array(cases, dtype=str), return_inverse=True)
+    if len(names) == 0:
+        return statistic(np.zeros((resamples, 0)))
+    generator = np.random.default_rng(seed)
+    step = max(AT_ONCE // len(index), 1)
+    parts = []
+    for start in range(0, resamples, step):
+        drawn = generator.multinomial(len(names), [1 / len(names)] * len(names), min(step, resamples - start))
+        parts.append(statistic(drawn[:, index].astype(float)))
+    return each(lambda *draws: np.concatenate(draws), *parts)
 
 
-def ause(errors: np.ndarray, uncertainties: np.ndarray) -> float | None:
-    """Return the area under the sparsification error in mm: 0 where the uncertainty ranks the errors perfectly.
+def each(function: Callable[..., Any], *values: Any) -> Any:
+    """``function`` of values, or of what (nested) dictionaries of the same keys hold under each key."""
+    if isinstance(values[0], dict):
+        return {key: each(function, *(value[key] for value in values)) for key in values[0]}
+    return function(*values)
+
+
+def interval(draws: np.ndarray) -> list[float] | None:
+    """Return the 95% percentile interval [low, high] of draws (resamples,); None where none of them is defined."""
+    known = draws[np.isfinite(draws)]
+    return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else None
+
+
+def p_value(draws: np.ndarray) -> float | None:
+    """Return the two-sided bootstrap p value of "no difference" from drawn differences (resamples,)."""
+    known = draws[np.isfinite(draws)]
+    return float(min(1.0, 2 * min((known <= 0).mean(), (known >= 0).mean()))) if len(known) else None
+
+
+def mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean (...) of (n,) values, or (..., k) of (n, k)."""
+    weights = _weights(values, weights)
+    total = weights.sum(axis=-1)
+    return _ratio(weights @ values, total if values.ndim == 1 else total[..., None])
+
+
+def percentiles(values: np.ndarray, shares: Sequence[float], weights: np.ndarray | None = None) -> list[np.ndarray]:
+    """Return each percentile (...), 0 to 100, of (n,) values, linear between neighbours as numpy's."""
+    weights = _weights(values, weights)
+    order = np.argsort(values)
+    if len(order) == 0:
+        return [np.full(weights.shape[:-1], np.nan) for _ in shares]
+    ranks = weights[..., order].cumsum(axis=-1)
+    count = ranks[..., -1]
+    result = []
+    for share in shares:
+        place = np.maximum(count - 1, 0) * share / 100
+        below = np.floor(place)
+        low, high = (
+            values[order[np.minimum((ranks <= rank[..., None]).sum(axis=-1), len(order) - 1)]]
+            for rank in (below, np.minimum(below + 1, count - 1))
+        )
+        result.append(np.where(count > 0, low + (high - low) * (place - below), np.nan))
+    return result
+
+
+def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return Pearson's correlation (...) of two (n,) arrays, NaN where either has no spread."""
+    weights = _weights(x, weights)
+    if len(x) == 0:
+        return np.full(weights.shape[:-1], np.nan)
+    x, y = x - x.mean(), y - y.mean()
+    x_mean, y_mean = mean(x, weights), mean(y, weights)
+    products = mean(np.stack([x * y, x * x, y * y], axis=1), weights)
+    covariance = products[..., 0] - x_mean * y_mean
+    variances = np.maximum((products[..., 1] - x_mean**2) * (products[..., 2] - y_mean**2), 0)
+    drawn = weights > 0
+    flat = [np.where(drawn, v, -np.inf).max(-1) == np.where(drawn, v, np.inf).min(-1) for v in (x, y)]
+    return _ratio(covariance, np.where(flat[0] | flat[1], 0.0, np.sqrt(variances)))
+
+
+def ause(errors: np.ndarray, uncertainties: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the area (...) under the sparsification error in mm: 0 where the uncertainty ranks the errors perfectly.
 
     For k = 0 … n - 1, the mean error of what remains after removing the k most uncertain of (n,) landmarks, less the
     same after removing the k largest errors, averaged over k (Ilg et al., ECCV 2018, not normalised). Equal
     uncertainties count as removed in random order (the expectation).
     """
-    count = len(errors)
-    if count == 0:
-        return None
-    _, group = np.unique(uncertainties, return_inverse=True)
-    expected = (np.bincount(group, weights=errors) / np.bincount(group))[group]
-    remaining = np.arange(1, count + 1)
-    by_uncertainty = np.cumsum(expected[np.argsort(uncertainties, kind="stable")]) / remaining
-    by_error = np.cumsum(np.sort(errors)) / remaining
-    return float((by_uncertainty - by_error).mean())
+    weights = _weights(errors, weights)
+    if len(errors) == 0:
+        return np.full(weights.shape[:-1], np.nan)
+    counts, sums = _by_value(uncertainties, weights, weights * errors)
+    by_error = np.argsort(errors)
+    expected = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    return _mean_of_running_means(expected, counts) - _mean_of_running_means(errors[by_error], weights[..., by_error])
 
 
-def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
-    """Return the probability that a positive's value exceeds a negative's, ties counting half; None without both."""
-    ups, downs = values[positive], values[~positive]
-    if len(ups) == 0 or len(downs) == 0:
-        return None
-    difference = ups[:, None] - downs[None, :]
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
+def auroc(values: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the probability (...) that a positive's value exceeds a negative's, ties counting half."""
+    weights = _weights(values, weights)
+    if len(values) == 0:
+        return np.full(weights.shape[:-1], np.nan)
+    ups, downs = _by_value(values, weights * positive, weights * ~positive)
+    below = downs.cumsum(axis=-1) - downs / 2
+    return _ratio((ups * below).sum(axis=-1), ups.sum(axis=-1) * downs.sum(axis=-1))
 
 
-def coverage(mahalanobis2: np.ndarray, confidence: float = 0.9, covariance_scale: float = 1.0) -> float | None:
-    """Return the share of truths inside the ``confidence`` ellipsoid, covariances multiplied by ``covariance_scale``.
+def coverage(
+    mahalanobis2: np.ndarray, confidence: float = 0.9, covariance_scale: float = 1.0, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the share (...) of truths inside the ``confidence`` ellipsoid, covariances times ``covariance_scale``.
 
     ``mahalanobis2`` (n,) are squared Mahalanobis distances; NaN ones are left out. A calibrated engine reaches
     ``confidence``.
     """
-    known = mahalanobis2[~np.isnan(mahalanobis2)]
-    if len(known) == 0:
-        return None
-    return float((known <= covariance_scale * _quantile(confidence)).mean())
+    known = ~np.isnan(mahalanobis2)
+    inside = mahalanobis2[known] <= covariance_scale * _quantile(confidence)
+    return mean(inside, _weights(mahalanobis2, weights)[..., known])
+
+
+def _weights(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return np.ones(len(values)) if weights is None else weights
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+def _by_value(values: np.ndarray, *weights: np.ndarray) -> list[np.ndarray]:
+    """Sums (..., g) of the weights of equal values, of which there are g, the smallest first."""
+    order = np.argsort(values)
+    starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf))
+    return [np.add.reduceat(of[..., order].astype(float), starts, axis=-1) for of in weights]
+
+
+def _mean_of_running_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over k = 1 … N of the mean of the first k values, each repeated by its weight; N is their sum.
+
+    The running means of a value e that comes w times after c values of sum s are e + (s - c e) / (c + j), j = 1 … w.
+    """
+    ends = weights.cumsum(axis=-1).astype(int)
+    begins = ends - weights.astype(int)
+    sums = (weights * values).cumsum(axis=-1) - weights * values
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, ends.max() + 1))])
+    areas = weights * values + (sums - begins * values) * (harmonic[ends] - harmonic[begins])
+    return _ratio(areas.sum(axis=-1), ends[..., -1])

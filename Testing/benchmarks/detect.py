@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
 from CarotidLandmarkLib.detect.detector import Detector
@@ -70,8 +71,8 @@ class PeakMemory:
 
 
 def resident() -> int:
-    """Bytes of this process in memory (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    """Bytes of this process in memory."""
+    return psutil.Process().memory_info().rss
 
 
 class Stages:

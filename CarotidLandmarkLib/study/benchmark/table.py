@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..scores import FAILURE_MM, THRESHOLDS_MM, Score, bootstrap, compare
+from ..scores import FAILURE_MM, Score, compare, intervals, summary, uncertainty
 from .rows import BASELINE, Row
 from .runs import Run
 
 Runs = Mapping[str, Sequence[Run]]
+FIGURES = ("mean_mm", "median_mm", "p95_mm", "success", "share_over_10_mm")
 
 
 def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
@@ -30,8 +31,8 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
         seeds = scores[row.name]
         shared = seeds.keys() & scores.get(BASELINE, {}).keys()
         every = [score for seed in seeds.values() for score in seed]
-        means = [figures(seed)["mean_mm"] for seed in seeds.values()]
-        errors = np.array([score.error_mm for score in every])
+        means = [summary(seed)["mean_mm"] for seed in seeds.values()]
+        figures, limits = summary(every), intervals(every)
         results = [result for _, result in finished[row.name]]
         table.append(
             {
@@ -40,13 +41,15 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
                 "paper_patients_mm": row.paper or None,
                 "seeds": list(seeds),
                 "cases": len({score.case for score in every}),
-                **figures(every),
-                "sd_mm": float(errors.std(ddof=1)),
-                "max_mm": float(errors.max()),
+                "landmarks": len(every),
+                **{key: figures[key] for key in (*FIGURES, "sd_mm", "max_mm")},
+                "failures_over_10_mm": sum(score.error_mm > FAILURE_MM for score in every),
                 "seed_means_mm": means,
                 "seed_sd_mm": float(np.std(means, ddof=1)) if len(means) > 1 else None,
                 "given_up": sum(score.status == "absent" for score in every),
-                "interval_95": bootstrap(every, figures),
+                "interval_95": {key: limits[key] for key in FIGURES},
+                "pearson_volume_error": uncertainty(every)["pearson_volume_error"],
+                "pearson_passes_spread": uncertainty(every, volume="paper_volume_mm3")["pearson_volume_error"],
                 "difference_to_default": compare(
                     over_seeds([seeds[seed] for seed in shared]),
                     over_seeds([scores[BASELINE][seed] for seed in shared]),
@@ -58,20 +61,6 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
             }
         )
     return table
-
-
-def figures(scores: Sequence[Score]) -> dict[str, Any]:
-    """Mean, median and 95th percentile of the error, success rates, number and share of failures."""
-    errors = np.array([score.error_mm for score in scores])
-    return {
-        "landmarks": len(errors),
-        "mean_mm": float(errors.mean()),
-        "median_mm": float(np.median(errors)),
-        "p95_mm": float(np.percentile(errors, 95)),
-        "success": {f"{threshold:g}": float((errors <= threshold).mean()) for threshold in THRESHOLDS_MM},
-        "failures_over_10_mm": int((errors > FAILURE_MM).sum()),
-        "share_over_10_mm": float((errors > FAILURE_MM).mean()),
-    }
 
 
 def over_seeds(seeds: Sequence[Sequence[Score]]) -> list[Score]:

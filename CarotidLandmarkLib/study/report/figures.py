@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import CannotRunError, CarotidLandmarkError
+from ...atomic import write_bytes
+from ...detect.results import prepare_folder
+from ...errors import CarotidLandmarkError
 from ...landmarks.points import SIDES
 from ..cases import Case
 from ..scores import Score
@@ -21,10 +25,6 @@ if TYPE_CHECKING:
 NAMES = ("errors", "success", "confidence", "groups", "heatmaps-left", "heatmaps-right", "worst")
 WORST = 10
 DPI = 130
-NO_MATPLOTLIB = (
-    "The report has no figures, since matplotlib is not installed: pip install 'carotid-landmark[report]', then "
-    "evaluate again (--detections saves detecting anew)."
-)
 
 
 class Drawn(NamedTuple):
@@ -49,34 +49,48 @@ def draw_figures(
     """Draw what the data allow into ``folder``, in place of what an earlier report left there; return what was drawn.
 
     methods: name to scores, the evaluated one first; rows are its. models: name to the network whose heatmaps are drawn
-    on ``case``, or else on the landmark of median error. Without matplotlib nothing is drawn, and stderr says so.
+    on ``case``, or else on the landmark of median error. Without matplotlib nothing is drawn.
     """
-    for name in NAMES:
-        for suffix in (".png", ".svg"):
-            (folder / name).with_suffix(suffix).unlink(missing_ok=True)
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        print(NO_MATPLOTLIB, file=sys.stderr)
+    if folder.is_dir():
+        for name in NAMES:
+            for suffix in (".png", ".svg"):
+                (folder / name).with_suffix(suffix).unlink(missing_ok=True)
+    if "matplotlib" in missing_packages():
         return []
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder, "--out")
     drawn = _charts(folder, methods, rows)
     if models:
         drawn += _heatmaps(folder, models, rows, truths, case)
     worst = worst_first(rows)[:WORST]
     if worst:
-        from .contact_sheet import contact_sheet
+        from .cuts import contact_sheet
 
         caption = (
             "Missed landmarks first, then false positives, then the largest errors. Yellow + is the truth, green × the "
-            f"prediction with its {confidence:.0%} ellipsoid (to be seen where it is larger than the ×), both moved "
-            "along the normal into the cut, which passes through the truth (of a false positive: the prediction). In "
-            "brackets: beyond the edge, in that direction. Axial, coronal, sagittal: the patient's right is on the "
+            f"prediction with its {confidence:.0%} ellipsoid, both moved along the normal into the cut, which passes "
+            "through the truth (of a false positive: the prediction). In brackets: beyond the edge, in that direction. "
+            "Axial, coronal, sagittal: the patient's right is on the "
             "left of the first two, anterior on the left of the third."
         )
         figure = contact_sheet(worst, truths, confidence)
         drawn.append(_save(figure, Drawn("worst", f"The worst {len(worst)} landmarks", caption, folder, False)))
     return drawn
+
+
+def missing_packages() -> list[str]:
+    """What figures and the report's page need and this Python has not: the extra [report] installs it."""
+    return [name for name in ("matplotlib", "jinja2") if importlib.util.find_spec(name) is None]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as ``path``'s suffix says; raise CannotRunError if it cannot be written."""
+    from matplotlib import rc_context
+
+    image = io.BytesIO()
+    options: dict[str, Any] = {"metadata": {"Date": None} if path.suffix == ".svg" else {}, "dpi": DPI}
+    with rc_context({"svg.hashsalt": path.stem}):  # the same report, the same files
+        figure.savefig(image, format=path.suffix[1:], **options)
+    write_bytes(path, image.getvalue())
 
 
 def median_row(rows: Sequence[Row]) -> Row | None:
@@ -109,11 +123,13 @@ def _charts(folder: Path, methods: Mapping[str, Sequence[Score]], rows: Sequence
             "missed or grossly misplaced. Bands: 95% intervals by bootstrap over cases."
         )
         drawn.append(_save(plots.success(methods), Drawn("success", "Success rate", caption, folder)))
-    if any(s.volume_mm3 > 0 for s in located):
+    if any(s.volume_mm3 > 0 or s.paper_volume_mm3 > 0 for s in located):
         caption = (
             "A useful uncertainty is large where the error is: points should rise to the right, with those for review "
             "above and to the right of the found ones. The line is the regression of the error on the volume."
         )
+        if any(s.paper_volume_mm3 > 0 for s in located):
+            caption += " Below, the volume of the passes' spread alone: 65.47 times the product of its SDs (Ma et al.)."
         title = f"Confidence volume and error of {name}"
         drawn.append(_save(plots.confidence(scores), Drawn("confidence", title, caption, folder)))
     figure = plots.groups(rows)
@@ -165,14 +181,6 @@ def _heatmaps(
 
 
 def _save(figure: Figure, drawn: Drawn) -> Drawn:
-    from matplotlib import rc_context
-
-    try:
-        with rc_context({"svg.hashsalt": drawn.name}):  # the same report, the same files
-            for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
-                path = (drawn.folder / drawn.name).with_suffix(suffix)
-                options: dict[str, Any] = {"dpi": DPI, "metadata": metadata}
-                figure.savefig(path, **options)
-    except OSError as error:
-        raise CannotRunError(f"Cannot write {path} ({error.strerror}); choose a folder that can be written.") from error
+    for suffix in (".png", ".svg"):
+        save(figure, (drawn.folder / drawn.name).with_suffix(suffix))
     return drawn

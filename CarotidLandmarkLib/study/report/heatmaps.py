@@ -12,8 +12,7 @@ from ...model.crop import crop, crop_center_index
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
 from ...volume.ct import CTVolume
 from ...volume.sample import VolumePyramid
-from .cuts import cut_grid, mark, show_cut
-from .demo_picture import VIEWS, View
+from .cuts import VIEWS, View, cut_grid, mark, show_cut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -113,5 +113,6 @@ def _read_report(folder: Path, truths: Mapping[str, Case]) -> Method:
 
 
 def _score_of(line: Mapping[str, str]) -> Score:
-    numbers = {key: float(line[key]) for key in ("error_mm", "volume_mm3", "mahalanobis2") if line[key]}
+    measured = ("error_mm", "volume_mm3", "mahalanobis2", "paper_volume_mm3")
+    numbers = {key: float(line[key]) for key in measured if line.get(key)}
     return Score(line["case"], line["side"], line["status"], line["present"] == "1", **numbers)

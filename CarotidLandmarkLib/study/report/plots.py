@@ -10,8 +10,7 @@ import numpy as np
 from ...landmarks.points import SIDES
 from ..scores import Score, success_curve
 from ..stats import pearson
-from .rows import Row
-from .subgroups import FACTORS, group_rows
+from .rows import FACTORS, Row, group_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +22,10 @@ COLORS = (  # of Okabe and Ito, then of Tol
 )
 GROUP_COLORS = {"all": "#5A5A5A", "left": "#0072B2", "right": "#D55E00"}
 STATUS_MARKS = {"found": ("o", "#0072B2"), "review": ("^", "#D55E00")}
+VOLUME_LABELS = {
+    "volume_mm3": "Volume of the confidence ellipsoid",
+    "paper_volume_mm3": "Volume of the passes' spread alone",
+}
 MISSED_COLOR = "#B00020"
 INK, FAINT = "#222222", "#C8C8C8"
 LEAST_MM = 0.01  # smaller errors are drawn here, for the logarithm
@@ -66,24 +69,36 @@ def violins(methods: Mapping[str, Sequence[Score]]) -> Figure:
 def confidence(scores: Sequence[Score]) -> Figure:
     """Confidence volume against error with the regression line and Pearson's r, linear and of the logarithms.
 
-    After figure 5 of Ma et al., ISBI 2020, which shows the linear one.
+    After figure 5 of Ma et al., ISBI 2020, which shows the linear one, of the volume of the passes' spread alone; where
+    the scores know that, too, it is the lower pair.
     """
+    pairs = []
+    for name, label in VOLUME_LABELS.items():
+        known = [s for s in scores if np.isfinite(s.error_mm) and getattr(s, name) > 0]
+        if known:
+            pairs.append((label, np.array([getattr(s, name) for s in known]), known))
+    figure = _figure(9.6, 4.4 * len(pairs))
+    panels = figure.subplots(len(pairs), 2, squeeze=False)
+    for (label, volumes, known), (linear, logarithmic) in zip(pairs, panels):
+        _volume_against_error(linear, logarithmic, label, volumes, known)
+    return figure
+
+
+def _volume_against_error(
+    linear: Axes, logarithmic: Axes, label: str, volumes: np.ndarray, measured: Sequence[Score]
+) -> None:
     from matplotlib.ticker import LogLocator
 
-    measured = [s for s in scores if np.isfinite(s.error_mm) and np.isfinite(s.volume_mm3) and s.volume_mm3 > 0]
-    figure = _figure(9.6, 4.4)
-    linear, logarithmic = figure.subplots(1, 2)
-    volumes = np.array([s.volume_mm3 for s in measured])
     errors = np.array([s.error_mm for s in measured])
     logs = np.log10(volumes), np.log10(_drawn(errors))
     for axes, of, x, y in ((linear, "", volumes, errors), (logarithmic, "logarithms, ", *logs)):
         for status, (mark, color) in STATUS_MARKS.items():
             chosen = np.array([s.status == status for s in measured], dtype=bool)
             drawn = volumes[chosen], (errors if axes is linear else _drawn(errors))[chosen]
-            label = f"{status} (n = {chosen.sum()})"
-            axes.scatter(*drawn, 22, color, marker=mark, alpha=0.75, linewidths=0, label=label, zorder=3)
+            count = f"{status} (n = {chosen.sum()})"
+            axes.scatter(*drawn, 22, color, marker=mark, alpha=0.75, linewidths=0, label=count, zorder=3)
         correlation = pearson(x, y)
-        if correlation is not None:
+        if np.isfinite(correlation):
             slope, offset = np.polyfit(x, y, 1)
             ends = np.array([x.min(), x.max()])
             line = offset + slope * ends
@@ -91,7 +106,7 @@ def confidence(scores: Sequence[Score]) -> Figure:
                 ends, line = 10**ends, 10**line
             axes.plot(ends, line, color=INK, linewidth=1.4, label=f"regression ({of}Pearson r = {correlation:.2f})")
         axes.set_title("logarithmic axes" if of else "linear axes", fontsize=10)
-        axes.set_xlabel("Volume of the confidence ellipsoid, mm³")
+        axes.set_xlabel(f"{label}, mm³")
         axes.legend(frameon=False, fontsize=8)
         axes.grid(color=FAINT, linewidth=0.4)
     linear.set_ylabel("Error, mm")
@@ -100,7 +115,6 @@ def confidence(scores: Sequence[Score]) -> Figure:
     logarithmic.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     logarithmic.xaxis.set_major_formatter("{x:g}")
     _error_axis(logarithmic, "Error, mm")
-    return figure
 
 
 def success(methods: Mapping[str, Sequence[Score]]) -> Figure:

@@ -1,13 +1,15 @@
-"""The report's tables as text cells, before they become Markdown or HTML."""
+"""Tables as text cells, how they are written, and those of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..scores import FAILURE_MM
-from .rows import LARGE_ERROR_MM
-from .subgroups import FACTORS
+from .rows import FACTORS, LARGE_ERROR_MM
 
 COMPARED = "2.5"  # mm, the success rate that comparisons show
 
@@ -19,6 +21,32 @@ class Table(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The title's first words."""
+        return self.title.partition(":")[0]
+
+    def markdown(self) -> str:
+        """The table, without title and note; "" where it has no rows."""
+        if not self.rows:
+            return ""
+        header, *lines = (f"| {' | '.join(map(escape, line))} |" for line in (self.header, *self.rows))
+        return "\n".join([header, "|---" * len(self.header) + "|", *lines])
+
+
+def escape(text: str) -> str:
+    """A text that Markdown shows as it is, on one line."""
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """CSV with these columns; what a row does not have, None and NaN are empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)
+    return text.getvalue()
 
 
 def protocol(report: Mapping[str, Any]) -> Table:
@@ -49,24 +77,31 @@ def protocol(report: Mapping[str, Any]) -> Table:
         ("— 95th percentile, mm", *(_with_interval(group, "p95_mm") for group in found)),
         ("— largest, mm", *(number(group["max_mm"]) for group in found)),
     ]
-    return Table("Errors", (f"{report['cases']} cases", "All", "Left", "Right"), rows)
+    return Table("Errors", (plural(report["cases"], "case"), "All", "Left", "Right"), rows)
 
 
 def uncertainty(report: Mapping[str, Any]) -> Table:
     """How well the confidence ellipsoids tell the errors, of a table of ``metrics.evaluate``."""
-    unsure = report["uncertainty"]
-    coverage = f"Coverage of the {unsure['confidence']:.0%} ellipsoid"
-    limits = unsure["interval_95"]
-    rows = [
-        ("Pearson of confidence volume and error", _with_interval(unsure, "pearson_volume_error")),
-        ("AUSE, mm", _with_interval(unsure, "ause_mm")),
-        ("AUROC for an error over 5 mm", _with_interval(unsure, "auroc_error_over_5_mm")),
-        (coverage, f"{percent(unsure['coverage'])} {interval(limits['coverage'], 100, 1)}".rstrip()),
+    unsure, spread = report["uncertainty"], report.get("passes_spread")
+    columns = [of for of in (unsure, spread) if of]
+    rows: list[Sequence[str]] = [
+        (name, *(_with_interval(of, key) for of in columns))
+        for name, key in (
+            ("Pearson of confidence volume and error", "pearson_volume_error"),
+            ("AUSE, mm", "ause_mm"),
+            ("AUROC for an error over 5 mm", "auroc_error_over_5_mm"),
+        )
     ]
+    blank = [""] * (len(columns) - 1)
+    covered = f"{percent(unsure['coverage'])} {interval(unsure['interval_95']['coverage'], 100, 1)}".rstrip()
+    rows.append((f"Coverage of the {unsure['confidence']:.0%} ellipsoid", covered, *blank))
     if unsure.get("coverage_before_calibration") is not None:
         scale = f"covariance × {1 / unsure['calibration']:.3g}"
-        rows.append((f"— before calibration ({scale})", percent(unsure["coverage_before_calibration"])))
-    return Table("Uncertainty", (f"Uncertainty ({unsure['landmarks']} landmarks)", ""), rows)
+        rows.append((f"— before calibration ({scale})", percent(unsure["coverage_before_calibration"]), *blank))
+    header = [f"Uncertainty ({unsure['landmarks']} landmarks)", "The ellipsoid" if spread else ""]
+    header += [f"The passes' spread alone ({spread['landmarks']} landmarks)"] if spread else []
+    note = "The passes' spread alone is the volume of Ma et al.: 65.47 times the product of the SDs along the axes."
+    return Table("Uncertainty", header, rows, note if spread else "")
 
 
 def methods(report: Mapping[str, Any]) -> Table:
@@ -163,10 +198,15 @@ def all_tables(report: Mapping[str, Any]) -> list[Table]:
 
 def number(value: float | None, factor: float = 1, digits: int = 2) -> str:
     """To ``digits`` decimals, a dash for None."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "–"
     rounded = round(value * factor, digits) + 0.0  # and not -0.0
     return f"{rounded:.{digits}f}".replace("-", "−")
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def percent(share: float | None) -> str:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import sys
-import types
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect.detector import Detector
@@ -10,27 +14,63 @@ from CarotidLandmarkLib.landmarks.files import read_points
 from CarotidLandmarkLib.volume.read import read_volume
 
 FILES = ["demo.detection.json", "demo.mrk.json", "demo.nrrd", "demo.png"]
+GREEN, YELLOW = (0x4A, 0xDE, 0x80), (0xFB, 0xBF, 0x24)
 
 
-def test_demo_tells_and_writes_what_it_found(detector, volume, balls, tmp_path, monkeypatch, capsys):
-    phantom = types.ModuleType("phantom")
-    phantom.phantom_volume = lambda seed, split, kind, spacing: (volume, balls)
-    monkeypatch.setitem(sys.modules, "CarotidLandmarkLib.phantom", phantom)
+@pytest.fixture
+def demo(detector, volume, balls, tmp_path, monkeypatch):
+    """The command with a phantom and a model that are there at once; returns its folder."""
+
+    def phantom_volume(seed, split, kind, spacing, progress):
+        progress(0.5)
+        return volume, balls
+
+    monkeypatch.setitem(sys.modules, "CarotidLandmarkLib.phantom", SimpleNamespace(phantom_volume=phantom_volume))
     monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
     monkeypatch.chdir(tmp_path)
-    assert main(["demo", "--samples", "2"]) == 0
-    folder = tmp_path / "carotid-landmark-demo"
+
+    def demo():
+        assert main(["demo", "--samples", "2"]) == 0
+        return tmp_path / "carotid-landmark-demo"
+
+    return demo
+
+
+def test_demo_tells_and_writes_what_it_found(demo, volume, capsys):
+    pytest.importorskip("matplotlib")
+    folder = demo()
     assert sorted(path.name for path in folder.iterdir()) == FILES
-    text = capsys.readouterr().out
+    said = capsys.readouterr()
     for name in FILES:
-        assert f"carotid-landmark-demo/{name}" in text
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith(("left", "right"))}
+        assert f"carotid-landmark-demo/{name}" in said.out
+    assert said.err == "", "no progress where there is no terminal"
+    rows = {line.split()[0]: line.split() for line in said.out.splitlines() if line.startswith(("left", "right"))}
     assert rows["left"][1] == rows["right"][1] == "found"
     assert float(rows["left"][-1]) < 0.3 and float(rows["right"][-1]) < 0.3
     assert read_volume(folder / "demo.nrrd").grid.size == volume.grid.size
     found = read_detection(folder / "demo.detection.json")
     for landmark in found.landmarks:
         assert read_points(folder / "demo.mrk.json").points[landmark.side].tolist() == landmark.position_lps_mm.tolist()
+    picture = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "demo.png")))
+    green, yellow = (np.abs(picture[..., :3].astype(int) - color).sum(-1) < 30 for color in (GREEN, YELLOW))
+    assert green.sum() > 100 and yellow.sum() > 100
+
+
+def test_demo_shows_progress_on_a_terminal(demo, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # it takes a while to draw
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    demo()
+    said = capsys.readouterr().err
+    assert "demo:  50 %  phantom" in said and "coarse search" in said
+
+
+def test_without_matplotlib_a_sentence_says_that_there_is_no_picture(demo, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    folder = demo()
+    assert sorted(path.name for path in folder.iterdir()) == FILES[:-1]
+    said = capsys.readouterr().out
+    assert "no picture, since matplotlib" in said and "carotid-landmark[report]" in said and "demo.png" not in said
 
 
 def test_the_real_demo_finds_both(default_weights, tmp_path, capsys):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,26 @@ def test_the_error_is_nil_for_an_equivariant_net_and_not_for_one_that_leans(pyra
     errors = shift_errors(model, pyramid, np.array([3.0, -2, 1]), "right", 2, shifts)
     assert errors.shape == (6,)
     assert low <= errors.max() <= high
+
+
+@pytest.mark.parametrize("ablation", [{}, {"mirror_crops": False}, {"skip_from_mm": 1.0}])
+def test_crops_are_those_that_the_model_sees_when_it_detects(pyramid, ablation):
+    model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, **ablation)).eval()
+    seen, refine = [], model.refine
+
+    def spy(scale, image, world_to_index, center, frame):
+        seen.append((image, frame))
+        return refine(scale, image, world_to_index, center, frame)
+
+    model.refine = spy
+    center = np.array([3.0, -2, 1])
+    shift_errors(model, pyramid, center, "left", 1, np.ones((1, 3)))
+    measured, _ = seen
+    seen.clear()
+    model(SimpleNamespace(whole=pyramid.whole, around=lambda at, extent, mm: pyramid.around(center, 16 * mm + 4, mm)))
+    detected = next((image, frame) for image, frame in seen if float(frame.abs().max()) == 2.0)
+    for one, other in zip(measured, detected):
+        torch.testing.assert_close(one, other.reshape(one.shape))
 
 
 def test_shifts_are_whole_or_less_than_one_voxel():

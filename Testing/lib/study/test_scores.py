@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
+from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection, ellipsoid
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study import scores as metrics
-from CarotidLandmarkLib.study.report.markdown import as_markdown
+from CarotidLandmarkLib.study.report import tables
 from CarotidLandmarkLib.study.scores import Score
 
 
@@ -47,7 +47,7 @@ def test_table_by_side_and_as_json_and_markdown() -> None:
     assert table["cases"] == 4
     assert (table["left"]["mean_mm"], table["right"]["mean_mm"]) == (2.0, 8.0)
     assert json.loads(json.dumps(table, allow_nan=False)) == table
-    text = as_markdown(table)
+    text = tables.protocol(table).markdown()
     assert "| Error, mean ± SD, mm | 5.00 ± 6.06 | 2.00 ± 1.41 | 8.00 ± 8.49 |" in text
     assert "| Landmarks in the volume (located / missed) | 5 (4 / 1) | 3 (2 / 1) | 2 (2 / 0) |" in text
     assert "| Errors over 10 mm (found / review) | 1 / 0 | 0 / 0 | 1 / 0 |" in text
@@ -59,7 +59,7 @@ def test_no_scores_give_a_table_of_nothing() -> None:
     assert table["all"]["interval_95"]["mean_mm"] is None
     assert table["uncertainty"]["coverage"] is None
     json.dumps(table, allow_nan=False)
-    assert "–" in as_markdown(table)
+    assert "–" in tables.protocol(table).markdown() and "–" in tables.uncertainty(table).markdown()
 
 
 def test_bootstrap_draws_whole_cases() -> None:
@@ -68,19 +68,6 @@ def test_bootstrap_draws_whole_cases() -> None:
     interval = metrics.evaluate(scores, resamples=200)["all"]["interval_95"]
     assert interval["mean_mm"] == [2.0, 2.0]
     assert interval["success"]["2"] == [0.5, 0.5]
-
-
-def test_bootstrap_interval_is_that_of_the_mean() -> None:
-    generator = np.random.default_rng(1)
-    errors = generator.uniform(0, 4, 400)
-    scores = [found(str(i), "left", float(error)) for i, error in enumerate(errors)]
-    low, high = metrics.bootstrap(scores, metrics.summary, resamples=400, seed=3)["mean_mm"]
-    half = 1.96 * errors.std(ddof=1) / np.sqrt(400)
-    assert low == pytest.approx(errors.mean() - half, abs=0.03)
-    assert high == pytest.approx(errors.mean() + half, abs=0.03)
-    assert metrics.bootstrap(scores, metrics.summary, resamples=5, seed=3) == metrics.bootstrap(
-        scores, metrics.summary, resamples=5, seed=3
-    )
 
 
 def test_compare_pairs_the_same_landmarks() -> None:
@@ -124,35 +111,6 @@ def test_found_alone_and_the_share_of_review() -> None:
     assert metrics.summary(SCORES[4:])["found"]["mean_mm"] is None
 
 
-def test_pearson() -> None:
-    assert metrics.pearson(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
-    assert metrics.pearson(np.array([1.0, 2, 3]), np.array([1.0, 3, 2])) == pytest.approx(0.5)
-    assert metrics.pearson(np.array([1.0, 1]), np.array([1.0, 3])) is None
-
-
-def test_ause_by_hand() -> None:
-    errors = np.array([1.0, 2.0, 3.0])
-    assert metrics.ause(errors, errors) == 0
-    # Removing the largest uncertainty first leaves 2, (2 + 3) / 2, 3 against the best 2, 1.5, 1.
-    assert metrics.ause(errors, -errors) == pytest.approx((0 + 1 + 2) / 3)
-    # No ranking at all leaves the mean, 2, each time.
-    assert metrics.ause(errors, np.zeros(3)) == pytest.approx((0 + 0.5 + 1) / 3)
-    assert metrics.ause(np.empty(0), np.empty(0)) is None
-
-
-def test_auroc_by_hand() -> None:
-    values, large = np.array([1.0, 2, 2, 3]), np.array([False, False, True, True])
-    assert metrics.auroc(values, large) == pytest.approx((1 + 0.5 + 1 + 1) / 4)
-    assert metrics.auroc(values, np.zeros(4, bool)) is None
-
-
-def test_coverage_before_and_after_calibration() -> None:
-    distances = np.array([1.0, 6.0, 7.0, 20.0, np.nan])
-    assert metrics.coverage(distances, 0.9) == 0.5
-    assert metrics.coverage(distances, 0.9, covariance_scale=2) == 0.75
-    assert metrics.coverage(np.array([np.nan])) is None
-
-
 def test_coverage_of_a_normal_distribution_is_the_confidence() -> None:
     covariance = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 1.0]])
     truth = np.random.default_rng(0).multivariate_normal([1, 2, 3], covariance, 4000)
@@ -177,6 +135,30 @@ def test_score_of_a_detection() -> None:
     assert (right.status, right.present) == ("absent", True) and np.isnan(right.error_mm)
     left, right = metrics.score(answer, LandmarkSet())
     assert not left.present and not right.present and np.isnan(left.error_mm)
+
+
+def test_the_papers_volume_is_of_the_passes_alone() -> None:
+    """chi2(0.9, 3 degrees) = 6.2514, and 4/3 pi 6.2514^1.5 = 65.47 (Ma et al.)."""
+    assert metrics.paper_volume_mm3([1.0, 2.0, 0.5]) == pytest.approx(
+        ellipsoid(np.diag([1, 4, 0.25]), 0.9)[2], rel=1e-4
+    )
+    answer = detection([1, 2, 3], np.eye(3))
+    assert np.isnan(metrics.score(answer, LandmarkSet({"left": (1, 5, 7)}))[0].paper_volume_mm3), "of older versions"
+    answer.landmark("left").passes_sd_mm = np.array([1.0, 2.0, 0.5])
+    left, right = metrics.score(answer, LandmarkSet({"left": (1, 5, 7), "right": (0, 0, 0)}))
+    assert left.paper_volume_mm3 == pytest.approx(65.47) and np.isnan(right.paper_volume_mm3)
+
+
+def test_the_passes_spread_is_measured_beside_ours_where_it_is_known() -> None:
+    assert "passes_spread" not in metrics.evaluate(SCORES, resamples=20)
+    spread = {1.0: 8.0, 4.0: 2.0, 6.0: 4.0, 7.0: 1.0}
+    scores = [found(str(e), "left", e, volume_mm3=e**2, paper_volume_mm3=v) for e, v in spread.items()]
+    table = metrics.evaluate([*scores, found("x", "left", 2.0, volume_mm3=3.0)], resamples=20)
+    ours, paper = table["uncertainty"], table["passes_spread"]
+    assert (ours["landmarks"], paper["landmarks"]) == (5, 4)
+    assert paper["pearson_volume_error"] == pytest.approx(np.corrcoef(list(spread), list(spread.values()))[0, 1])
+    assert (ours["auroc_error_over_5_mm"], paper["auroc_error_over_5_mm"]) == (1.0, 0.25)
+    assert "coverage" not in paper and paper["interval_95"]["ause_mm"][1] > 0
 
 
 def test_uncertainty_over_five_mm() -> None:

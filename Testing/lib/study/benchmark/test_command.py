@@ -66,6 +66,13 @@ def test_a_folder_of_another_benchmark_is_not_gone_on_with(prepared, capsys, mon
     assert "minutes_per_run (8.0, not 20.0)" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_is_told_with_the_commands_own_option(tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    assert main(arguments(tmp_path / "out", "--rows", "default")) != 0
+    said = capsys.readouterr().err
+    assert "--out" in said and "-o." not in said
+
+
 def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):
     assert main(arguments(tmp_path, "--rows", "guessing")) == 2
     assert "--rows guessing is no row of table1" in capsys.readouterr().err

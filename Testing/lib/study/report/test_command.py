@@ -10,6 +10,7 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.errors import CannotRunError
 from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
@@ -179,7 +180,7 @@ def test_the_report_has_every_figure_as_png_and_svg_and_one_page_that_holds_them
     assert [of["group"] for of in report(tmp_path / "report")["groups"]["stenosis"]] == ["50–69%"]
     with open(tmp_path / "report" / "report.csv", newline="") as file:
         row = next(csv.DictReader(file))
-    assert (row["slice_spacing_mm"], row["stenosis"]) == ("1.250", "0.600") and 10 < float(row["border_mm"]) < 60
+    assert (row["slice_spacing_mm"], row["stenosis"]) == ("1.25", "0.6") and 10 < float(row["border_mm"]) < 60
 
 
 def test_heatmaps_need_the_weights_and_are_of_the_landmark_of_median_error(evaluate, data, tmp_path, monkeypatch):
@@ -189,7 +190,7 @@ def test_heatmaps_need_the_weights_and_are_of_the_landmark_of_median_error(evalu
     monkeypatch.setattr(figures, "worst_first", lambda rows: [])
     monkeypatch.setattr("CarotidLandmarkLib.study.report.heatmaps.heatmaps", lambda *of: drawn.append(of))
     monkeypatch.setattr(figures, "_save", lambda figure, of: drawn.append(of) or of)
-    monkeypatch.setattr("CarotidLandmarkLib.study.report.files.page", lambda *_: "")
+    monkeypatch.setattr("CarotidLandmarkLib.study.report.write.page", lambda *_: "")
     assert evaluate(data, "one", draw=True) == 0
     with open(tmp_path / "one" / "report.csv", newline="") as file:
         rows = sorted((row for row in csv.DictReader(file) if row["error_mm"]), key=lambda row: float(row["error_mm"]))
@@ -204,13 +205,49 @@ def test_heatmaps_need_the_weights_and_are_of_the_landmark_of_median_error(evalu
     assert list(drawn[0][0]) == ["bright 1", "bright 1 (00000000)"]
 
 
-def test_without_matplotlib_the_report_has_no_figures_but_a_hint(evaluate, data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+@pytest.mark.parametrize("gone", [["matplotlib"], ["matplotlib", "jinja2"]])
+def test_without_the_extra_a_sentence_says_what_the_report_lacks(evaluate, data, tmp_path, monkeypatch, capsys, gone):
+    for name in gone:
+        monkeypatch.setitem(sys.modules, name, None)
     assert evaluate(data, "report", draw=True) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "matplotlib" in line]
-    assert len(said) == 1 and "carotid-landmark[report]" in said[0]
-    assert "<img" not in (tmp_path / "report" / "report.html").read_text()
+    assert len(said) == 1 and "carotid-landmark[report]" in said[0] and ("no page" in said[0]) == ("jinja2" in gone)
+    page = tmp_path / "report" / "report.html"
+    assert page.exists() == ("jinja2" not in gone)
+    assert not page.exists() or "<img" not in page.read_text()
     assert report(tmp_path / "report")["all"]["located"] == 3
+
+
+def test_what_cannot_be_written_ends_the_run_with_the_name_of_its_own_option(evaluate, data, tmp_path, capsys):
+    (tmp_path / "report").write_text("a file")
+    assert evaluate(data, "report") != 0
+    said = capsys.readouterr().err
+    assert "--out" in said and "-o." not in said
+
+
+def test_a_full_disk_ends_the_run_at_the_first_case(evaluate, data, monkeypatch, capsys):
+    def full(path, detection):
+        raise CannotRunError(f"Cannot write {path} (No space left on device).")
+
+    monkeypatch.setattr("CarotidLandmarkLib.commands.evaluate.write_detection", full)
+    assert evaluate(data, "report") == 3
+    said = capsys.readouterr().err
+    assert "1/2 a" in said and "2/2 b" not in said and said.endswith("a.detection.json (No space left on device).\n")
+
+
+def test_no_part_of_a_figure_stays_on_a_full_disk(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    def full(path, data):
+        with open(path, "wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CannotRunError, match="No space left"):
+        figures.save(Figure(), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_equivariance_is_measured_on_request(evaluate, data, tmp_path):

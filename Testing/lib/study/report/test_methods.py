@@ -7,8 +7,8 @@ import pytest
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.study.cases import Case
-from CarotidLandmarkLib.study.report.files import table_of
 from CarotidLandmarkLib.study.report.methods import Method, one_model, read_detections, read_method, with_names
+from CarotidLandmarkLib.study.report.write import table_of
 from CarotidLandmarkLib.study.scores import compare
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,16 @@ def test_confidence_is_volume_against_error_with_its_regression(scores):
     assert texts(linear.get_legend())[:2] == ["found (n = 5)", "review (n = 2)"]
     logarithmic.set_xlim(0.9, 6.3)
     assert [tick for tick in logarithmic.get_xticks() if 0.9 <= tick <= 6.3] == [1, 2, 5]
+
+
+def test_the_passes_spread_is_drawn_below_where_it_is_known(scores):
+    spread = [replace(s, paper_volume_mm3=1 + number) for number, s in enumerate(scores)]
+    ours, _, paper, _ = plots.confidence(spread).axes
+    assert ours.get_xlabel().startswith("Volume of the confidence ellipsoid")
+    assert paper.get_xlabel() == "Volume of the passes' spread alone, mm³"
+    assert {tuple(p) for p in points(paper)} == {(s.paper_volume_mm3, s.error_mm) for s in spread if s.error_mm > 0}
+    alone = [replace(s, volume_mm3=float("nan")) for s in spread]
+    assert len(plots.confidence(alone).axes) == 2
 
 
 def test_success_curves_end_at_the_share_that_was_located_in_time(scores, made):

@@ -9,8 +9,15 @@ import pytest
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.cases import Case, read_cases
-from CarotidLandmarkLib.study.report.rows import failures, make_rows, slice_spacing, worst_first
-from CarotidLandmarkLib.study.report.subgroups import FACTORS, group_rows, subgroups
+from CarotidLandmarkLib.study.report.rows import (
+    FACTORS,
+    failures,
+    group_rows,
+    make_rows,
+    slice_spacing,
+    subgroups,
+    worst_first,
+)
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -8,10 +11,9 @@ import pytest
 
 from CarotidLandmarkLib.study import scores as metrics
 from CarotidLandmarkLib.study.report.figures import Drawn
-from CarotidLandmarkLib.study.report.markdown import report_markdown
-from CarotidLandmarkLib.study.report.page import page
-from CarotidLandmarkLib.study.report.rows import failures
-from CarotidLandmarkLib.study.report.subgroups import subgroups
+from CarotidLandmarkLib.study.report.rows import failures, subgroups
+from CarotidLandmarkLib.study.report.tables import uncertainty
+from CarotidLandmarkLib.study.report.write import markdown, page, write_report
 
 EVIL = "<script>alert(1)</script> & |co"
 
@@ -166,7 +168,7 @@ def test_summary_and_tables_say_what_was_measured(read):
 
 
 def test_markdown_holds_the_same_tables(report):
-    text = report_markdown(report)
+    text = markdown(report)
     assert "| made 1.0 − other &lt;2> | 7 | " in text
     assert "| c | left | missed | absent | – | 0.10 | Nothing is seen. |" in text
     assert "<script>" not in text and "- failed: z: It cannot be read." in text
@@ -176,6 +178,34 @@ def test_markdown_holds_the_same_tables(report):
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1, lines[0]
 
 
+def test_files_hold_neither_nan_nor_what_is_no_text(report, rows, tmp_path):
+    """A detection's JSON may say NaN, and the name of a file may hold bytes that are no UTF-8."""
+    odd = replace(rows[0], score=replace(rows[0].score, case="a\udce9", mahalanobis2=np.nan), seconds=np.nan)
+    report.update(data="/scans/\udce9", median_seconds=np.nan, failed_cases={"b\udce9": "no \udce9"})
+    report["settings"]["samples"] = np.nan
+    write_report(tmp_path, report, [odd, *rows[1:]], [])
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    read = json.loads((tmp_path / "report.json").read_bytes(), parse_constant=refuse)
+    assert read["data"] == "/scans/\\udce9" and read["median_seconds"] is None and read["settings"]["samples"] is None
+    for name in ("report.json", "report.csv", "report.md", "report.html"):
+        text = (tmp_path / name).read_bytes().decode("utf-8")
+        assert "\\udce9" in text and not re.search(r"\bnan\b", text, re.IGNORECASE), name
+
+
+def test_the_passes_spread_stands_beside_the_ellipsoid(report):
+    report["passes_spread"] = {**report["uncertainty"], "landmarks": 5, "pearson_volume_error": -0.25}
+    table = uncertainty(report)
+    assert list(table.header) == [
+        "Uncertainty (7 landmarks)",
+        "The ellipsoid",
+        "The passes' spread alone (5 landmarks)",
+    ]
+    assert table.rows[0][2].startswith("−0.25 [") and {len(row) for row in table.rows} == {3} and "65.47" in table.note
+
+
 def test_a_report_of_nothing_is_a_page(report, rows):
     absent = [row for row in rows if row.outcome == "correctly absent"]
     report.update(metrics.evaluate([row.score for row in absent]), against=[], equivariance=None, failures=[])
@@ -183,4 +213,4 @@ def test_a_report_of_nothing_is_a_page(report, rows):
     read = Read()
     read.feed(page(report, absent, []))
     assert "located 0 of the 0 landmarks" in read.text and "There is none." in read.text
-    assert "There is none." in report_markdown(report)
+    assert "There is none." in markdown(report)
