@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -48,5 +50,13 @@ def test_a_damaged_case_is_named_and_the_others_are_listed(folder, capsys):
 
 
 def test_a_folder_without_corrections_is_a_sentence(tmp_path, capsys):
-    assert main(["corrections", str(tmp_path)]) == 2
-    assert "holds no corrections" in capsys.readouterr().err
+    for path in (tmp_path, "n" * 300, os.devnull):
+        assert main(["corrections", str(path)]) == 2
+        assert "holds no corrections" in capsys.readouterr().err
+
+
+def test_an_empty_path_is_not_the_current_folder(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as stop:
+        main(["corrections", ""])
+    assert stop.value.code == 2 and "give a path" in capsys.readouterr().err

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from CarotidLandmarkLib.detect.results import describe
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import (
     Detection,
     LandmarkDetection,
     chi2_quantile,
     ellipsoid,
+    is_result,
     read_detection,
     write_detection,
 )
@@ -137,3 +140,30 @@ def test_ellipsoid_of_no_spread_is_a_point() -> None:
     radii, axes, volume = ellipsoid(np.zeros((3, 3)), 0.9)
     assert radii.tolist() == [0, 0, 0] and volume == 0
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"presence": float("nan")}, {"presence": "0.9"}, {"confidence_volume_mm3": float("inf")}, {"presence": 10**400}],
+    ids=str,
+)
+def test_numbers_that_are_none_are_refused(changes: dict) -> None:
+    landmarks = [{**CONTRACT["landmarks"][0], **changes}, CONTRACT["landmarks"][1]]
+    with pytest.raises(BadInputError, match="no detection"):
+        Detection.from_dict({**CONTRACT, "landmarks": landmarks})
+
+
+def test_what_is_written_is_strict_json_whatever_the_volume_is_called(tmp_path: Path) -> None:
+    detection = Detection.from_dict(CONTRACT)
+    detection.volume["path"] = os.fsdecode(b"pat\xe9.nrrd")
+    detection.timing_s = {"total": float("nan")}
+    write_detection(tmp_path / "a.detection.json", detection)
+    written = json.loads((tmp_path / "a.detection.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert written["volume"]["path"] == "pat\\udce9.nrrd" and written["timing_s"] == {"total": None}
+
+
+def test_descriptions_of_detect_are_known_for_what_they_are() -> None:
+    for landmark in Detection.from_dict(CONTRACT).landmarks:
+        assert is_result(describe(landmark)) and is_result(landmark.status)
+        assert not is_result(f"accepted, {describe(landmark)}")
+    assert not any(map(is_result, ("", "found by AB", "missing", "carina", "reviewed")))

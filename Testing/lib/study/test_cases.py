@@ -14,7 +14,6 @@ from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect.case import Settings, detect_case
 from CarotidLandmarkLib.detect.results import write_case
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
@@ -30,7 +29,7 @@ FCSV = "# CoordinateSystem = LPS\n# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,
 
 @pytest.fixture(scope="module")
 def volume():
-    return CTVolume(np.random.default_rng(0).normal(40, 30, GRID.shape).astype(np.int16), GRID)
+    return CTVolume(np.random.default_rng(0).normal(40, 200, GRID.shape).astype(np.int16), GRID)
 
 
 @pytest.fixture(scope="module")
@@ -245,72 +244,6 @@ def test_what_a_reader_has_decided_in_the_panel_is_truth_side_by_side(tmp_path, 
     assert two.points["right"] is None and "a, b" not in capsys.readouterr().err
     add("d", TRUTH, {"left": "found", "right": "review"})
     assert "d.mrk.json holds what detect found" in problems(tmp_path)
-
-
-# Corrections
-
-
-@pytest.fixture
-def correct(tmp_path, stored):
-    """Export a correction to tmp_path; the prediction is 3 mm off on either side."""
-
-    def correct(case, left, right, copied=True):
-        predicted = {side: point + [0, 0, 3.0] for side, point in TRUTH.items()}
-        decisions = {"left": left, "right": right}
-        corrected = {side: TRUTH[side] if made == "moved" else predicted[side] for side, made in decisions.items()}
-        correction = Correction(
-            case=case,
-            reader="AB",
-            statuses={"left": "found", "right": "review"},
-            decisions=decisions,
-            prediction=LandmarkSet(predicted),
-            corrected=LandmarkSet(corrected),
-            anonymised=copied,
-            volume={} if copied else {"path": str(tmp_path / "elsewhere.nrrd"), "sha256": "0" * 64},
-        )
-        copy = (lambda path: shutil.copy(stored, path)) if copied else None
-        return write_correction(tmp_path / "corrections", correction, copy)
-
-    return correct
-
-
-def test_exported_corrections_are_a_data_set_as_they_stand(tmp_path, correct):
-    correct("case-a", "accepted", "accepted")
-    newest = correct("case-a", "moved", "accepted")
-    correct("case-b", "missing", "moved")
-    one, two = read_cases(tmp_path / "corrections")
-    assert (one.name, two.name) == ("case-a", "case-b")
-    assert one.volume == newest.parent / "r001" / "volume.nrrd"
-    assert one.points["left"] == pytest.approx(TRUTH["left"], abs=1e-6)
-    assert one.points["right"] == pytest.approx(TRUTH["right"] + [0, 0, 3], abs=1e-6)
-    assert two.points["left"] is None and two.points["right"] == pytest.approx(TRUTH["right"], abs=1e-6)
-    assert one.unreviewed == two.unreviewed == ()
-
-
-def test_an_unreviewed_side_is_unknown_and_not_missing(tmp_path, correct, capsys):
-    correct("case-a", "unreviewed", "moved")
-    correct("case-b", "unreviewed", "missing")
-    (case,) = read_cases(tmp_path / "corrections")
-    assert case.name == "case-a" and case.unreviewed == ("left",)
-    assert "case-b: left out" in capsys.readouterr().err
-
-
-def test_corrections_whose_volume_changed_or_that_are_damaged_are_listed(tmp_path, correct, stored):
-    shutil.copy(stored, tmp_path / "elsewhere.nrrd")
-    correct("changed", "accepted", "accepted", copied=False)
-    (correct("damaged", "accepted", "accepted") / "correction.json").write_text("{")
-    (correct("gone", "accepted", "accepted") / "volume.nrrd").unlink()
-    text = problems(tmp_path / "corrections")
-    for name, what in (("changed", "another sha256"), ("damaged", "no correction"), ("gone", "does not exist")):
-        assert any(name in line and what in line for line in text.splitlines()), text
-
-
-def test_points_beside_corrections_are_named_when_they_are_left_out(tmp_path, correct, stored, capsys):
-    correct("case-a", "moved", "moved")
-    shutil.copy(stored, tmp_path / "corrections" / "x.nrrd")
-    write_markups(tmp_path / "corrections" / "x.mrk.json", LandmarkSet(TRUTH))
-    assert [case.name for case in read_cases(tmp_path / "corrections")] == ["case-a"]
-    assert "left out are x.mrk.json" in capsys.readouterr().err
 
 
 # Both commands
