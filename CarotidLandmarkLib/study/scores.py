@@ -70,9 +70,8 @@ def score(detection: Detection, truth: LandmarkSet) -> list[Score]:
                 located["volume_mm3"] = landmark.confidence_volume_mm3
             if landmark.covariance_mm2 is not None:
                 located["mahalanobis2"] = _mahalanobis2(offset, landmark.covariance_mm2)
-            passes_sd_mm = getattr(landmark, "passes_sd_mm", None)  # of detections older than this it is not known
-            if passes_sd_mm is not None:
-                located["paper_volume_mm3"] = paper_volume_mm3(passes_sd_mm)
+            if landmark.passes_sd_mm is not None:
+                located["paper_volume_mm3"] = paper_volume_mm3(landmark.passes_sd_mm)
         scores.append(Score(detection.case, side, landmark.status, point is not None, **located))
     return scores
 
