@@ -12,9 +12,11 @@ import SimpleITK as sitk
 from ..errors import BadInputError, CannotRunError
 from .checks import check_geometry, check_hu, require_memory
 from .ct import CTVolume, hash_files
-from .dicom import dicom_files, is_dicom, read_dicom
+from .dicom import read_dicom
+from .folders import dicom_files
 from .geometry import Grid
-from .itk import quiet, read_header, to_hu_array
+from .headers import is_dicom
+from .itk import quiet, read_header, require_itk_name, to_hu_array
 from .nifti import check_nifti
 
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
@@ -33,6 +35,7 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None) -> CTVo
     """
     path = Path(path)
     _require(path)
+    require_itk_name(path)
     if path.is_dir() or (_suffix(path) is None and is_dicom(path)):
         volume = read_dicom(path, series)
     elif series is not None:
@@ -73,7 +76,7 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
             number += 1
             name = f"{_name(case)}-{number}"
         cases[name.lower()] = (name, case)
-    return list(cases.values())
+    return [(name.encode("utf-8", "backslashreplace").decode(), path) for name, path in cases.values()]
 
 
 def _require(path: Path) -> None:
