@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from .headers import CT_IMAGE, is_dicom, peek
 
-IMAGES = "1.2.840.10008.5.1.4.1.1."
-NO_IMAGES = tuple(IMAGES + kind for kind in ("9.", "11.", "66", "67", "88.", "104.", "481."))  # PS3.4 B.5
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+NO_IMAGES = tuple(STORAGE + kind for kind in ("9.", "11.", "66", "67", "88.", "104.", "481."))  # PS3.4 B.5
+NO_IMAGES += ("1.2.840.10008.1.3.10",)  # DICOMDIR
 
 
 class Examined(NamedTuple):
@@ -24,7 +26,8 @@ class Examined(NamedTuple):
 def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     """`root` and every folder below with its files in order; hidden ones and what is no file (pipes) are left out.
 
-    Links to folders are followed, each folder once, and none to a folder that holds `root`.
+    Links to folders are followed, each folder once, and none to a folder that holds `root`. A folder that may not be
+    looked into has no files.
     """
     seen = {folder.resolve() for folder in (root, *root.resolve().parents)}
     folders, links = [root], list[Path]()
@@ -33,12 +36,10 @@ def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
         if folder != root and folder.resolve() in seen:
             continue
         seen.add(folder.resolve())
-        try:
-            entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        except OSError:  # it may not be looked into
-            continue
-        yield folder, [entry for entry in entries if entry.is_file()]
-        for entry in reversed([entry for entry in entries if entry.is_dir()]):
+        entries = sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        yield folder, [entry for entry in shown if os.path.isfile(entry)]
+        for entry in reversed([entry for entry in shown if os.path.isdir(entry)]):
             (links if entry.is_symlink() else folders).append(entry)
 
 
@@ -66,7 +67,6 @@ def _examine(folder: Path, files: list[Path]) -> Examined | None:
             continue
         told = peek(path)
         ct, image = told["class"].startswith(CT_IMAGE), not told["class"].startswith(NO_IMAGES)
-        image = image and told["class"].startswith(IMAGES)
         if best is None or (ct, image) > (best.ct, best.image):
             study = (told["patient"], told["study"]) if told["study"] else ("", str(folder))
             best = Examined(ct, image, study, told["series"])

@@ -56,7 +56,8 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
 
     A DICOM case is a folder that holds one examination (see `dicom_cases`). Below `path` a case has the names of its
     folders, and its own name where it shares them with other volumes. Files that are no volumes, or segmentations by
-    their or their folder's name (`x.seg.nrrd`, `labelsTr`), are left out. Raises BadInputError where nothing is left.
+    their or their folder's name (`x.seg.nrrd`, `labelsTr`), are left out; a folder that may not be looked into is a
+    case that cannot be read. Raises BadInputError where nothing is left.
     """
     root = _require(path)
     if root.is_file():
@@ -69,6 +70,8 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
         parts = folder.relative_to(root).parts
         if parts and dicom.intersection((folder, *folder.parents)) or any(map(SEGMENTATIONS.fullmatch, parts)):
             continue
+        if not os.access(folder, os.R_OK | os.X_OK):
+            found.append(("-".join(parts), folder))
         volumes = [file for file in files if _suffix(file) and not SEGMENTATION.search(case_name(file))]
         alone = parts and len(volumes) == 1
         found += [("-".join(parts if alone else (*parts, case_name(file))), file) for file in volumes]
@@ -102,7 +105,7 @@ def _require(path: str | os.PathLike[str]) -> Path:
         raise BadInputError(f"'{path}' cannot be opened ({error}): check the path.") from error
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         raise BadInputError(f"'{path}' is neither a file nor a folder: give a volume or a DICOM folder.")
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(kind) else 0)):
         raise BadInputError(f"'{path}' cannot be read: check its permissions.")
     if stat.S_ISREG(kind) and size == 0:
         raise BadInputError(f"'{path}' is an empty file: copy or export it again.")

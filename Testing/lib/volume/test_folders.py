@@ -114,6 +114,16 @@ def test_volumes_in_folders_have_the_names_of_their_folders(tmp_path):
     assert names(tmp_path / "s0001") == [("ct", "ct.nii.gz")]
 
 
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
+    series(tmp_path / "open")
+    series(tmp_path / "closed")
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: may(path, mode) and not str(path).endswith("closed"))
+    assert names(tmp_path) == [("closed", "closed"), ("open", "open")]
+    with pytest.raises(BadInputError, match="permissions"):
+        read_volume(tmp_path / "closed")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and pipes")
 def test_links_and_pipes(tmp_path):
     store, root = tmp_path / "store", tmp_path / "cases"
