@@ -146,7 +146,7 @@ def _contentSha256(volumeNode):
 def _reference(volumeNode):
     """Where the volume can be read again ("path", "sha256", "series_uid"), None if no file holds it as it is."""
     from CarotidLandmarkLib.volume.ct import hash_files
-    from CarotidLandmarkLib.volume.dicom import is_dicom
+    from CarotidLandmarkLib.volume.headers import is_dicom
 
     storage = volumeNode.GetStorageNode()
     if storage is None or volumeNode.GetModifiedSinceRead():

@@ -2,145 +2,142 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import BadInputError
+from ..errors import BadInputError, CarotidLandmarkError
 from .checks import MIN_SLICES, require_memory
 from .ct import CTVolume, hash_files
-from .enhanced import is_cut_off, read_frames
+from .enhanced import read_frames
+from .folders import dicom_files
+from .headers import TAGS, Tags, bad_value, count, numbers, peek, read_tags, require_all_pixels, unreadable
 from .itk import quiet, read_header
+from .series import Series, choose, parallel
 from .stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
 
-TAGS = {
-    "modality": "0008|0060",
-    "image_type": "0008|0008",
-    "patient_name": "0010|0010",
-    "patient_id": "0010|0020",
-    "series": "0020|000e",
-    "description": "0008|103e",
-    "series_number": "0020|0011",
-    "acquisition": "0020|0012",
-    "number": "0020|0013",
-    "position": "0020|0032",
-    "orientation": "0020|0037",
-    "rows": "0028|0010",
-    "columns": "0028|0011",
-    "samples": "0028|0002",
-    "frames": "0028|0008",
-    "pixel_spacing": "0028|0030",
+PLACE = {
+    "position": ("ImagePositionPatient", 3),
+    "orientation": ("ImageOrientationPatient", 6),
+    "spacing": ("PixelSpacing", 2),
+    "slope": ("RescaleSlope", 1),
+    "intercept": ("RescaleIntercept", 1),
 }
-Tags = dict[str, str]
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether the first bytes of the file are those of a DICOM file (with preamble, or old style without)."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(132)
-    except OSError:
-        return False
-    return start[128:] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
-
-
-def dicom_files(folder: Path) -> list[Path]:
-    """The DICOM files in `folder` and below, in the order of their paths; hidden ones are left out."""
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [path for name in names if not name.startswith(".") and is_dicom(path := Path(root, name))]
-    return sorted(found)
+RIGHT_ANGLE = 0.05
 
 
 def read_dicom(path: Path, series: str | None = None) -> CTVolume:
-    """The CT series with most slices under folder (or in file) `path`, or the one whose UID is `series`.
+    """The CT series under folder (or in file) `path` that shows most of a neck, or the one whose UID is `series`.
 
     Raises BadInputError where there is no CT, more than one patient, or a stack that cannot be made regular.
     """
     files = dicom_files(path) if path.is_dir() else [path]
-    images = [(str(file), tags) for file in files if (tags := _read_tags(file))]
-    if not images:
+    by_uid: dict[str, Series] = {}
+    for file in files:
+        _add(by_uid, file)
+    if not by_uid:
         raise BadInputError(f"No DICOM image is in '{path}': give the folder that holds the CT slices.")
-    by_series: dict[str, list[tuple[str, Tags]]] = defaultdict(list)
-    for file, tags in images:
-        by_series[tags["series"]].append((file, tags))
-    if series is not None and series not in by_series:
-        raise BadInputError(f"Series '{series}' is not in '{path}': it holds {', '.join(sorted(by_series))}.")
-    considered = by_series if series is None else {series: by_series[series]}
-    patients = {tags["patient_id"] or tags["patient_name"] for group in considered.values() for _, tags in group}
+    if series is not None and series not in by_uid:
+        raise BadInputError(f"Series '{series}' is not in '{path}': it holds {', '.join(sorted(set(by_uid) - {''}))}.")
+    considered = list(by_uid.values()) if series is None else [by_uid[series]]
+    found = [one for one in considered if one.slices or one.fault]
+    if not found:
+        _refuse_without_slices(path, {one.tags["modality"] or "unknown" for one in considered})
+    patients = set().union(*(one.patients for one in found))
     if len(patients) > 1:
         raise BadInputError(f"'{path}' holds {len(patients)} patients: give a folder with one, or choose a series.")
-    slices = {uid: found for uid, group in considered.items() if (found := _ct_slices(group))}
-    if not slices:
-        kinds = Counter(tags["modality"] or "unknown" for group in considered.values() for _, tags in group)
-        if set(kinds) != {"CT"}:
-            raise BadInputError(f"'{path}' holds {', '.join(sorted(kinds))} and no CT: give a CT series.")
-        raise BadInputError(f"'{path}' holds only scouts or pictures without a place: give the CT slices.")
-    uid = min(slices, key=lambda u: (-len(slices[u]), u))
-    warnings = []
-    if len(slices) > 1:
-        name = by_series[uid][0][1]["description"] or "no description"
-        warnings.append(
-            f"{len(slices)} CT series in the folder: read '{name}' ({uid}), which has most slices, {len(slices[uid])}."
+    if len(found) >= MIN_SLICES and all(len(one.slices) == 1 for one in found):
+        raise BadInputError(
+            f"'{path}' has {len(found)} CT slices and a series UID for each of them: export them as one series."
         )
-    volume = _read_stack(slices[uid], str(path), warnings)
-    volume.series_uid = uid
+    chosen, warnings = choose(found)
+    if chosen.fault is not None:
+        raise chosen.fault
+    volume = _read_stack(chosen.slices, str(path), warnings)
+    volume.series_uid = chosen.uid
     return volume
 
 
-def _read_tags(path: Path) -> Tags | None:
-    try:
-        reader = read_header(path, "GDCMImageIO")
-    except RuntimeError:
-        _refuse_cut_off(str(path))
-        return None
-    tags = {name: reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else "" for name, tag in TAGS.items()}
-    tags["float"] = "yes" if reader.GetPixelID() in (sitk.sitkFloat32, sitk.sitkFloat64) else ""
-    return tags
-
-
-def _refuse_cut_off(path: str) -> None:
-    if is_cut_off(path):
-        raise BadInputError(f"'{path}' is cut off: copy the series again.")
-
-
-def _ct_slices(group: list[tuple[str, Tags]]) -> list[Slice]:
+def _add(by_uid: dict[str, Series], file: Path) -> None:
+    """The image in `file` to its series; what is wrong with it becomes the fault of the series."""
     slices: list[Slice] = []
-    for path, tags in group:
-        if tags["modality"] != "CT" or tags["samples"] not in ("", "1") or "LOCALIZER" in tags["image_type"].upper():
+    fault, tags = None, None
+    try:
+        if not (tags := read_tags(file)):
+            return
+        slices = _slices(str(file), tags)
+    except CarotidLandmarkError as error:
+        fault = error
+    tags = tags or {**dict.fromkeys(TAGS, ""), "series": peek(file)["series"]}
+    one = by_uid.setdefault(tags["series"], Series(tags["series"], tags))
+    one.slices += slices
+    one.fault = one.fault or fault
+    one.patients |= {tags["patient_id"] or tags["patient_name"]} if slices else set()
+
+
+def _refuse_without_slices(where: Path, kinds: set[str]) -> None:
+    if kinds != {"CT"}:
+        raise BadInputError(f"'{where}' holds {', '.join(sorted(kinds))} and no CT: give a CT series.")
+    raise BadInputError(f"'{where}' holds only scouts or pictures without a place: give the CT slices.")
+
+
+def _slices(path: str, tags: Tags) -> list[Slice]:
+    """The CT slices of an image, [] if it is something else; BadInputError for values that give no place or no HU."""
+    if tags["modality"] != "CT" or tags["samples"] not in ("", "1") or "LOCALIZER" in tags["image_type"].upper():
+        return []
+    enhanced = count(tags["frames"], 1) > 1 or (tags["frames"] and not tags["position"])
+    frames: list[Tags] = read_frames(path) if enhanced else [tags]
+    slices: list[Slice] = []
+    applied: tuple[float, ...] = ()
+    for k, frame in enumerate(frames):
+        place = {key: numbers(path, name, frame[key], n) for key, (name, n) in PLACE.items()}
+        rescale = (*(place["slope"] or (1.0,)), *(place["intercept"] or (0.0,)))
+        applied = rescale if k == 0 else applied
+        if not (place["position"] and place["orientation"] and place["spacing"]):
             continue
-        if int(tags["frames"] or 1) > 1:
-            places = read_frames(path)
-        else:
-            texts = {"position": tags["position"], "orientation": tags["orientation"], "spacing": tags["pixel_spacing"]}
-            places = [{key: tuple(float(v) for v in text.split("\\")) for key, text in texts.items() if text}]
-        for frame, place in enumerate(places):
-            if [len(place.get(key, ())) for key in ("position", "orientation", "spacing")] == [3, 6, 2]:
-                slices.append(
-                    Slice(
-                        path=path,
-                        frame=frame,
-                        position=place["position"],
-                        orientation=place["orientation"],
-                        spacing=(place["spacing"][1], place["spacing"][0]),
-                        size=(int(tags["columns"]), int(tags["rows"])),
-                        number=int(float(tags["number"] or 0)),
-                        acquisition=tags["acquisition"],
-                        rescale=place.get("rescale", (1.0, 0.0)),
-                        applied=places[0].get("rescale", (1.0, 0.0)),
-                        fractional=bool(tags["float"]) or any(v % 1 for v in place.get("rescale", ())),
-                    )
-                )
+        _check_place(path, frame, place, rescale[0])
+        slices.append(
+            Slice(
+                path=path,
+                frame=k,
+                position=place["position"],
+                orientation=place["orientation"],
+                spacing=(place["spacing"][1], place["spacing"][0]),
+                size=(count(tags["columns"], 0), count(tags["rows"], 0)),
+                number=count(tags["number"], 0),
+                acquisition=tags["acquisition"],
+                rescale=rescale,
+                applied=applied,
+                fractional=any(v % 1 for v in rescale),
+            )
+        )
+    if slices and tags["photometric"] == "MONOCHROME1":
+        raise BadInputError(f"'{path}' is stored inverted (MONOCHROME1), so its HU are unsure: export the original CT.")
+    if slices and min(slices[0].size) < 1:
+        raise BadInputError(f"'{path}' has a damaged DICOM header, without rows or columns: export the series again.")
     return slices
+
+
+def _check_place(path: str, frame: Tags, place: dict[str, tuple[float, ...]], slope: float) -> None:
+    """PS3.3 C.7.6.2.1.1, 10.7.1.3 and C.11.1.1.2: right-angled unit vectors, a spacing > 0, a slope that is not 0."""
+    axes = np.reshape(place["orientation"], (2, 3))
+    if np.abs(axes @ axes.T - np.eye(2)).max() > RIGHT_ANGLE:
+        raise bad_value(path, PLACE["orientation"][0], frame["orientation"], "two unit vectors at right angles")
+    if min(place["spacing"]) <= 0:
+        raise bad_value(path, PLACE["spacing"][0], frame["spacing"], "two distances above 0 mm")
+    if slope == 0:
+        raise bad_value(path, PLACE["slope"][0], frame["slope"], "a number other than 0")
 
 
 def _read_stack(slices: list[Slice], where: str, warnings: list[str]) -> CTVolume:
     load = _Pixels()
-    stack = _one_per_place(along_normal(_parallel(slices, warnings)), where, load, warnings)
+    alike = parallel(slices)
+    if len(alike) < len(slices):
+        left = len(slices) - len(alike)
+        warnings.append(f"{left} of {len(slices)} images of the series have another orientation or size: left out.")
+    stack = _one_per_place(along_normal(alike), where, load, warnings)
     if len(stack) < MIN_SLICES:
         raise BadInputError(f"'{where}' has {len(stack)} CT slices: give a whole series, of at least {MIN_SLICES}.")
     layout = lay_out(stack, where)
@@ -149,27 +146,6 @@ def _read_stack(slices: list[Slice], where: str, warnings: list[str]) -> CTVolum
     array = resample(layout, lambda k: load(stack[k]), dtype)
     digest = hash_files({s.path for s in stack})
     return CTVolume(array, layout.grid, path=where, sha256=digest, warnings=warnings + layout.warnings)
-
-
-def _parallel(slices: list[Slice], warnings: list[str]) -> list[Slice]:
-    """The slices of the most common orientation, size and spacing."""
-
-    def look(s: Slice) -> tuple[object, ...]:
-        return tuple(np.round(s.orientation, 2)), s.size, tuple(np.round(s.spacing, 3))
-
-    counts = Counter(look(s) for s in slices)
-    like = next(s for s in slices if look(s) == max(counts, key=lambda key: counts[key]))
-    kept = [
-        s
-        for s in slices
-        if s.size == like.size
-        and np.allclose(s.spacing, like.spacing, atol=1e-3)
-        and np.allclose(s.orientation, like.orientation, atol=1e-2)
-    ]
-    if len(kept) < len(slices):
-        left = len(slices) - len(kept)
-        warnings.append(f"{left} of {len(slices)} images of the series have another orientation or size: left out.")
-    return kept
 
 
 class _Pixels:
@@ -181,14 +157,16 @@ class _Pixels:
 
     def __call__(self, s: Slice) -> np.ndarray:
         if s.path != self.path:
-            _refuse_cut_off(s.path)
-            reader = read_header(s.path, "GDCMImageIO")
             try:
+                reader = read_header(s.path, "GDCMImageIO")
+                require_all_pixels(s.path, reader)
                 with quiet():
                     array = sitk.GetArrayFromImage(reader.Execute())
             except RuntimeError as error:
-                raise BadInputError(f"'{s.path}' is damaged: copy the series again.") from error
+                raise unreadable(s.path) from error
             self.path, self.array = s.path, array.reshape(-1, *array.shape[-2:])
+        if self.array.shape[1:] != s.size[::-1] or len(self.array) <= s.frame:
+            raise unreadable(s.path)
         image = self.array[s.frame]
         if s.rescale != s.applied:  # GDCM gives every frame the rescale of the first
             (slope, intercept), (slope0, intercept0) = s.rescale, s.applied

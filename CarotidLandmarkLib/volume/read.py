@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ import SimpleITK as sitk
 from ..errors import BadInputError, CannotRunError
 from .checks import check_geometry, check_hu, require_memory
 from .ct import CTVolume, hash_files
-from .dicom import dicom_files, is_dicom, read_dicom
+from .dicom import read_dicom
+from .folders import dicom_cases, walk
 from .geometry import Grid
-from .itk import quiet, read_header, to_hu_array
+from .headers import is_dicom
+from .itk import quiet, read_header, require_itk_name, to_hu_array
 from .nifti import check_nifti
 
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
 DICOM_SUFFIX = re.compile(r"(?<=.)\.(dcm|dicom|ima)$", re.IGNORECASE)
 SEGMENTATION = re.compile(r"[._-](seg|segmentation|label|labels|labelmap|mask)$", re.IGNORECASE)
+SEGMENTATIONS = re.compile(r"(.*[._-])?(seg|segmentations?|labels?(tr|ts)?|labelmaps?|masks?)", re.IGNORECASE)
 BYTES = dict.fromkeys((sitk.sitkInt8, sitk.sitkUInt8), 1)
 BYTES |= dict.fromkeys((sitk.sitkInt16, sitk.sitkUInt16), 2)
 BYTES |= dict.fromkeys((sitk.sitkInt32, sitk.sitkUInt32, sitk.sitkFloat32), 4)
@@ -32,8 +36,8 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None) -> CTVo
     `series` chooses a DICOM series by UID. Raises BadInputError for what is no usable CT, CannotRunError where memory
     does not suffice.
     """
-    path = Path(path)
-    _require(path)
+    path = _require(path)
+    require_itk_name(path)
     if path.is_dir() or (_suffix(path) is None and is_dicom(path)):
         volume = read_dicom(path, series)
     elif series is not None:
@@ -48,42 +52,64 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None) -> CTVo
 
 
 def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
-    """(name, path) of every case in `path`: a volume file, a DICOM folder, or a folder of such; by name, names unique.
+    """(name, path) of every case in `path`: a volume file, a DICOM folder, or a folder of such; by path, names unique.
 
-    In a folder of cases each sub-folder with DICOM files is one. Files that are no volumes, or segmentations by name
-    (`x.seg.nrrd`, `x_mask.nii`), are left out. Raises BadInputError where nothing is left.
+    A DICOM case is a folder that holds one examination (see `dicom_cases`). Below `path` a case has the names of its
+    folders, and its own name where it shares them with other volumes. Files that are no volumes, or segmentations by
+    their or their folder's name (`x.seg.nrrd`, `labelsTr`), are left out; a folder that may not be looked into is a
+    case that cannot be read. Raises BadInputError where nothing is left.
     """
-    path = Path(path)
-    _require(path)
-    if path.is_file():
-        if _suffix(path) is None and not is_dicom(path):
-            raise BadInputError(f"'{path}' is not a volume: give {', '.join(SUFFIXES)} or a DICOM folder.")
-        return [(case_name(path), path)]
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    volumes = [e for e in entries if e.is_file() and _suffix(e) and not SEGMENTATION.search(case_name(e))]
-    if any(entry.is_file() and is_dicom(entry) for entry in entries):
-        found = [path, *volumes]
-    else:
-        found = sorted(volumes + [e for e in entries if e.is_dir() and dicom_files(e)])
+    root = _require(path)
+    if root.is_file():
+        if _suffix(root) is None and not is_dicom(root):
+            raise BadInputError(f"'{root}' is not a volume: give {', '.join(SUFFIXES)} or a DICOM folder.")
+        return _named([(case_name(root), root)])
+    found = [("-".join(folder.relative_to(root).parts) or case_name(root), folder) for folder in dicom_cases(root)]
+    dicom = {folder for _, folder in found}
+    for folder, files in walk(root):
+        parts = folder.relative_to(root).parts
+        if parts and dicom.intersection((folder, *folder.parents)) or any(map(SEGMENTATIONS.fullmatch, parts)):
+            continue
+        if not os.access(folder, os.R_OK | os.X_OK):
+            found.append(("-".join(parts), folder))
+        volumes = [file for file in files if _suffix(file) and not SEGMENTATION.search(case_name(file))]
+        alone = parts and len(volumes) == 1
+        found += [("-".join(parts if alone else (*parts, case_name(file))), file) for file in volumes]
     if not found:
-        raise BadInputError(f"No volume ({', '.join(SUFFIXES)}) or DICOM series is in '{path}'.")
+        raise BadInputError(f"No volume ({', '.join(SUFFIXES)}) or DICOM series is in '{root}'.")
+    return _named(sorted(found, key=lambda case: case[1]))
+
+
+def _named(found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """The same cases, each name as text and with a number where another case has it."""
     cases: dict[str, tuple[str, Path]] = {}
-    for case in found:
-        name, number = case_name(case), 1
+    for wanted, path in found:
+        text = name = wanted.encode("utf-8", "backslashreplace").decode()
+        number = 1
         while name.lower() in cases:
             number += 1
-            name = f"{case_name(case)}-{number}"
-        cases[name.lower()] = (name, case)
+            name = f"{text}-{number}"
+        cases[name.lower()] = (name, path)
     return list(cases.values())
 
 
-def _require(path: Path) -> None:
-    if not path.exists():
-        raise BadInputError(f"'{path}' does not exist: check the path.")
-    if not os.access(path, os.R_OK):
+def _require(path: str | os.PathLike[str]) -> Path:
+    """`path`, if there is a file or folder that can be read; else BadInputError."""
+    if not os.fspath(path):
+        raise BadInputError("The path is empty: name a volume, a DICOM folder or a folder of cases ('.' is this one).")
+    try:
+        kind, size = os.stat(path).st_mode, os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadInputError(f"'{path}' does not exist: check the path.") from error
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"'{path}' cannot be opened ({error}): check the path.") from error
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise BadInputError(f"'{path}' is neither a file nor a folder: give a volume or a DICOM folder.")
+    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(kind) else 0)):
         raise BadInputError(f"'{path}' cannot be read: check its permissions.")
-    if path.is_file() and path.stat().st_size == 0:
+    if stat.S_ISREG(kind) and size == 0:
         raise BadInputError(f"'{path}' is an empty file: copy or export it again.")
+    return Path(path)
 
 
 def _suffix(path: Path) -> str | None:

@@ -76,10 +76,7 @@ def lay_out(slices: list[Slice], where: str) -> Layout:
     depths, shifts = local[:, 2], local[:, :2]
     warnings: list[str] = []
     if np.abs(shifts).max() > PLACE_TOLERANCE_MM:
-        tilt = np.degrees(np.arctan2(np.linalg.norm(shifts[-1]), depths[-1]))
-        if tilt > MAX_TILT_DEG:
-            raise BadInputError(f"The slices of '{where}' lean by {tilt:.0f} degrees: export them as an axial volume.")
-        warnings.append(f"Gantry tilt of {tilt:.1f} degrees corrected by shifting the slices.")
+        warnings.append(_why_shifted(depths, shifts, np.array(slices[0].size) * slices[0].spacing, where))
     else:
         shifts = np.zeros_like(shifts)
     start, step, count, uneven = _planes(depths, where)
@@ -90,6 +87,24 @@ def lay_out(slices: list[Slice], where: str) -> Layout:
     origin = np.array(slices[0].position) + axes @ (*low, start)
     grid = Grid((nx, ny, count), np.array([*pixel, step]), origin, axes)
     return Layout(grid, depths, shifts - low, not uneven, warnings)
+
+
+def _why_shifted(depths: np.ndarray, shifts: np.ndarray, extent: np.ndarray, where: str) -> str:
+    """A gantry tilt where the shifts grow with the depths, else a field of view that was moved."""
+    lean = depths @ shifts / (depths @ depths)
+    if np.abs(shifts - depths[:, None] * lean).max() <= 2 * PLACE_TOLERANCE_MM:
+        tilt = np.degrees(np.arctan(np.linalg.norm(lean)))
+        if tilt > MAX_TILT_DEG:
+            raise BadInputError(f"The slices of '{where}' lean by {tilt:.0f} degrees: export them as an axial volume.")
+        return f"Gantry tilt of {tilt:.1f} degrees corrected by shifting the slices."
+    moves = np.abs(np.diff(shifts, axis=0))
+    if (np.ptp(shifts, axis=0) >= extent).any():
+        k = int((moves / extent).max(axis=1).argmax())
+        raise BadInputError(
+            f"'{where}' has fields of view that lie {moves[k].max():.0f} mm apart in slices {k + 1} and {k + 2} of "
+            f"{len(depths)}: export the series again."
+        )
+    return f"The field of view moves by up to {moves.max():.1f} mm between slices: corrected by shifting them."
 
 
 def _planes(depths: np.ndarray, where: str) -> tuple[float, float, int, list[str]]:

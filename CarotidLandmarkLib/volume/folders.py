@@ -1,0 +1,91 @@
+"""Which folders of a tree are one DICOM case each: an examination, in one folder or in several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .headers import CT_IMAGE, is_dicom, peek
+
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+NO_IMAGES = tuple(STORAGE + kind for kind in ("9.", "11.", "66", "67", "88.", "104.", "481."))  # PS3.4 B.5
+NO_IMAGES += ("1.2.840.10008.1.3.10",)  # DICOMDIR
+
+
+class Examined(NamedTuple):
+    """What a folder holds itself: a CT or another image (none: neither), of which examination, and its series."""
+
+    ct: bool
+    image: bool
+    study: tuple[str, str]
+    series: str
+
+
+def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """`root` and every folder below with its files in order; hidden ones and what is no file (pipes) are left out.
+
+    Links to folders are followed, each folder once, and none to a folder that holds `root`. A folder that may not be
+    looked into has no files.
+    """
+    seen = {folder.resolve() for folder in (root, *root.resolve().parents)}
+    folders, links = [root], list[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop()
+        if folder != root and folder.resolve() in seen:
+            continue
+        seen.add(folder.resolve())
+        entries = sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        yield folder, [entry for entry in shown if os.path.isfile(entry)]
+        for entry in reversed([entry for entry in shown if os.path.isdir(entry)]):
+            (links if entry.is_symlink() else folders).append(entry)
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files in `folder` and below, in the order of their paths."""
+    return sorted(path for _, files in walk(folder) for path in files if is_dicom(path))
+
+
+def dicom_cases(root: Path) -> list[Path]:
+    """`root`, or the folders below, that hold one examination each; [] where no DICOM file is.
+
+    A folder is a case where it holds CT slices itself, or folders of one patient and study that share no series.
+    Files without an image (DICOMDIR, dose reports) make a case only where a tree has nothing else.
+    """
+    held = {folder: found for folder, files in walk(root) if (found := _examine(folder, files))}
+    kept = {folder: found for folder, found in held.items() if found.image} or held
+    return _split(root, kept)
+
+
+def _examine(folder: Path, files: list[Path]) -> Examined | None:
+    """By the first CT slice in `folder`, else the first image, else any DICOM file."""
+    best: Examined | None = None
+    for path in files:
+        if not is_dicom(path):
+            continue
+        told = peek(path)
+        ct, image = told["class"].startswith(CT_IMAGE), not told["class"].startswith(NO_IMAGES)
+        if best is None or (ct, image) > (best.ct, best.image):
+            study = (told["patient"], told["study"]) if told["study"] else ("", str(folder))
+            best = Examined(ct, image, study, told["series"])
+        if ct:
+            break
+    return best
+
+
+def _split(folder: Path, held: dict[Path, Examined], top: bool = True) -> list[Path]:
+    """The cases of `folder`, where `held` is all at and below it; `top`: one folder below is rather the case itself."""
+    best = {path: found for path, found in held.items() if found.ct} or held
+    children: dict[Path, dict[Path, Examined]] = {}
+    for path in held:
+        if path != folder:
+            children.setdefault(folder / path.relative_to(folder).parts[0], {})[path] = held[path]
+    own = folder in held and held[folder].ct
+    one = len({found.study for found in best.values()}) == 1
+    apart = len({found.series for found in best.values()}) == len(best)
+    alone = sum(not best.keys().isdisjoint(inside) for inside in children.values()) == 1
+    if one and (own or (apart and not (top and alone))):
+        return [folder]
+    return [folder] * own + [case for child in sorted(children) for case in _split(child, children[child], False)]
