@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInputError, CannotRunError
+from ..errors import BadInputError
 from .geometry import Vector
 
 MIN_SLICES = 4
@@ -93,38 +89,6 @@ def _ct_offset(values: np.ndarray) -> int | None:
     if air < 0.01 * values.size or tissue < 0.02 * values.size or tissue < 1.5 * partial:
         return None
     return 1024 if counts[1:200].argmax() >= 10 else 1000
-
-
-def require_memory(needed: int, where: str) -> None:
-    """CannotRunError if `needed` bytes are not free on this machine (unknown counts as free)."""
-    free = available_memory()
-    if free is not None and needed > free:
-        raise CannotRunError(
-            f"'{where}' needs about {needed / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are free: "
-            "close other programs, or crop the volume to the neck."
-        )
-
-
-def available_memory() -> int | None:
-    """Bytes that this process may still take, None where the system does not say."""
-    if sys.platform == "win32":
-        status = (ctypes.c_uint64 * 8)(64)  # MEMORYSTATUSEX: its length and load (32 bits each), total, available, ...
-        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
-        return int(status[2])
-    try:
-        info = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(info["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        try:
-            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        except (AttributeError, OSError, ValueError):
-            return None
-    try:
-        group = Path("/sys/fs/cgroup")
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        return min(free, limit - used)
-    except (OSError, ValueError):
-        return free
 
 
 def _by(numbers: Vector) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .checks import MIN_SLICES, require_memory
+from .checks import MIN_SLICES
 from .ct import CTVolume, hash_files
 from .enhanced import is_cut_off, read_frames
 from .itk import quiet, read_header
+from .memory import require_memory
 from .stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
 
 TAGS = {

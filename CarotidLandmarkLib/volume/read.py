@@ -10,11 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError, CannotRunError
-from .checks import check_geometry, check_hu, require_memory
+from .checks import check_geometry, check_hu
 from .ct import CTVolume, hash_files
 from .dicom import dicom_files, is_dicom, read_dicom
 from .geometry import Grid
 from .itk import quiet, read_header, to_hu_array
+from .memory import require_memory
 from .nifti import check_nifti
 
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
