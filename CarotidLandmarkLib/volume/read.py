@@ -10,10 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError, CannotRunError
-from .checks import check_geometry, check_hu
+from .checks import check_geometry
 from .ct import CTVolume, hash_files
 from .dicom import dicom_files, is_dicom, read_dicom
 from .geometry import Grid
+from .hu import check_hu
 from .itk import quiet, read_header, to_hu_array
 from .memory import require_memory
 from .nifti import check_nifti
