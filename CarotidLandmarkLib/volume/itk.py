@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import BadInputError
+
 _lock = threading.Lock()
 _users = 0
 _stderr = -1
@@ -55,3 +57,12 @@ def to_hu_array(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind in "iu" and array.min() >= -32768 and array.max() <= 32767:
         return array.astype(np.int16)
     return array.astype(np.float32)
+
+
+def require_itk_name(path: str | os.PathLike[str]) -> None:
+    """BadInputError for a path with bytes that are no UTF-8: handed to ITK, it would end the whole process."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise BadInputError(f"The name of '{shown}' holds bytes that are no UTF-8 text: rename it.") from error
