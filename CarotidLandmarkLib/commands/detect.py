@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_engine_arguments(parser)
     parser.add_argument("--series", metavar="UID", help="the series to read in a DICOM folder that holds several")
+    parser.add_argument(
+        "--spacing", nargs=3, type=float, metavar=("X", "Y", "Z"), help="mm between voxels, for files that give none"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     parser.add_argument("--json", action="store_true", help="print progress and results as one JSON object a line")
 
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     outcomes = _gather(args.paths)
     detector = Detector.from_weights(args.weights, args.device)
     prepare_folder(args.output)
-    settings = Settings(args.samples, args.confidence, args.seed, args.series)
+    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing)
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:

@@ -18,12 +18,14 @@ from .search import Cancelled, Progress
 
 @dataclass(frozen=True)
 class Settings:
-    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read."""
+    """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
+    spacing: mm along x, y and z of a file that gives none."""
 
     samples: int = 50
     confidence: float = 0.90
     seed: int = 0
     series: str | None = None
+    spacing: tuple[float, ...] | None = None
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -55,7 +57,7 @@ def detect_case(
         progress("reading", 0.0)
     started = time.perf_counter()
     try:
-        volume = read_volume(path, settings.series)
+        volume = read_volume(path, settings.series, settings.spacing)
         read = time.perf_counter() - started
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled
