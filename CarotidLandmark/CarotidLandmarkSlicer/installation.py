@@ -1,4 +1,4 @@
-"""What the engine needs and the application may lack: torch, by the PyTorch extension, and safetensors."""
+"""What the engine needs and the application may lack: torch, by the PyTorch extension, safetensors and psutil."""
 
 import contextlib
 import importlib.metadata
@@ -26,6 +26,7 @@ def missingPackages():
     requirements = [
         Requirement("torch", _("runs the network; with torchvision, by the PyTorch extension"), 3000 if gpu else 250),
         Requirement("safetensors", _("reads the weights"), 1),
+        Requirement("psutil", _("knows how much memory is free"), 1),
     ]
     return [requirement for requirement in requirements if importlib.util.find_spec(requirement.name) is None]
 
@@ -45,7 +46,10 @@ def install(ask):
     try:
         with _protected():
             for requirement in missing:
-                _INSTALLERS[requirement.name]()
+                if requirement.name == "torch":
+                    _installTorch()
+                else:
+                    slicer.util.pip_install(["--no-deps", requirement.name])
     except ImportError:
         logging.exception("CarotidLandmark: installation of %s", names)
         reason = _("Install the PyTorch extension in the Extensions Manager and start the application again.")
@@ -72,13 +76,6 @@ def _installTorch():
     import PyTorchUtils  # an extension of its own
 
     PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False)
-
-
-def _installSafetensors():
-    slicer.util.pip_install(["--no-deps", "safetensors"])
-
-
-_INSTALLERS = {"torch": _installTorch, "safetensors": _installSafetensors}
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CancelledError, as_sentence
-from .options import add_engine_arguments, some_path
+from .options import add_engine_arguments, positive_number, some_path
 
 if TYPE_CHECKING:
     from ..detect.results import Outcome
@@ -29,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", type=some_path, default=Path(), metavar="DIR", help="where results go (default: here)")
     add_engine_arguments(parser)
     add("--series", metavar="UID", help="the series to read in a DICOM folder that holds several")
+    add(
+        "--spacing",
+        nargs=3,
+        type=positive_number,
+        metavar=("X", "Y", "Z"),
+        help="mm between voxels, for files that give none",
+    )
     add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
@@ -49,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)
-    settings = Settings(args.samples, args.confidence, args.seed, args.series)
+    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing)
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:

@@ -22,6 +22,7 @@ from .search import Cancelled, Progress
 @dataclass(frozen=True)
 class Settings:
     """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
+    spacing: mm along x, y and z of a file that gives none.
 
     Raises BadInputError for a seed below 0 or above LARGEST_SEED.
     """
@@ -30,6 +31,7 @@ class Settings:
     confidence: float = 0.90
     seed: int = 0
     series: str | None = None
+    spacing: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -81,7 +83,7 @@ def detect_case(
         progress("reading", 0.0)
     started = time.perf_counter()
     try:
-        volume = read_volume(path, settings.series)
+        volume = read_volume(path, settings.series, settings.spacing)
         read = time.perf_counter() - started
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled

@@ -2,7 +2,8 @@
 
 Requests on stdin:
     {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the two files), "series",
-    "samples", "confidence", "seed", "device", "weights", and "temporary": true for a volume that nobody else needs
+    "spacing" (three numbers), "samples", "confidence", "seed", "device", "weights", and "temporary":
+    true for a volume that nobody else needs
     {"id": 1, "command": "describe"}, and if wanted "weights": what could be detected with, and where
     {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
 Events on stdout, each with the request's "id" but for the first and the heartbeat:
@@ -179,7 +180,7 @@ def _settings(request: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str}
+_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str, "spacing": tuple}
 
 
 def _describe(weights: str | None) -> dict[str, Any]:

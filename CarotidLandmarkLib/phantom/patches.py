@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..volume.geometry import Grid, Vector
-from ..volume.sample import Level
+from ..volume.sample import Level, averaged
 from .phantom import Phantom
 from .scan import Scan
 
@@ -28,11 +28,7 @@ class PhantomPyramid:
             lower, upper = self.scan.grid.bounds()
             if spacing_mm > 2:
                 factor = round(spacing_mm / 2)
-                fine = self.whole(spacing_mm / factor)
-                image = torch.nn.functional.avg_pool3d(fine.image, factor, ceil_mode=True, count_include_pad=False)
-                shrink = np.diag([1 / factor] * 3 + [1.0])
-                shrink[:3, 3] = (1 - factor) / 2 / factor
-                self._whole[spacing_mm] = Level(image, torch.from_numpy(shrink) @ fine.world_to_index)
+                self._whole[spacing_mm] = averaged(self.whole(spacing_mm / factor), factor)
             else:
                 size = np.ceil((upper - lower) / spacing_mm).astype(int)
                 self._whole[spacing_mm] = self._level(Grid.axis_aligned((lower + upper) / 2, size.tolist(), spacing_mm))

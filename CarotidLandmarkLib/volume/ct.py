@@ -43,7 +43,7 @@ def write_volume(volume: CTVolume, path: str | os.PathLike[str], compress: bool 
     import SimpleITK as sitk
 
     from .itk import quiet
-    from .nifti import check_nifti
+    from .nifti import NiftiFile
 
     target = Path(path)
     suffix = next((s for s in WRITABLE_SUFFIXES if target.name.lower().endswith(s)), None)
@@ -59,7 +59,7 @@ def write_volume(volume: CTVolume, path: str | os.PathLike[str], compress: bool 
             with quiet():
                 sitk.WriteImage(image, str(part), useCompression=compress)
             if suffix.startswith(".nii"):  # ITK does not say when the disk is full
-                check_nifti(part)
+                NiftiFile(part).check_complete()
     except (OSError, BadInputError) as error:
         raise CannotRunError(f"Cannot write '{target}': check that its folder is writable and not full.") from error
 

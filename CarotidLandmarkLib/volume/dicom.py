@@ -9,12 +9,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError, CarotidLandmarkError
-from .checks import MIN_SLICES, require_memory
+from .checks import MIN_SLICES
 from .ct import CTVolume, hash_files
 from .enhanced import read_frames
 from .folders import dicom_files
 from .headers import TAGS, Tags, bad_value, count, numbers, peek, read_tags, require_all_pixels, unreadable
 from .itk import quiet, read_header
+from .memory import require_memory
 from .series import Series, choose, parallel
 from .stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
 

@@ -8,44 +8,44 @@ import stat
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from ..errors import BadInputError, CannotRunError
-from .checks import check_geometry, check_hu, require_memory
-from .ct import CTVolume, hash_files
+from ..errors import BadInputError
+from .checks import by, check_geometry
+from .ct import CTVolume
 from .dicom import read_dicom
+from .files import SUFFIXES, read_file, suffix_of
 from .folders import dicom_cases, walk
-from .geometry import Grid
+from .geometry import Vector
 from .headers import is_dicom
-from .itk import quiet, read_header, require_itk_name, to_hu_array
-from .nifti import check_nifti
+from .hu import check_hu
+from .itk import require_itk_name
 
-SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
 DICOM_SUFFIX = re.compile(r"(?<=.)\.(dcm|dicom|ima)$", re.IGNORECASE)
 SEGMENTATION = re.compile(r"[._-](seg|segmentation|label|labels|labelmap|mask)$", re.IGNORECASE)
 SEGMENTATIONS = re.compile(r"(.*[._-])?(seg|segmentations?|labels?(tr|ts)?|labelmaps?|masks?)", re.IGNORECASE)
-BYTES = dict.fromkeys((sitk.sitkInt8, sitk.sitkUInt8), 1)
-BYTES |= dict.fromkeys((sitk.sitkInt16, sitk.sitkUInt16), 2)
-BYTES |= dict.fromkeys((sitk.sitkInt32, sitk.sitkUInt32, sitk.sitkFloat32), 4)
-BYTES |= dict.fromkeys((sitk.sitkInt64, sitk.sitkUInt64, sitk.sitkFloat64), 8)
 
 
-def read_volume(path: str | os.PathLike[str], series: str | None = None) -> CTVolume:
+def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing: Vector | None = None) -> CTVolume:
     """The CT in `path`, a volume file or a DICOM folder or file, in HU; its warnings say what was assumed or repaired.
 
-    `series` chooses a DICOM series by UID. Raises BadInputError for what is no usable CT, CannotRunError where memory
-    does not suffice.
+    `series` chooses a DICOM series by UID. `spacing`: (3,) mm along the file's axes x, y and z, for a file that gives
+    none; one that does keeps its own. Raises BadInputError for what is no usable CT, CannotRunError where memory does
+    not suffice.
     """
+    if spacing is not None and not (len(spacing) == 3 and all(0 < step < np.inf for step in spacing)):
+        raise BadInputError(f"A spacing of {by(spacing)} mm cannot be: give three numbers above 0.")
     path = _require(path)
     require_itk_name(path)
-    if path.is_dir() or (_suffix(path) is None and is_dicom(path)):
+    if path.is_dir() or (suffix_of(path) is None and is_dicom(path)):
         volume = read_dicom(path, series)
     elif series is not None:
         raise BadInputError(f"'{path}' is not DICOM and has no series to choose: leave the series out.")
     else:
-        volume = _read_file(path)
+        volume = read_file(path, spacing)
     grid = volume.grid
-    volume.warnings += check_geometry(grid.size, grid.spacing, grid.direction, str(path))
+    if spacing is not None and not np.allclose(grid.spacing, spacing, rtol=1e-3):
+        volume.warnings.append(f"The volume has a spacing of its own, {by(grid.spacing)} mm: kept.")
+    volume.warnings += check_geometry(grid.size, grid.spacing, grid.direction, str(path), grid.origin)
     volume.array, warnings = check_hu(volume.array, str(path))
     volume.warnings += warnings
     return volume
@@ -61,7 +61,7 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
     """
     root = _require(path)
     if root.is_file():
-        if _suffix(root) is None and not is_dicom(root):
+        if suffix_of(root) is None and not is_dicom(root):
             raise BadInputError(f"'{root}' is not a volume: give {', '.join(SUFFIXES)} or a DICOM folder.")
         return _named([(case_name(root), root)])
     found = [("-".join(folder.relative_to(root).parts) or case_name(root), folder) for folder in dicom_cases(root)]
@@ -72,7 +72,7 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
             continue
         if not os.access(folder, os.R_OK | os.X_OK):
             found.append(("-".join(parts), folder))
-        volumes = [file for file in files if _suffix(file) and not SEGMENTATION.search(case_name(file))]
+        volumes = [file for file in files if suffix_of(file) and not SEGMENTATION.search(case_name(file))]
         alone = parts and len(volumes) == 1
         found += [("-".join(parts if alone else (*parts, case_name(file))), file) for file in volumes]
     if not found:
@@ -112,10 +112,6 @@ def _require(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def _suffix(path: Path) -> str | None:
-    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
-
-
 def case_name(path: Path) -> str:
     """The name of the case in a volume's path: of a folder its name, of a file its name without what tells the format.
 
@@ -123,67 +119,5 @@ def case_name(path: Path) -> str:
     """
     if os.path.isdir(path):
         return path.resolve().name or "case"
-    return path.name[: -len(_suffix(path) or "")] if _suffix(path) else DICOM_SUFFIX.sub("", path.name)
-
-
-def _read_file(path: Path) -> CTVolume:
-    suffix = _suffix(path)
-    if suffix is None:
-        raise BadInputError(f"'{path}' is not a volume: give {', '.join(SUFFIXES)} or a DICOM folder.")
-    if suffix in (".nrrd", ".nhdr"):
-        _check_nrrd_spacing(path)
-    try:
-        reader = read_header(path)
-    except RuntimeError as error:
-        raise BadInputError(f"'{path}' is not what its name says or has a damaged header: export it again.") from error
-    _check_header(reader, path)
-    if suffix.startswith(".nii"):
-        check_nifti(path)
-    try:
-        with quiet():
-            image = reader.Execute()
-        array = to_hu_array(sitk.GetArrayFromImage(image))
-    except MemoryError as error:
-        raise CannotRunError(f"'{path}' does not fit into memory: crop the volume to the neck.") from error
-    except RuntimeError as error:
-        raise BadInputError(f"'{path}' is cut off or damaged: copy or export it again.") from error
-    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), np.reshape(image.GetDirection(), (3, 3)))
-    warnings = [] if _has_orientation(reader, suffix) else ["The file stores no orientation: taken as LPS axes."]
-    return CTVolume(array, grid, str(path), hash_files([path, *_data_files(path, suffix)]), None, warnings)
-
-
-def _check_header(reader: sitk.ImageFileReader, path: Path) -> None:
-    size = reader.GetSize()
-    if reader.GetDimension() != 3:
-        raise BadInputError(f"'{path}' has {reader.GetDimension()} dimensions, {size}: give one 3D volume.")
-    if reader.GetNumberOfComponents() != 1 or reader.GetPixelID() not in BYTES:
-        raise BadInputError(
-            f"'{path}' has voxels of {reader.GetNumberOfComponents()} components (colour or vectors), not one HU: "
-            "export the original CT."
-        )
-    check_geometry(size, reader.GetSpacing(), np.eye(3), str(path))
-    stored = BYTES[reader.GetPixelID()]
-    require_memory(int(np.prod(size, dtype=np.int64)) * (stored + (2 if stored <= 2 else 4)), str(path))
-
-
-def _check_nrrd_spacing(path: Path) -> None:
-    """NRRD takes a spacing of NaN for an unknown one, which ITK reads as 1 mm."""
-    with open(path, "rb") as file:
-        header = file.read(1 << 16).split(b"\n\n")[0].decode("latin-1")
-    spacing = re.search(r"(?im)^(?:space directions|spacings):(.*nan.*?)\s*$", header)
-    if spacing:
-        raise BadInputError(f"'{path}' has a voxel spacing of{spacing.group(1)}: export it again with a true spacing.")
-
-
-def _has_orientation(reader: sitk.ImageFileReader, suffix: str) -> bool:
-    if suffix.startswith(".nii"):
-        codes = [reader.GetMetaData(key) for key in ("qform_code", "sform_code") if reader.HasMetaDataKey(key)]
-        return any(code.strip() not in ("", "0") for code in codes)
-    return suffix not in (".nrrd", ".nhdr") or reader.HasMetaDataKey("NRRD_space")
-
-
-def _data_files(path: Path, suffix: str) -> list[Path]:
-    if suffix not in (".nhdr", ".mhd"):
-        return []
-    named = re.findall(r"(?im)^(?:data file|elementdatafile)\s*[:=]\s*(.+?)\s*$", path.read_text(errors="replace"))
-    return [path.parent / name for name in named if (path.parent / name).is_file()]
+    suffix = suffix_of(path)
+    return path.name[: -len(suffix)] if suffix else DICOM_SUFFIX.sub("", path.name)

@@ -52,7 +52,7 @@ class VolumePyramid:
     def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
         """Native-orientation voxels that cover a cube of edge `extent_mm` at `center_lps` (3,), however it is rotated.
 
-        Averaged by whole factors towards `spacing_mm`, not resampled; FILL where the box leaves the volume.
+        Averaged by whole factors towards `spacing_mm`, not resampled; FILL where a block's centre is outside of it.
         Its shape depends on extent and spacing only, so boxes of one volume can be stacked.
         """
         native = self.volume.grid
@@ -64,7 +64,7 @@ class VolumePyramid:
         blocks_to_index = np.eye(4)
         blocks_to_index[:3, :3] = np.diag(factors)
         blocks_to_index[:3, 3] = start * factors + (factors - 1) / 2
-        image = torch.from_numpy(_block_means(self.volume.array, factors, start, start + count))
+        image = torch.from_numpy(_block_means(self.volume.array, factors, start, start + count, even=True))
         return self._level(image, np.linalg.inv(native.affine @ blocks_to_index))
 
     def _level(self, image: Tensor, world_to_index: np.ndarray) -> Level:
@@ -89,6 +89,18 @@ def sample(volume: CTVolume, grid: Grid) -> Tensor:
             k, j, i = (slice(along[0], along[-1] + 1) for along in brick[::-1])
             out[k, j, i] = torch.where(torch.from_numpy(inside), _interpolate(volume, factors, index), FILL)
     return out
+
+
+def averaged(level: Level, factor: int) -> Level:
+    """The means of blocks of `factor`^3 voxels, counted from the first one: of all whose centre lies in the level."""
+    array = level.image[0, 0].cpu().numpy()
+    factors = np.full(3, factor)
+    count = np.maximum(_count_blocks(array.shape, factors, even=True), 1)[::-1]
+    blocks = torch.from_numpy(_block_means(array, factors, np.zeros(3, dtype=int), count, even=True))
+    shrink = np.diag([1 / factor] * 3 + [1.0])
+    shrink[:3, 3] = (1 - factor) / 2 / factor
+    matrix = torch.from_numpy(shrink).to(level.world_to_index) @ level.world_to_index
+    return Level(blocks[None, None].to(level.image), matrix)
 
 
 def _outer_sum(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -124,14 +136,23 @@ def _interpolate(volume: CTVolume, factors: np.ndarray, index: list[np.ndarray])
     )[0, 0]
 
 
-def _block_means(array: np.ndarray, factors: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+def _count_blocks(shape: tuple[int, ...], factors: np.ndarray, even: bool) -> np.ndarray:
+    """(3,) how many blocks (z, y, x) begin in an array of `shape` or, where `even`, have their centre in it."""
+    factors = factors[::-1]
+    return -((factors * even - 2 * np.array(shape)) // (2 * factors))
+
+
+def _block_means(
+    array: np.ndarray, factors: np.ndarray, start: np.ndarray, stop: np.ndarray, even: bool = False
+) -> np.ndarray:
     """(z, y, x) float32 means of the blocks [start, stop) (x, y, z), FILL for blocks outside of `array` (z, y, x).
 
-    Blocks count from native index 0; one that the volume's end cuts is the mean of what exists.
+    Blocks count from native index 0; one that the volume's end cuts is the mean of what exists or, where `even`, of
+    what lies evenly around the centre of the whole block.
     """
     fz, fy, fx = (int(f) for f in factors[::-1])
     begin, end = start[::-1], stop[::-1]
-    blocks = -(-np.array(array.shape) // factors[::-1])
+    blocks = _count_blocks(array.shape, factors, even)
     low, high = np.maximum(begin, 0), np.minimum(end, blocks)
     if (low == begin).all() and (high == end).all():
         out = np.empty(end - begin, dtype=np.float32)
@@ -142,13 +163,14 @@ def _block_means(array: np.ndarray, factors: np.ndarray, start: np.ndarray, stop
     (z0, y0, x0), (z1, y1, x1) = low, high
     for z in range(z0, z1, SLAB_BLOCKS):
         top = min(z + SLAB_BLOCKS, z1)
-        part = array[z * fz : top * fz, y0 * fy : y1 * fy, x0 * fx : x1 * fx]
-        means = _mean_along(_mean_along(_mean_along(part, 0, fz), 1, fy), 2, fx)
+        means = array[z * fz : top * fz, y0 * fy : y1 * fy, x0 * fx : x1 * fx]
+        for axis, factor in enumerate((fz, fy, fx)):
+            means = _mean_along(means, axis, factor, even)
         out[z - begin[0] : top - begin[0], y0 - begin[1] : y1 - begin[1], x0 - begin[2] : x1 - begin[2]] = means
     return out
 
 
-def _mean_along(array: np.ndarray, axis: int, factor: int) -> np.ndarray:
+def _mean_along(array: np.ndarray, axis: int, factor: int, even: bool) -> np.ndarray:
     if factor == 1:
         return array
     moved = np.moveaxis(array, axis, 0)
@@ -158,5 +180,8 @@ def _mean_along(array: np.ndarray, axis: int, factor: int) -> np.ndarray:
         total[: len(part)] += part
     counts = np.full(len(total), factor, dtype=np.float32)
     counts[-1] = len(moved) - (len(total) - 1) * factor
+    if even and counts[-1] < factor:
+        counts[-1] = 2 * counts[-1] - factor
+        total[-1] = moved[-int(counts[-1]) :].sum(axis=0, dtype=np.float32)
     total /= counts.reshape(-1, 1, 1)
     return np.moveaxis(total, 0, axis)

@@ -1,4 +1,4 @@
-"""Installing torch and safetensors, with a pip and a PyTorch extension that only pretend."""
+"""Installing torch, safetensors and psutil, with a pip and a PyTorch extension that only pretend."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ class Computer:
         return self.answer
 
     def pip(self, requirements):
-        self._install("safetensors", requirements)
+        self._install(requirements[-1], requirements)
 
     def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
         self._install("torch", askConfirmation)
@@ -69,7 +69,7 @@ def install(computer):
 
 
 def test_nothing_is_asked_where_nothing_is_missing(computer):
-    computer.present |= {"torch", "safetensors"}
+    computer.present |= {"torch", "safetensors", "psutil"}
     assert install(computer) == (True, "")
     assert computer.questions == computer.done == []
 
@@ -78,9 +78,10 @@ def test_one_question_lists_everything_with_its_size(computer):
     computer.addPyTorchExtension()
     assert install(computer) == (True, "")
     (question,) = computer.questions
-    for words in ("torch:", "torchvision", "safetensors:", " MB"):
+    for words in ("torch:", "torchvision", "safetensors:", "psutil:", " MB"):
         assert words in question
-    assert computer.done == [("torch", False), ("safetensors", ["--no-deps", "safetensors"])]
+    alone = [(name, ["--no-deps", name]) for name in ("safetensors", "psutil")]
+    assert computer.done == [("torch", False), *alone]
 
 
 def test_the_size_of_torch_depends_on_the_gpu(computer, monkeypatch):
@@ -97,14 +98,14 @@ def test_the_size_of_torch_depends_on_the_gpu(computer, monkeypatch):
 def test_only_what_is_missing_is_installed(computer):
     computer.present.add("torch")
     assert install(computer).ok
-    assert [name for name, _ in computer.done] == ["safetensors"]
+    assert [name for name, _ in computer.done] == ["safetensors", "psutil"]
     assert "torch:" not in computer.questions[0]
 
 
 def test_declined(computer):
     computer.answer = False
     result = install(computer)
-    assert not result.ok and "torch, safetensors" in result.reason and "declined" in result.reason
+    assert not result.ok and "torch, safetensors, psutil" in result.reason and "declined" in result.reason
     assert computer.done == []
     computer.addPyTorchExtension()
     computer.answer = True
@@ -134,7 +135,7 @@ def test_an_installation_that_installs_nothing_is_no_success(computer):
     computer.addPyTorchExtension()
     computer.works = False
     result = install(computer)
-    assert not result.ok and "torch, safetensors is still missing" in result.reason
+    assert not result.ok and "torch, safetensors, psutil is still missing" in result.reason
 
 
 def test_pip_is_held_to_the_applications_own_packages(computer, monkeypatch, tmp_path):
@@ -146,7 +147,7 @@ def test_pip_is_held_to_the_applications_own_packages(computer, monkeypatch, tmp
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     assert install(computer).ok
-    assert len(computer.constraints) == 2
+    assert len(computer.constraints) == 3
     for text in computer.constraints:
         assert f"numpy=={importlib.metadata.version('numpy')}\n" in text
         assert f"vtk=={importlib.metadata.version('vtk')}\n" in text

@@ -15,7 +15,7 @@ from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.multiscale import LevelLike, PyramidLike
 from ...volume.geometry import Vector
-from ...volume.sample import Level
+from ...volume.sample import Level, averaged
 
 # Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
 STRETCH = 1.2
@@ -114,14 +114,6 @@ def cut_case(
             pieces.append((spacing, np.asarray(anchor, float), _packed(pyramid.around(anchor, room, spacing))))
         pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
     return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
-
-
-def averaged(level: LevelLike, factor: int) -> Level:
-    """The means of blocks of ``factor``^3 voxels, counted from the first one; a block at the end may be smaller."""
-    image = torch.nn.functional.avg_pool3d(level.image, factor, ceil_mode=True, count_include_pad=False)
-    shrink = np.diag([1 / factor] * 3 + [1.0])
-    shrink[:3, 3] = (1 - factor) / 2 / factor
-    return Level(image, torch.from_numpy(shrink) @ level.world_to_index)
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:

@@ -57,6 +57,7 @@ def test_big_whole_numbers_do_not_wrap(tmp_path, ct_like):
 def test_a_missing_orientation_is_a_warning(tmp_path, ct_like):
     nibabel = pytest.importorskip("nibabel")
     image = nibabel.Nifti1Image(ct_like.T, None)
+    image.header.set_xyzt_units("mm")
     nibabel.save(image, tmp_path / "case.nii")
     (tmp_path / "case.nrrd").write_bytes(
         b"NRRD0004\ntype: int16\ndimension: 3\nsizes: 40 48 20\nspacings: 1 1 2\nendian: little\nencoding: raw\n\n"

@@ -6,7 +6,7 @@ import torch
 
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
-from CarotidLandmarkLib.volume.sample import FILL, VolumePyramid, sample
+from CarotidLandmarkLib.volume.sample import FILL, VolumePyramid, averaged, sample
 
 SLOPE = np.array([3.0, -2.0, 5.0])
 ROTATION = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
@@ -100,6 +100,32 @@ def test_around_has_the_exact_map_and_covers_any_rotation(make_volume, direction
     ball = center + np.concatenate([corners, corners @ ROTATION.T])
     index = np.c_[ball, np.ones(len(ball))] @ level.world_to_index.numpy().T
     assert (index[:, :3] >= 0).all() and (index[:, :3] <= np.array(level.image.shape[:1:-1]) - 1).all()
+
+
+def assert_a_ramp_up_to_the_end(level, volume):
+    points = level_points(level)
+    depth, values = volume.grid.distance_inside(points), level.image[0, 0].numpy()
+    assert np.abs(values - ramp(points))[depth > 1e-6].max() < 2e-3
+    assert (values[depth < 1e-6] == FILL).all()
+
+
+@pytest.mark.parametrize("spacing_mm", [0.5, 1.0, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("size", [(31, 32, 33), (34, 35, 36), (37, 38, 5)])
+def test_around_is_a_ramp_in_its_true_place_up_to_the_end(make_volume, spacing_mm, size):
+    volume = make_volume(ramp, ROTATION, (0.5, 0.4, 0.65), size)
+    assert_a_ramp_up_to_the_end(VolumePyramid(volume).around(volume.grid.center, 26.0, spacing_mm), volume)
+    far_corner = volume.grid.index_to_world(np.array(size) - 1)
+    assert_a_ramp_up_to_the_end(VolumePyramid(volume).around(far_corner, 6.0, spacing_mm), volume)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("size", [(12, 13, 14), (15, 16, 17)])
+def test_an_averaged_level_is_a_ramp_in_its_true_place_up_to_the_end(make_volume, factor, size):
+    volume = make_volume(ramp, np.eye(3), 2.0, size)
+    level = averaged(VolumePyramid(volume).whole(2.0), factor)
+    assert_a_ramp_up_to_the_end(level, volume)
+    reach = level_points(level).max(axis=(0, 1, 2)) + factor * 2.0
+    assert (reach >= volume.grid.bounds()[1] - 1e-6).all(), "a block is missing"
 
 
 def test_around_pads_and_keeps_its_shape(make_volume):
