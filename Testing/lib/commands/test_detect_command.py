@@ -125,10 +125,10 @@ def test_interrupting_keeps_what_was_finished(detect, cases, tmp_path, monkeypat
 
     real = case.read_volume
 
-    def read(path, series):
+    def read(path, *told):
         if path.name == "b.mha":
             raise KeyboardInterrupt
-        return real(path, series)
+        return real(path, *told)
 
     monkeypatch.setattr(case, "read_volume", read)
     assert detect(cases) == 130
