@@ -27,7 +27,7 @@ SPACINGS = ("spacings", "space directions", "elementspacing", "elementsize")
 METAIMAGE_NUMBERS = {"dimsize": 1, "elementspacing": 1, "elementsize": 1, "offset": 1, "position": 1, "origin": 1}
 METAIMAGE_NUMBERS |= {"centerofrotation": 1, "transformmatrix": 3, "rotation": 3, "orientation": 3}
 DATA_FILES = ("data file", "datafile", "elementdatafile")
-TEXT_BYTES = 1 << 16
+TEXT_BYTES = 1 << 20
 MAX_DATA_FILES = 10_000
 NUMBERED = re.compile(r"(.*%0?\d*d.*?)\s+(-?\d+)\s+(-?\d+)\s+([1-9]\d*)(?:\s+\d+)?")
 PIXELS = {getattr(sitk, f"sitk{kind}Int{bits}"): bits // 8 for kind in ("", "U") for bits in (8, 16, 32, 64)}
@@ -101,6 +101,8 @@ def _check_content(path: Path, suffix: str) -> None:
     if content and packed != (suffix == ".nii.gz"):  # ITK would take bytes of a header for voxels
         advice = "is packed by gzip, which its name denies: unpack it" if packed else "is not packed: name it .nii"
         raise BadInputError(f"'{path}' {advice}.")
+    if content is None and suffix in FORMATS["NRRD"]:
+        raise BadInputError(f"'{path}' is not what its name says or has a damaged header: export it again.")
     if content is None and suffix == ".hdr":
         raise BadInputError(f"'{path}' is not NIfTI (Analyze, which knows no left and right?): export it as NIfTI.")
 

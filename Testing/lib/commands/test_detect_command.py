@@ -16,6 +16,7 @@ from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.landmarks.detection import read_detection
 from CarotidLandmarkLib.landmarks.files import read_points
 from CarotidLandmarkLib.volume.ct import write_volume
+from CarotidLandmarkLib.volume.read import read_volume
 
 
 @pytest.fixture
@@ -271,3 +272,15 @@ def test_model_says_what_the_weights_are(weights, capsys):
     assert "random 7" in text and "4 mm, 2 mm, 1 mm, 0.5 mm" in text
     assert main(["model", "--weights", str(weights), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == "7"
+
+
+def test_a_file_without_a_spacing_is_detected_in_with_one_that_is_told(detect, cases, tmp_path, capsys):
+    header, voxels = (cases / "b.mha").read_bytes().split(b"ElementDataFile = LOCAL\n")
+    kept = [line for line in header.splitlines(True) if not line.startswith(b"ElementSpacing")]
+    (tmp_path / "c.mha").write_bytes(b"".join(kept) + b"ElementDataFile = LOCAL\n" + voxels)
+    spacing = read_volume(cases / "b.mha").grid.spacing
+    assert detect(tmp_path / "c.mha") == 2 and "--spacing X Y Z" in capsys.readouterr().err
+    assert detect(cases / "b.mha") == detect(tmp_path / "c.mha", "--spacing", *spacing) == 0
+    told, stored = (read_detection(tmp_path / "out" / f"{name}.detection.json") for name in "cb")
+    assert told.volume["spacing_mm"] == stored.volume["spacing_mm"] and "as told" in told.warnings[-1]
+    assert np.array_equal(told.landmarks[0].position_lps_mm, stored.landmarks[0].position_lps_mm)

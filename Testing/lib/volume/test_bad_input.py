@@ -45,7 +45,7 @@ def test_empty_file_and_text(tmp_path, capfd, suffix):
     (tmp_path / f"empty{suffix}").touch()
     refused(tmp_path / f"empty{suffix}", "empty", capfd=capfd)
     (tmp_path / f"text{suffix}").write_text("This is no image.\n" * 40)
-    refused(tmp_path / f"text{suffix}", capfd=capfd)
+    refused(tmp_path / f"text{suffix}", "not what its name says", capfd=capfd)
 
 
 def test_unknown_suffix(tmp_path):
