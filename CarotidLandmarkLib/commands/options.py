@@ -14,17 +14,17 @@ from pathlib import Path
 from ..detect import DEVICES, LARGEST_SEED
 
 
-def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
-    """The type of a whole number from ``least`` on, or up to ``most``."""
-    wanted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+def whole_number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    """The type of a whole number from ``least`` to ``most``, which is told only to whoever gives more."""
+    wanted = f"a whole number from {least}"
 
     def read(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             raise _wrong(wanted, text) from None
-        if number < least or (most is not None and number > most):
-            raise _wrong(wanted, text)
+        if not least <= number <= most:
+            raise _wrong(wanted if number < least else f"{wanted} to {most}", text)
         return number
 
     return read
