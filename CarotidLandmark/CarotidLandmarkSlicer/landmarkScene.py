@@ -1,11 +1,11 @@
 """The landmarks in the scene: what a detection makes of it, what the reader decides, and how both stay together."""
 
+import copy
 from contextlib import contextmanager
 
 import numpy as np
 import slicer
 
-from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.landmarks.points import SIDES
 
 from .coordinates import rasFromLps, shareTransform
@@ -27,7 +27,7 @@ from .landmarkPoints import (
     repairPoints,
     setLocalPoint,
 )
-from .landmarkRecord import LandmarkRecord
+from .landmarkRecord import LandmarkRecord, detectionToJson
 from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
 from .views import showPoint
 
@@ -62,7 +62,7 @@ class LandmarkScene:
         Positions are LPS mm of the volume's own coordinates, without its parent transform. Returns the fiducial node.
         Raises BadInputError, with the scene as it was, if ``detection`` is none.
         """
-        Detection.from_dict(detection)
+        detectionToJson(detection)
         with self._step():
             landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
             repairPoints(landmarkNode)
@@ -88,7 +88,7 @@ class LandmarkScene:
 
     def detection(self, landmarkNode):
         """Return the detection (dictionary) as it was applied, or None if none can be read."""
-        return LandmarkRecord(landmarkNode).detection
+        return copy.deepcopy(LandmarkRecord(landmarkNode).detection)
 
     def problem(self, landmarkNode):
         """Return a sentence about what could not be read from an older, newer or damaged scene, or ""."""
@@ -150,12 +150,22 @@ class LandmarkScene:
             showPoint(self.scene, self.volumeNode(landmarkNode), ras)
         return ras is not None
 
+    @property
+    def canUndo(self):
+        """Whether there is a step to take back while there are landmarks."""
+        return self.scene.GetNumberOfUndoLevels() > 0 and bool(self.landmarkNodes())
+
+    @property
+    def canRedo(self):
+        """Whether there is a step to do again."""
+        return self.scene.GetNumberOfRedoLevels() > 0
+
     def undo(self):
-        """Take the last decision, drag or detection back; return False if there is none."""
+        """Take the last decision, drag or detection back; return the names of the landmark nodes that it was about."""
         return self._travel(self.scene.Undo, self.scene.GetNumberOfUndoLevels)
 
     def redo(self):
-        """Do again what was undone; return False if there is nothing."""
+        """Do again what was undone; return the names of the landmark nodes that it was about."""
         return self._travel(self.scene.Redo, self.scene.GetNumberOfRedoLevels)
 
     def observe(self, landmarkNode, onChanged):
@@ -297,11 +307,13 @@ class LandmarkScene:
                 go()
             for node in self.landmarkNodes():
                 self._write(LandmarkRecord(node))
+            for node in [node for node in self._observers if not self.scene.IsNodePresent(node)]:
+                self.unobserve(node)
             self.removeLeftovers()
-        return self._fingerprints() != before
+        return sorted({name for (_, name), _ in before.items() ^ self._fingerprints().items()})
 
     def _fingerprints(self):
-        return {node.GetID(): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
+        return {(node.GetID(), node.GetName()): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
 
 
 def _world(node, local):
