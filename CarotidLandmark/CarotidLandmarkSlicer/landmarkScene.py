@@ -8,7 +8,7 @@ import slicer
 
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import rasFromLps, shareTransform
+from .coordinates import shareTransform
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
@@ -30,8 +30,6 @@ from .landmarkPoints import (
 from .landmarkRecord import LandmarkRecord, detectionToJson
 from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
 from .views import showPoint
-
-__all__ = ["LandmarkScene", "rasFromLps"]
 
 
 class LandmarkScene:
@@ -124,10 +122,6 @@ class LandmarkScene:
         landmarkNode.TransformPointFromWorld(ras, local)
         self._decide(landmarkNode, side, lambda record: State("moved", record.fromLocal(local)))
 
-    def moved(self, landmarkNode, side):
-        """Take in that a point was dragged; observe() does it by itself. The views keep the undo step of a drag."""
-        self.repair(landmarkNode)
-
     def display(self, landmarkNode):
         """Return how the ellipsoids are shown: visible, opacity, confidence and colorByStatus as a dictionary."""
         return ellipsoidDisplay(LandmarkRecord(landmarkNode))
@@ -187,7 +181,7 @@ class LandmarkScene:
                 self._observers.pop(node).stop()
 
     def repair(self, landmarkNode):
-        """Take in what the user or another module did to the nodes.
+        """Take in what the user or another module did to the nodes; observe() does it by itself.
 
         A point elsewhere than the decision left it was moved or marked missing. Points deleted or without position
         come back, names and number are put right, and all follows the volume and its transform.

@@ -2,11 +2,11 @@
 
 from slicer.i18n import tr as _
 
+from CarotidLandmarkLib.landmarks.points import LABELS
+
 from .panelPlacing import PointPlacing
 from .panelShortcuts import Shortcuts
 from .panelTable import LandmarkTable, sideName
-
-LABELS = {"left": "L", "right": "R"}
 
 
 class LandmarkPanel:
