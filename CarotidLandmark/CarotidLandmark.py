@@ -183,10 +183,10 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             },
         )
 
-    def askForDevices(self):
-        """Have the engine say where it can compute, unless that would need an installation first."""
-        if not self.run.busy and not self.installation.missingPackages():
-            self.engine.describe()
+    def describeEngine(self):
+        """Have the engine tell of its devices and of the chosen weights, unless that needs an installation first."""
+        if not self.installation.missingPackages():
+            self.engine.describe(readParameters(self.getParameterNode()).weights or None)
 
     def setParameter(self, parameterNode, name, value):
         """Store one of PanelParameters and let it work; weights are stored with the checksum that they have now."""
@@ -240,9 +240,13 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
                 if problem:
                     self.run.say(problem)
 
-    def _onDetected(self, landmarkNode):
+    def takeInLandmarks(self):
+        """Watch and show landmarks that a detection, or undo and redo, has brought into the scene."""
         self.watchLandmarks()
         self.applyDisplay()
+
+    def _onDetected(self, landmarkNode):
+        self.takeInLandmarks()
         self.onDetected(landmarkNode)
 
     def _onLandmarksChanged(self):

@@ -1,9 +1,11 @@
 """The confidence ellipsoids: model nodes that follow what is stored on the landmark node."""
 
+import functools
+
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
 
 from CarotidLandmarkLib.landmarks.detection import ellipsoid
 from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
@@ -35,8 +37,8 @@ def confidenceRadii(landmark, confidence):
     """Return the radii (3,) mm, longest first, and the volume in mm^3 of a LandmarkDetection's ellipsoid, or None."""
     if landmark.covariance_mm2 is None:
         return None, None
-    radii, _, volume = ellipsoid(landmark.covariance_mm2, confidence)
-    return radii, volume
+    radii, _, volume = _ellipsoid(tuple(landmark.covariance_mm2.flat), confidence)
+    return radii.copy(), volume
 
 
 def ellipsoidPolyData(center, halfAxes):
@@ -45,30 +47,15 @@ def ellipsoidPolyData(center, halfAxes):
     ``center`` (3,) mm; ``halfAxes`` (3, 3), its columns are the half axes in mm. The ends of the axes are points of the
     surface.
     """
-    sphere = vtk.vtkSphereSource()
-    sphere.SetRadius(1.0)
-    sphere.SetThetaResolution(64)
-    sphere.SetPhiResolution(33)
-    sphere.Update()
-    surface = sphere.GetOutput()
-    if np.linalg.det(halfAxes) < 0:
-        reverse = vtk.vtkReverseSense()
-        reverse.SetInputData(surface)
-        reverse.Update()
-        surface = reverse.GetOutput()
-    directions = vtk_to_numpy(sphere.GetOutput().GetPoints().GetData()).astype(np.float64)
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    normals = directions @ np.linalg.inv(halfAxes)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    points = vtk.vtkPoints()
-    points.SetData(numpy_to_vtk(center + directions @ halfAxes.T, deep=True))
-    polyData = vtk.vtkPolyData()
-    polyData.SetPoints(points)
-    polyData.SetPolys(surface.GetPolys())
-    vtkNormals = numpy_to_vtk(normals.astype(np.float32), deep=True)
-    vtkNormals.SetName("Normals")
-    polyData.GetPointData().SetNormals(vtkNormals)
-    return polyData
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = _rightHanded(halfAxes), center
+    transform = vtk.vtkTransform()
+    transform.SetMatrix(matrix.ravel().tolist())
+    toEllipsoid = vtk.vtkTransformPolyDataFilter()
+    toEllipsoid.SetTransform(transform)
+    toEllipsoid.SetInputData(_unitSphere())
+    toEllipsoid.Update()
+    return toEllipsoid.GetOutput()
 
 
 def updateEllipsoids(record, chips):
@@ -160,21 +147,49 @@ def _shape(record, side, confidence):
     landmark = record.predictions[side]
     if landmark.position_lps_mm is None or landmark.covariance_mm2 is None:
         return None
-    radii, axes, _ = ellipsoid(landmark.covariance_mm2, confidence)
+    radii, axes, _ = _ellipsoid(tuple(landmark.covariance_mm2.flat), confidence)
     halfAxes = record.frame[:3, :3] @ (rasFromLps(axes) * np.maximum(radii, _MIN_RADIUS_MM)[:, None]).T
-    return ellipsoidPolyData(record.toLocal(landmark.position_lps_mm), halfAxes)
+    return record.toLocal(landmark.position_lps_mm), halfAxes
 
 
-def _show(node, polyData):
+@functools.lru_cache(maxsize=16)
+def _ellipsoid(covariance, confidence):
+    """Return radii, axes and volume for the nine numbers of a covariance; nobody changes what is kept here."""
+    return ellipsoid(np.reshape(covariance, (3, 3)), confidence)
+
+
+def _rightHanded(halfAxes):
+    """Return the half axes of the same ellipsoid without the mirroring that would turn its faces inwards."""
+    return halfAxes * [np.sign(np.linalg.det(halfAxes)), 1.0, 1.0]
+
+
+def _unitSphere():
+    sphere = vtk.vtkSphereSource()
+    sphere.SetRadius(1.0)
+    sphere.SetThetaResolution(64)
+    sphere.SetPhiResolution(33)
+    sphere.SetOutputPointsPrecision(vtk.vtkAlgorithm.DOUBLE_PRECISION)
+    sphere.Update()
+    return sphere.GetOutput()
+
+
+@functools.lru_cache(maxsize=1)
+def _directions():
+    return vtk_to_numpy(_unitSphere().GetPoints().GetData()).copy()
+
+
+def _show(node, shape):
+    """Give ``node`` the surface of ``shape`` (center, halfAxes; None: nothing), unless it has it."""
     before = node.GetPolyData()
-    if polyData is None:
+    if shape is None:
         if before is not None and before.GetNumberOfPoints():
             node.SetAndObserveMesh(vtk.vtkPolyData())
-    elif before is None or not _isSameSurface(before, polyData):
-        node.SetAndObserveMesh(polyData)
+    elif before is None or not _isSurface(before, *shape):
+        node.SetAndObserveMesh(ellipsoidPolyData(*shape))
 
 
-def _isSameSurface(one, other):
-    if one.GetNumberOfPoints() != other.GetNumberOfPoints():
+def _isSurface(polyData, center, halfAxes):
+    if polyData.GetNumberOfPoints() != len(_directions()):
         return False
-    return np.allclose(*(vtk_to_numpy(surface.GetPoints().GetData()) for surface in (one, other)), rtol=0, atol=1e-4)
+    points = vtk_to_numpy(polyData.GetPoints().GetData())
+    return np.allclose(points, center + _directions() @ _rightHanded(halfAxes).T, rtol=0, atol=1e-4)

@@ -1,5 +1,6 @@
 """What is stored on a landmark node, in its attributes and references, and so in .mrml and .mrb files."""
 
+import functools
 import json
 
 import numpy as np
@@ -54,10 +55,10 @@ class LandmarkRecord:
 
     def writeDetection(self, detection, volumeNode):
         """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none."""
-        Detection.from_dict(detection)
+        text = detectionToJson(detection)
         self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
         self.node.SetAttribute(_VERSION, str(VERSION))
-        self.node.SetAttribute(_DETECTION, json.dumps(detection))
+        self.node.SetAttribute(_DETECTION, text)
         geometry = _geometry(volumeNode)
         self._writeFrame(geometry, geometry)
         self.problem = ""
@@ -71,7 +72,8 @@ class LandmarkRecord:
 
     def predicted(self, side):
         """Return the predicted position (3,) LPS mm of ``side`` at the time of detection, or None."""
-        return self.predictions[side].position_lps_mm
+        position = self.predictions[side].position_lps_mm
+        return None if position is None else position.copy()
 
     def toLocal(self, lps):
         """Return a stored LPS position (3,) in the node's own RAS."""
@@ -108,9 +110,7 @@ class LandmarkRecord:
 
     def _readDetection(self):
         try:
-            detection = json.loads(self.node.GetAttribute(_DETECTION) or "null")
-            predictions = {landmark.side: landmark for landmark in Detection.from_dict(detection).landmarks}
-            return detection, predictions
+            return _parse(self.node.GetAttribute(_DETECTION) or "")
         except (ValueError, BadInputError):
             self.problem = _(
                 "The detection stored with “{name}” cannot be read: its points are kept, detect again for the rest."
@@ -133,6 +133,20 @@ class LandmarkRecord:
 
     def _writeFrame(self, detected, now):
         self.node.SetAttribute(_FRAME, json.dumps([detected.tolist(), now.tolist()]))
+
+
+def detectionToJson(detection):
+    """Return a detection (dictionary) as text. Raises BadInputError if it is none."""
+    text = json.dumps(detection)
+    _parse(text)
+    return text
+
+
+@functools.lru_cache(maxsize=16)
+def _parse(text):
+    """Return a stored detection as it is, and side to LandmarkDetection; nobody changes what is kept here."""
+    detection = json.loads(text)
+    return detection, {landmark.side: landmark for landmark in Detection.from_dict(detection).landmarks}
 
 
 def _geometry(volumeNode):

@@ -1,14 +1,14 @@
 """The landmarks in the scene: what a detection makes of it, what the reader decides, and how both stay together."""
 
+import copy
 from contextlib import contextmanager
 
 import numpy as np
 import slicer
 
-from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import rasFromLps, shareTransform
+from .coordinates import shareTransform
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
@@ -27,11 +27,9 @@ from .landmarkPoints import (
     repairPoints,
     setLocalPoint,
 )
-from .landmarkRecord import LandmarkRecord
+from .landmarkRecord import LandmarkRecord, detectionToJson
 from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
 from .views import showPoint
-
-__all__ = ["LandmarkScene", "rasFromLps"]
 
 
 class LandmarkScene:
@@ -62,7 +60,7 @@ class LandmarkScene:
         Positions are LPS mm of the volume's own coordinates, without its parent transform. Returns the fiducial node.
         Raises BadInputError, with the scene as it was, if ``detection`` is none.
         """
-        Detection.from_dict(detection)
+        detectionToJson(detection)
         with self._step():
             landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
             repairPoints(landmarkNode)
@@ -88,7 +86,7 @@ class LandmarkScene:
 
     def detection(self, landmarkNode):
         """Return the detection (dictionary) as it was applied, or None if none can be read."""
-        return LandmarkRecord(landmarkNode).detection
+        return copy.deepcopy(LandmarkRecord(landmarkNode).detection)
 
     def problem(self, landmarkNode):
         """Return a sentence about what could not be read from an older, newer or damaged scene, or ""."""
@@ -124,10 +122,6 @@ class LandmarkScene:
         landmarkNode.TransformPointFromWorld(ras, local)
         self._decide(landmarkNode, side, lambda record: State("moved", record.fromLocal(local)))
 
-    def moved(self, landmarkNode, side):
-        """Take in that a point was dragged; observe() does it by itself. The views keep the undo step of a drag."""
-        self.repair(landmarkNode)
-
     def display(self, landmarkNode):
         """Return how the ellipsoids are shown: visible, opacity, confidence and colorByStatus as a dictionary."""
         return ellipsoidDisplay(LandmarkRecord(landmarkNode))
@@ -150,12 +144,22 @@ class LandmarkScene:
             showPoint(self.scene, self.volumeNode(landmarkNode), ras)
         return ras is not None
 
+    @property
+    def canUndo(self):
+        """Whether there is a step to take back while there are landmarks."""
+        return self.scene.GetNumberOfUndoLevels() > 0 and bool(self.landmarkNodes())
+
+    @property
+    def canRedo(self):
+        """Whether there is a step to do again."""
+        return self.scene.GetNumberOfRedoLevels() > 0
+
     def undo(self):
-        """Take the last decision, drag or detection back; return False if there is none."""
+        """Take the last decision, drag or detection back; return the names of the landmark nodes that it was about."""
         return self._travel(self.scene.Undo, self.scene.GetNumberOfUndoLevels)
 
     def redo(self):
-        """Do again what was undone; return False if there is nothing."""
+        """Do again what was undone; return the names of the landmark nodes that it was about."""
         return self._travel(self.scene.Redo, self.scene.GetNumberOfRedoLevels)
 
     def observe(self, landmarkNode, onChanged):
@@ -177,7 +181,7 @@ class LandmarkScene:
                 self._observers.pop(node).stop()
 
     def repair(self, landmarkNode):
-        """Take in what the user or another module did to the nodes.
+        """Take in what the user or another module did to the nodes; observe() does it by itself.
 
         A point elsewhere than the decision left it was moved or marked missing. Points deleted or without position
         come back, names and number are put right, and all follows the volume and its transform.
@@ -297,11 +301,13 @@ class LandmarkScene:
                 go()
             for node in self.landmarkNodes():
                 self._write(LandmarkRecord(node))
+            for node in [node for node in self._observers if not self.scene.IsNodePresent(node)]:
+                self.unobserve(node)
             self.removeLeftovers()
-        return self._fingerprints() != before
+        return sorted({name for (_, name), _ in before.items() ^ self._fingerprints().items()})
 
     def _fingerprints(self):
-        return {node.GetID(): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
+        return {(node.GetID(), node.GetName()): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
 
 
 def _world(node, local):

@@ -11,7 +11,7 @@ from .panelBindings import bindParameters
 from .panelCorrections import CorrectionsPanel
 from .panelLandmarks import LandmarkPanel
 from .panelParameters import VOLUME, readParameters
-from .panelShortcuts import Shortcuts
+from .panelShortcuts import FieldFilter, Shortcuts
 from .panelWeights import readWeights
 from .panelWork import WorkPanel
 from .volumeCheck import checkVolume
@@ -29,26 +29,26 @@ class Panel(VTKObservationMixin):
         self.logic = logic
         self.parameterNode = None
         self.work = WorkPanel(ui, logic.run)
-        self.landmarks = LandmarkPanel(ui, logic.landmarkScene, logic.run.say)
+        self.landmarks = LandmarkPanel(ui, logic.landmarkScene, logic.run.say, self.onTravelled, window)
         self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
         self.advanced = AdvancedPanel(ui, logic.engine)
+        self.isShowing = False
         self.bindings = bindParameters(ui)
         for name, binding in self.bindings.items():
-            binding.widget.connect(binding.signal, lambda value, name=name: self.onEdited(name))
+            binding.sender.connect(binding.signal, lambda value, name=name: self.onEdited(name))
         ui.detectButton.connect("clicked()", self.onDetect)
         ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeSelected)
         ui.volumeSelector.connect("nodeAdded(vtkMRMLNode*)", self.onVolumeAdded)
         ui.advancedSection.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
-        self.shortcuts = Shortcuts(
-            window,
-            {
-                "D": self.onDetectKey,
-                "N": lambda: self.landmarks.step(1),
-                "P": lambda: self.landmarks.step(-1),
-                "A": self.landmarks.accept,
-                "M": self.landmarks.markMissing,
-            },
-        )
+        keys = {
+            "D": self.onDetectKey,
+            "N": lambda: self.landmarks.step(1),
+            "P": lambda: self.landmarks.step(-1),
+            "A": self.landmarks.accept,
+            "M": self.landmarks.markMissing,
+        }
+        self.shortcuts = Shortcuts(window, keys)
+        self.fieldFilter = FieldFilter(ui.CarotidLandmark, keys)
         logic.run.onChanged = self.updateWork
         logic.onDetected = self.onDetected
         logic.onLandmarksChanged = self.updateLandmarks
@@ -68,18 +68,18 @@ class Panel(VTKObservationMixin):
     def leave(self):
         """Let go of keys, scene and mouse."""
         self.shortcuts.remove()
-        self.landmarks.setLandmarkNode(None)
+        self.landmarks.show(None, [])
         self.removeObservers()
         self.parameterNode = None
 
     def updateParameters(self, caller=None, event=None):
         """Show the parameters as the scene has them."""
         parameters = readParameters(self.parameterNode)
+        self.isShowing = True
         for name, binding in self.bindings.items():
             if binding.read() != getattr(parameters, name):
-                wasBlocked = binding.widget.blockSignals(True)
                 binding.write(getattr(parameters, name))
-                binding.widget.blockSignals(wasBlocked)
+        self.isShowing = False
         self.ui.volumeSelector.setCurrentNode(self.parameterNode.GetNodeReference(VOLUME))
 
     def updateVolume(self, caller=None, event=None):
@@ -90,9 +90,11 @@ class Panel(VTKObservationMixin):
     def updateLandmarks(self):
         """Show the landmarks of the selected volume."""
         if self.parameterNode is not None:
-            landmarkNode = self.logic.landmarkScene.landmarkNode(self.ui.volumeSelector.currentNode())
-            self.landmarks.setLandmarkNode(landmarkNode)
-            self.corrections.setLandmarkNode(landmarkNode)
+            landmarkScene = self.logic.landmarkScene
+            landmarkNode = landmarkScene.landmarkNode(self.ui.volumeSelector.currentNode())
+            rows = [] if landmarkNode is None else landmarkScene.rows(landmarkNode)
+            self.landmarks.show(landmarkNode, rows)
+            self.corrections.show(landmarkNode, rows)
 
     def updateWork(self):
         """Show what the logic is doing."""
@@ -100,12 +102,14 @@ class Panel(VTKObservationMixin):
         self.advanced.update()
 
     def updateCard(self):
-        """Show what the chosen weights say of themselves, or why they cannot be used."""
+        """Show what the chosen weights say of themselves, or why they cannot be used; return whether they can."""
         parameters = readParameters(self.parameterNode)
         try:
             self.advanced.showCard(readWeights(parameters.weights, parameters.weightsSha256))
         except CarotidLandmarkError as error:
             self.advanced.showProblem(str(error))
+            return False
+        return True
 
     def onVolumeSelected(self, volumeNode):
         """Another volume was selected, by the user or since the one before has left the scene."""
@@ -126,13 +130,13 @@ class Panel(VTKObservationMixin):
 
     def onEdited(self, name):
         """Store what the user has changed and show what it means."""
-        if self.parameterNode is None:
+        if self.parameterNode is None or self.isShowing:
             return
         self.logic.setParameter(self.parameterNode, name, self.bindings[name].read())
         if name in ("correctionsFolder", "initials", "anonymise"):
             self.corrections.update()
-        elif name == "weights":
-            self.updateCard()
+        elif name == "weights" and self.updateCard():
+            self.logic.describeEngine()
 
     def onDetect(self):
         """Detect, or cancel the detection under way."""
@@ -153,8 +157,13 @@ class Panel(VTKObservationMixin):
         if landmarkNode is self.landmarks.landmarkNode:
             self.landmarks.showFirst()
 
+    def onTravelled(self):
+        """Show what undo or redo has brought and taken."""
+        self.logic.takeInLandmarks()
+        self.updateLandmarks()
+
     def onAdvancedCollapsed(self, collapsed):
         """Look for what the section shows only once it is open."""
         if not collapsed and self.parameterNode is not None:
             self.updateCard()
-            self.logic.askForDevices()
+            self.logic.describeEngine()

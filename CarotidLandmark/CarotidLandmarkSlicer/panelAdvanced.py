@@ -16,11 +16,20 @@ class AdvancedPanel:
     def __init__(self, ui, engine):
         self.ui = ui
         self.engine = engine
-        engine.onDescription = lambda devices, model: self.showDevices(devices)
+        self.card = None
+        self.warnings = {}  # SHA-256 of the weights -> what the engine warns of
+        engine.onDescription = self.onDescription
         ui.weightsEdit.filters = ctk.ctkPathLineEdit.Files
         ui.weightsEdit.nameFilters = ["*.safetensors"]
         self.showDevices([])
         ui.logButton.connect("clicked()", self.openLog)
+
+    def onDescription(self, devices, model):
+        """Take in where the engine can compute and what it warns of in the weights that it was asked about."""
+        self.showDevices(devices)
+        self.warnings[model.get("sha256")] = [str(warning) for warning in model.get("warnings") or []]
+        if self.card is not None:
+            self.showCard(self.card)
 
     def showDevices(self, devices):
         """Offer the engine's devices, as list_devices() gives them; the chosen one stays."""
@@ -35,18 +44,22 @@ class AdvancedPanel:
         combo.blockSignals(wasBlocked)
 
     def showCard(self, card):
-        """Show a WeightsCard."""
+        """Show a WeightsCard, and with it what the engine warns of."""
+        self.card = card
         limits = card.limits or [_("No card lies beside this file, so its limits are not known.")]
         title = html.escape(f"{card.name} {card.version}")
         data = html.escape(_("Trained on {data}").format(data=card.trainingData or _("data that are not named")))
         checksum = html.escape(_("SHA-256 {start}\u2026").format(start=card.sha256[:12]))
-        items = "".join(f"<li>{html.escape(limit)}</li>" for limit in limits)
+        warnings = [_("Warning: {text}").format(text=text) for text in self.warnings.get(card.sha256, [])]
+        items = "".join(f"<li><b>{html.escape(warning)}</b></li>" for warning in warnings)
+        items += "".join(f"<li>{html.escape(limit)}</li>" for limit in limits)
         style = "margin: 2px 0px 0px 12px; -qt-list-indent: 0"
         self.ui.cardLabel.text = f"<b>{title}</b><br>{data}<br>{checksum}<ul style='{style}'>{items}</ul>"
         self.ui.cardLabel.toolTip = card.sha256
 
     def showProblem(self, text):
         """Say why there is no card."""
+        self.card = None
         self.ui.cardLabel.text = html.escape(text)
         self.ui.cardLabel.toolTip = ""
 

@@ -4,9 +4,9 @@ from typing import Any, Callable, NamedTuple
 
 
 class Binding(NamedTuple):
-    """How one parameter is read from its widget and written to it; signal is emitted when the user changes it."""
+    """How one parameter is read from its widget and written to it; the sender emits the signal at every change."""
 
-    widget: Any
+    sender: Any
     signal: str
     read: Callable
     write: Callable
@@ -65,4 +65,5 @@ def _percent(slider):
 
 
 def _path(edit):
-    return Binding(edit, "currentPathChanged(QString)", lambda: edit.currentPath, edit.setCurrentPath)
+    """currentPathChanged says nothing of an emptied field, nor of names that the filters do not have."""
+    return Binding(edit.comboBox(), "editTextChanged(QString)", lambda: edit.currentPath.strip(), edit.setCurrentPath)

@@ -19,23 +19,29 @@ class CorrectionsPanel:
         self.exporter = exporter
         self.say = say
         self.landmarkNode = None
+        self.isDecided = False
         ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.exportButton.connect("clicked()", self.exportCorrections)
         ui.importButton.connect("clicked()", self.importCorrections)
 
-    def setLandmarkNode(self, landmarkNode):
-        """Offer another node, or None."""
+    def show(self, landmarkNode, reviews):
+        """Offer a node with its LandmarkReviews, or None and none."""
         self.landmarkNode = landmarkNode
+        self.isDecided = any(review.decision != "unreviewed" for review in reviews)
         self.update()
 
     def update(self):
         """Show what can be done with the node, the folder and the reader."""
         ui = self.ui
-        folder = ui.folderEdit.currentPath
+        folder = ui.folderEdit.currentPath.strip()
         if self.landmarkNode is None:
             reason = _("Detect first.")
+        elif not self.isDecided:
+            reason = _("Decide about a landmark first: accept it, place it by hand or mark it as missing.")
         elif not folder:
             reason = _("Choose a folder first.")
+        elif not os.path.isabs(folder):
+            reason = _("Give the whole path of the folder, from the drive or root on.")
         elif not ui.initialsEdit.text.strip():
             reason = _("Give your initials first.")
         else:
@@ -52,7 +58,7 @@ class CorrectionsPanel:
         with self._sentences():
             path = self.exporter.export(
                 self.landmarkNode,
-                ui.folderEdit.currentPath,
+                ui.folderEdit.currentPath.strip(),
                 ui.initialsEdit.text.strip(),
                 anonymise=ui.anonymiseCheckBox.checked,
                 copyVolume=ui.copyVolumeCheckBox.checked,

@@ -2,25 +2,30 @@
 
 from slicer.i18n import tr as _
 
-from .panelPlacing import PointPlacing
-from .panelTable import LandmarkTable, sideName
+from CarotidLandmarkLib.landmarks.points import LABELS
 
-LABELS = {"left": "L", "right": "R"}
+from .panelPlacing import PointPlacing
+from .panelShortcuts import Shortcuts
+from .panelTable import LandmarkTable, sideName
 
 
 class LandmarkPanel:
     """Shows one landmark node and passes the reader's decisions on to the LandmarkScene.
 
-    say(message) is called with what the user should know.
+    say(message) is called with what the user should know, onTravelled() after undo and redo, with which landmark nodes
+    come and go. window is where Escape is caught while a point is placed.
     """
 
-    def __init__(self, ui, landmarkScene, say):
+    def __init__(self, ui, landmarkScene, say, onTravelled, window):
         self.ui = ui
         self.landmarkScene = landmarkScene
         self.say = say
+        self.onTravelled = onTravelled
         self.landmarkNode = None
+        self.reviews = {}
         self.table = LandmarkTable(ui.landmarkTable, self.jumpTo)
-        self.placing = PointPlacing(self._placed, self.update)
+        self.placing = PointPlacing(self._placed, self._placingEnded, lambda: say(""))
+        self.escape = Shortcuts(window, {"Esc": self.endPlacing})
         ui.landmarkTable.connect("itemSelectionChanged()", self.updateButtons)
         for button, action in (
             (ui.acceptButton, self.accept),
@@ -32,32 +37,27 @@ class LandmarkPanel:
         ):
             button.connect("clicked()", action)
 
-    def setLandmarkNode(self, landmarkNode):
-        """Show another node, or None."""
+    def show(self, landmarkNode, rows):
+        """Show a node with its LandmarkReviews in the order of the table, or None and none."""
         if landmarkNode is not self.landmarkNode:
             self.placing.stop()
             self.landmarkNode = landmarkNode
-        self.update()
-
-    def update(self):
-        """Show the node as it is now."""
-        shown = self.landmarkNode is not None
-        self.ui.landmarkTable.setVisible(shown)
-        self.ui.landmarksHint.setVisible(not shown)
-        self.table.show(self.landmarkScene.rows(self.landmarkNode) if shown else [])
+        self.reviews = {review.side: review for review in rows}
+        self.ui.landmarkTable.setVisible(bool(rows))
+        self.ui.landmarksHint.setVisible(not rows)
+        self.table.show(rows)
         self.updateButtons()
 
     def updateButtons(self):
-        """Enable what can be done with the selected landmark."""
-        side = self.table.selectedSide()
-        review = self.landmarkScene.reviews(self.landmarkNode)[side] if self.landmarkNode and side else None
+        """Enable what can be done with the selected landmark, and undo and redo."""
+        review = self.reviews.get(self.table.selectedSide())
         self.ui.acceptButton.enabled = review is not None and review.decision in ("unreviewed", "missing")
         self.ui.missingButton.enabled = review is not None and review.decision != "missing"
         self.ui.predictionButton.enabled = review is not None and review.decision != "unreviewed"
         self.ui.placeButton.enabled = review is not None
         self.ui.placeButton.checked = self.placing.active
-        self.ui.undoButton.enabled = self.landmarkNode is not None
-        self.ui.redoButton.enabled = self.landmarkNode is not None
+        self.ui.undoButton.enabled = self.landmarkScene.canUndo
+        self.ui.redoButton.enabled = self.landmarkScene.canRedo
 
     def accept(self):
         """The selected prediction is right."""
@@ -76,24 +76,26 @@ class LandmarkPanel:
     def place(self):
         """Wait for a click at the selected landmark, or stop waiting."""
         if self.placing.active:
-            self.placing.stop()
+            self.endPlacing()
             return
         side = self.table.selectedSide()
         self.placing.start(side, LABELS[side])
+        self.escape.install()
         self.updateButtons()
         self.say(_("{side}: click the bifurcation in a slice view; Esc ends.").format(side=sideName(side)))
 
+    def endPlacing(self):
+        """Wait for no click any more."""
+        self.placing.stop()
+        self.say("")
+
     def undo(self):
         """Take the last step back."""
-        self.placing.stop()
-        self.say("" if self.landmarkScene.undo() else _("There is nothing to undo."))
-        self.update()
+        self._travel(self.landmarkScene.undo, _("There is nothing to undo."))
 
     def redo(self):
         """Do the last step again."""
-        self.placing.stop()
-        self.say("" if self.landmarkScene.redo() else _("There is nothing to redo."))
-        self.update()
+        self._travel(self.landmarkScene.redo, _("There is nothing to redo."))
 
     def step(self, count):
         """Select the landmark that is count rows further down, from the last to the first, and go there."""
@@ -117,9 +119,26 @@ class LandmarkPanel:
         self.placing.stop()
         decision(self.landmarkNode, self.table.selectedSide())
         self.say("")
-        self.update()
 
     def _placed(self, side, ras):
         self.landmarkScene.place(self.landmarkNode, side, ras)
         self.say("")
-        self.update()
+
+    def _placingEnded(self):
+        self.escape.remove()
+        self.updateButtons()
+
+    def _travel(self, go, nothing):
+        self.placing.stop()
+        wasShown = self.landmarkNode is not None
+        changed = go()
+        self.onTravelled()
+        names = ", ".join(f"“{name}”" for name in changed)
+        if not changed:
+            self.say(nothing)
+        elif wasShown and self.landmarkNode is None:
+            self.say(_("{names} was taken back; Redo brings it back.").format(names=names))
+        elif self.landmarkNode is None or self.landmarkNode.GetName() not in changed:
+            self.say(_("{names} has changed, which belongs to another volume.").format(names=names))
+        else:
+            self.say("")

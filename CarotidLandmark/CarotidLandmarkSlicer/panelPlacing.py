@@ -5,15 +5,16 @@ import slicer
 
 
 class PointPlacing:
-    """Lets the user click one point; it goes to onPlaced(side, ras), or nowhere if placing is ended otherwise.
+    """Lets the user click one point; it goes to onPlaced(side, ras), or nowhere if placing is ended by stop().
 
     The click places into a helper node of its own, so that the landmark keeps its position until there is a new one
-    and placing is a single undo step. onEnded() is called after either end.
+    and placing is a single undo step. onEnded() is called after either end, onGivenUp() after the user's right button.
     """
 
-    def __init__(self, onPlaced, onEnded):
+    def __init__(self, onPlaced, onEnded, onGivenUp):
         self.onPlaced = onPlaced
         self.onEnded = onEnded
+        self.onGivenUp = onGivenUp
         self.side = None
         self.helper = None
         self.observation = None
@@ -72,5 +73,7 @@ class PointPlacing:
             self.helper.GetNthControlPointPositionWorld(0, ras)
         side = self.side
         self.stop()
-        if ras is not None:
+        if ras is None:
+            self.onGivenUp()
+        else:
             self.onPlaced(side, ras)

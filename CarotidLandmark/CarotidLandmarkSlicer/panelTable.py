@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from .ellipsoids import COLORS
 
 COLUMNS = 5
+TEXT_MARGIN = 4
 NO_VALUE = "\u2013"
 
 
@@ -33,11 +34,11 @@ class LandmarkTable:
         header.setHighlightSections(False)
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setMinimumSectionSize(26)
-        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.Fixed)
         self.fitting = qt.QTimer(table)
         self.fitting.setSingleShot(True)
-        self.fitting.connect("timeout()", self.fitHeight)
-        table.verticalHeader().connect("sectionResized(int,int,int)", lambda row, before, after: self.fitting.start(0))
+        self.fitting.connect("timeout()", self.fit)
+        header.connect("sectionResized(int,int,int)", lambda column, before, after: self.fitting.start(0))
         table.connect("cellClicked(int,int)", self._clicked)
 
     def show(self, reviews):
@@ -49,7 +50,7 @@ class LandmarkTable:
             self._showRow(2 * number, review)
         if self.sides:
             self.select(selected or self.sides[0])
-        self.fitHeight()
+        self.fit()
 
     def selectedSide(self):
         """Return "left", "right" or None."""
@@ -60,17 +61,26 @@ class LandmarkTable:
         """Select the row of that side, which is in the table."""
         self.table.setCurrentCell(2 * self.sides.index(side), 0)
 
-    def fitHeight(self):
-        """Make the table as high as its rows, so that it never scrolls."""
-        rows = sum(self.table.rowHeight(row) for row in range(self.table.rowCount))
-        header = self.table.horizontalHeader()
-        self.table.setFixedHeight(rows + header.sizeHint.height() + 2 * self.table.frameWidth)
+    def fit(self):
+        """Make rows as high as what is in them and the table as large as its cells, so that it never scrolls."""
+        table, header, metrics = self.table, self.table.horizontalHeader(), self.table.fontMetrics()
+        width = header.length() - 2 * TEXT_MARGIN
+        for row in range(1, table.rowCount, 2):
+            words = table.item(row, 0)
+            text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, words.text())
+            words.setSizeHint(qt.QSize(0, text.height() + TEXT_MARGIN))  # Qt 5 takes the first column for the width
+        table.resizeRowsToContents()
+        rows = sum(table.rowHeight(row) for row in range(table.rowCount))
+        table.setFixedHeight(rows + header.sizeHint.height() + 2 * table.frameWidth)
+        names = [metrics.horizontalAdvance(sideName(side)) + 2 * TEXT_MARGIN for side in self.sides]
+        columns = [max([header.sectionSizeHint(0), *names]), *map(table.columnWidth, range(1, COLUMNS))]
+        table.setMinimumWidth(sum(columns) + 2 * table.frameWidth)
 
     def _showRow(self, row, review):
         numbers = [
             NO_VALUE if review.ras is None else "{:.1f}, {:.1f}, {:.1f}".format(*review.ras),
-            NO_VALUE if review.radiiMm is None else f"{max(review.radiiMm):.1f}",
-            NO_VALUE if review.volumeMm3 is None else f"{review.volumeMm3:.0f}",
+            NO_VALUE if review.radiiMm is None else _number(max(review.radiiMm)),
+            NO_VALUE if review.volumeMm3 is None else _number(review.volumeMm3),
         ]
         texts = [sideName(review.side), "", *numbers]
         for column, text in enumerate(texts):
@@ -118,6 +128,13 @@ def describe(review):
     return " ".join(words)
 
 
+def _number(value):
+    """Return a length or volume as text that is never zero."""
+    if value < 0.01:
+        return "< 0.01"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
 def _chip(chip):
     red, green, blue = COLORS[chip]
     text = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
@@ -126,6 +143,6 @@ def _chip(chip):
     label.setAlignment(qt.Qt.AlignCenter)
     label.setAttribute(qt.Qt.WA_TransparentForMouseEvents)
     label.setStyleSheet(
-        f"QLabel {{ background: {color}; color: {text}; border-radius: 7px; margin: 3px; padding: 0px 7px; }}"
+        f"QLabel {{ background: {color}; color: {text}; border-radius: 7px; margin: 3px; padding: 0px 5px; }}"
     )
     return label

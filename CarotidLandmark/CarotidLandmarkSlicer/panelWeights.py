@@ -40,6 +40,8 @@ def readWeights(path, expectedSha256=""):
     from CarotidLandmarkLib.errors import BadInputError
 
     file = Path(path or bundledWeights())
+    if not file.is_absolute() or (file.exists() and not file.is_file()):
+        raise BadInputError(_("{path} is not the whole path of a weights file; choose one.").format(path=file))
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -6,7 +6,6 @@ DETECT_STYLE = """
 QPushButton { background: palette(highlight); color: palette(highlighted-text); border-radius: 4px; padding: 6px; }
 QPushButton:hover { border: 1px solid palette(highlighted-text); }
 QPushButton:pressed { padding-top: 8px; }
-QPushButton:disabled { background: palette(midlight); color: palette(mid); }
 """
 MESSAGE_STYLE = """
 QLabel {{ border-style: solid; border-width: 0px 0px 0px 4px; border-color: {color}; padding: 2px 0px 2px 6px; }}
@@ -32,7 +31,7 @@ class WorkPanel:
         """Show the run as it is now."""
         ui, run = self.ui, self.run
         ui.detectButton.text = _("Cancel") if run.busy else _("Detect")
-        ui.detectButton.styleSheet = "" if run.busy else DETECT_STYLE
+        ui.detectButton.styleSheet = DETECT_STYLE if self.fits and not run.busy else ""
         ui.detectButton.enabled = not run.cancelling if run.busy else self.fits
         if run.busy:
             ui.detectButton.toolTip = _("Stop; nothing changes in the scene.")

@@ -1,8 +1,10 @@
 """Stand-ins for ctk's sliders and path edit."""
 
 import enum
+import re
 
 from PySide6.QtCore import Property, QSettings, Qt, Signal, Slot
+from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QSizePolicy, QSlider, QToolButton, QWidget
 
 from Testing.host.pythonQtCtk import stored
@@ -10,6 +12,7 @@ from Testing.host.pythonQtDialogs import Shown, dialogs
 
 _FILTERS = {"Dirs": 1, "Files": 2, "Drives": 4, "AllEntries": 7, "Readable": 16, "Writable": 32, "Executable": 64}
 _FILES = _FILTERS["Files"]
+_DEFAULT_FILTERS = 24663  # entries of any kind but "." and "..", readable and executable
 
 
 class ctkDoubleSlider(QWidget):
@@ -107,7 +110,7 @@ class ctkSliderWidget(QWidget):
 
     decimals = stored(int, "decimals", 2, "_fit")
     minimum = stored(float, "minimum", 0.0, "_fit")
-    maximum = stored(float, "maximum", 99.0, "_fit")
+    maximum = stored(float, "maximum", 99.99, "_fit")
     singleStep = stored(float, "singleStep", 1.0, "_fit")
     pageStep = stored(float, "pageStep", 10.0)
     prefix = stored(str, "prefix", "", "_fit")
@@ -132,42 +135,58 @@ class ctkSliderWidget(QWidget):
 
 
 class ctkPathLineEdit(QWidget):
-    """A path with its history and a button to browse."""
+    """A path with its history and a button to browse. currentPathChanged is only for what the name filters accept."""
 
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._comboBox, self._button = QComboBox(), QToolButton()
+        self._comboBox, self._button, self._isValid = QComboBox(), QToolButton(), False
         self._comboBox.setEditable(True)
+        self._comboBox.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self._comboBox.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._comboBox.setMinimumContentsLength(8)
+        self._edit = self._comboBox.lineEdit()
         self._button.setText("...")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
         layout.addWidget(self._comboBox, 1)
         layout.addWidget(self._button)
-        self._comboBox.editTextChanged.connect(self.currentPathChanged)
+        self._filter()
+        self._edit.textChanged.connect(self._changed)
         self._button.clicked.connect(lambda: self.browse())
+
+    def _filter(self):
+        patterns = [
+            re.escape(each).replace(r"\*", ".*") for text in self.property("nameFilters") for each in _globs(text)
+        ]
+        self._edit.setValidator(QRegularExpressionValidator("|".join(patterns) or ".+", self._edit))
+
+    @Slot(str)  # else PySide6 splits the properties over two meta objects
+    def _changed(self, path):
+        wasValid, self._isValid = self._isValid, self._edit.hasAcceptableInput()
+        if self._isValid:
+            self.currentPathChanged.emit(path)
+        if self._isValid != wasValid:
+            self.validInputChanged.emit(self._isValid)
 
     def _showBrowse(self):
         self._button.setVisible(self.property("showBrowseButton"))
 
-    currentPath = Property(
-        str, lambda self: self._comboBox.currentText(), lambda self, path: self._comboBox.setEditText(path)
-    )
+    currentPath = Property(str, lambda self: self._edit.text(), lambda self, path: self._edit.setText(path))
     label = stored(str, "label", "")
     Filter = enum.IntFlag("Filter", _FILTERS)
-    filters = stored(int, "filters", _FILTERS["AllEntries"])
-    nameFilters = stored("QStringList", "nameFilters", [])
+    filters = stored(int, "filters", _DEFAULT_FILTERS)
+    nameFilters = stored("QStringList", "nameFilters", [], "_filter")
     settingKey = stored(str, "settingKey", "")
     showBrowseButton = stored(bool, "showBrowseButton", True, "_showBrowse")
     showHistoryButton = stored(bool, "showHistoryButton", True)
 
     @Slot(str)
     def setCurrentPath(self, path):
-        self._comboBox.setEditText(path)
+        self._edit.setText(path)
 
     @Slot(result=QWidget)
     def comboBox(self):
@@ -176,19 +195,25 @@ class ctkPathLineEdit(QWidget):
     @Slot()
     def browse(self):
         folder = self.property("filters") & _FILES == 0
-        path = dialogs.ask(Shown("folder" if folder else "file", self.property("label"), self._comboBox.currentText()))
+        path = dialogs.ask(Shown("folder" if folder else "file", self.property("label"), self._edit.text()))
         if path:
-            self._comboBox.setEditText(path)
+            self._edit.setText(path)
 
     @Slot()
     def addCurrentPathToHistory(self):
-        if self._comboBox.findText(self._comboBox.currentText()) < 0:
-            self._comboBox.addItem(self._comboBox.currentText())
+        if self._comboBox.findText(self._edit.text()) < 0:
+            self._comboBox.addItem(self._edit.text())
 
     @Slot()
     def retrieveHistory(self):
         if self.property("settingKey"):
             self._comboBox.addItems(QSettings().value(self.property("settingKey"), [], type=list))
+
+
+def _globs(nameFilter):
+    """The patterns in "*.txt" or in "Texts (*.txt *.md)"."""
+    inside = re.search(r"\((.*)\)", nameFilter)
+    return (inside.group(1) if inside else nameFilter).split()
 
 
 CLASSES = (ctkDoubleSlider, ctkPathLineEdit, ctkSliderWidget)

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QEventLoop, QPoint, Qt
-from PySide6.QtGui import QKeySequence, QPixmap
+from PySide6.QtCore import QEvent, QEventLoop, QPoint, QPointF, Qt
+from PySide6.QtGui import QKeySequence, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -61,6 +61,21 @@ def typeText(wrapper, text):
     widget = _visibleWidget(wrapper)
     widget.setFocus()
     QTest.keyClicks(widget, text)
+    processEvents()
+
+
+def turnWheel(wrapper, x=None, y=None, steps=1):
+    """Turn the mouse wheel towards the user over the widget, or over what of it lies at ``x``, ``y``."""
+    widget = _visibleWidget(wrapper)
+    position = widget.rect().center() if x is None else QPoint(x, y)
+    globalPlace, turn = widget.mapToGlobal(position), QPoint(0, -120 * steps)
+    buttons, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    target = widget.childAt(position) or widget
+    while target is not None:  # Qt passes on to the parents only what the system sends
+        place = QPointF(target.mapFromGlobal(globalPlace))
+        event = QWheelEvent(place, QPointF(globalPlace), QPoint(), turn, buttons, keys, phase, False)
+        QApplication.sendEvent(target, event)
+        target = None if event.isAccepted() else target.parentWidget()
     processEvents()
 
 

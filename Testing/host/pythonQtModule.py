@@ -5,11 +5,11 @@ import os
 import sys
 import unittest
 
-from PySide6.QtCore import Property, QObject, Signal, Slot
+from PySide6.QtCore import Property, QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from Testing.host.pythonQtCtk import stored
+from Testing.host.pythonQtCtk import ctkCollapsibleButton, stored
 from Testing.host.pythonQtMrml import _SceneHolder
 from Testing.host.pythonQtProxy import wrap
 
@@ -139,6 +139,37 @@ class qSlicerScriptedLoadableModuleWidget(_SceneHolder, QWidget):
         self._setScene(scene)
 
 
+class qSlicerModulePanel(QScrollArea):
+    """The application's panel around a module: never narrower than what is in it, which has the policy Minimum."""
+
+    def __init__(self, moduleWidget):
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.contents = QWidget()
+        layout = QVBoxLayout(self.contents)
+        help_ = ctkCollapsibleButton("Help & Acknowledgement")
+        help_.collapsed = True
+        help_.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        layout.addWidget(help_)
+        layout.addWidget(moduleWidget, 1)
+        layout.addStretch(0)
+        moduleWidget.layout().setContentsMargins(0, 0, 0, 0)
+        moduleWidget.setSizePolicy(QSizePolicy.Policy.Minimum, moduleWidget.sizePolicy().verticalPolicy())
+        self.setWidget(self.contents)
+        self.contents.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        if watched is self.contents and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            bar = self.verticalScrollBar().sizeHint().width()
+            self.setMinimumWidth(self.contents.minimumSizeHint().width() + bar)
+        return super().eventFilter(watched, event)
+
+    def takeModule(self, moduleWidget):
+        self.contents.layout().removeWidget(moduleWidget)
+        moduleWidget.setParent(None)
+
+
 class LoadedModule:
     """A module as the user has it: ``module``, ``widget`` (of Python), ``panel`` (of Qt, around it)."""
 
@@ -170,17 +201,19 @@ class LoadedModule:
     def enter(self, width=520, height=1000):
         """Show the panel in the main window and enter the module, as choosing it in the module selector does.
 
-        As in the application, the panel scrolls where the window is too low for it.
+        As in the application, the panel scrolls where the window is too low for it, and the window is made wider where
+        it is too narrow for it.
         """
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(self._core.widgetRepresentation())
-        self._window.setCentralWidget(scroll)
+        self._leaveWindow()
+        self._window.setCentralWidget(qSlicerModulePanel(self._core.widgetRepresentation()))
         self._window.resize(width, height)
         self._window.show()
         self.panel.show()
         self.panel.enter()
+
+    def _leaveWindow(self):
+        if self._window.isAncestorOf(self._core.widgetRepresentation()):
+            self._window.centralWidget().takeModule(self._core.representation)
 
     def exit(self):
         """Leave the module for another."""
@@ -199,7 +232,7 @@ class LoadedModule:
 
         if self._core.representation is not None:
             if self._window.isAncestorOf(self._core.representation):
-                self._window.centralWidget().takeWidget()
+                self._leaveWindow()
                 self._window.hide()
             self._manager.moduleAboutToBeUnloaded.emit(self.name)
             self._core.representation.deleteLater()

@@ -2,6 +2,7 @@
 
 import weakref
 
+import slicer
 import vtk
 from PySide6.QtCore import Property, QSize, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
@@ -169,7 +170,7 @@ class qMRMLNodeComboBox(QWidget):
     selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
     baseName = stored(str, "baseName", "")
     interactionNodeSingletonTag = stored(str, "interactionNodeSingletonTag", "")
-    currentNodeID = Property(str, lambda self: self._id, lambda self, identifier: self.setCurrentNode(identifier))
+    currentNodeID = Property(str, lambda self: self._id, lambda self, identifier: self.setCurrentNodeID(identifier))
 
     @Slot(object)
     def setMRMLScene(self, scene):
@@ -199,15 +200,16 @@ class qMRMLNodeComboBox(QWidget):
 
     @Slot(object)
     def setCurrentNode(self, node):
-        identifier = node if isinstance(node, str) else (node.GetID() if node else "")
+        if node is not None and not isinstance(node, slicer.vtkMRMLNode):
+            raise TypeError(f"setCurrentNode takes a vtkMRMLNode, not {node!r}")
+        self.setCurrentNodeID(node.GetID() if node else "")
+
+    @Slot(str)
+    def setCurrentNodeID(self, identifier):
         ids = [each.GetID() if each else "" for each in self._nodes]
         self._comboBox.setCurrentIndex(
             ids.index(identifier) if identifier in ids else (0 if None in self._nodes else -1)
         )
-
-    @Slot(str)
-    def setCurrentNodeID(self, identifier):
-        self.setCurrentNode(identifier)
 
     @Slot(int)
     def setCurrentNodeIndex(self, index):

@@ -18,6 +18,7 @@ from Testing.host.pythonQtEnums import QtEnumType, enumMember
 from Testing.host.pythonQtMembers import PYTHON_METHODS, member, notForModules, overrides, overriding, staticOverrides
 
 _STRICT_STR = {"QByteArray"}
+_COMPILERS = ("__firstlineno__", "__static_attributes__", "__classcell__")
 
 _classes = {}
 _wrappers = weakref.WeakValueDictionary()
@@ -28,7 +29,11 @@ class QtClass(type):
 
     def __new__(metaclass, name, bases, namespace):
         if any(hasattr(base, "_pyside") for base in bases):
-            raise TypeError(f"{name}: a Python subclass of a Qt class is not to be had in PythonQt's tested part")
+            own = {each for each in namespace if each not in ("__module__", "__qualname__", "__doc__", *_COMPILERS)}
+            if own != {"eventFilter"} or bases[0]._pyside is not QtWidgets.QWidget:
+                raise TypeError(f"{name}: the one Python subclass that is tried in PythonQt is a QWidget's eventFilter")
+            pyside = type(name, (QtWidgets.QWidget,), {"eventFilter": _filterEvent})
+            namespace = {**namespace, "_pyside": pyside, "__slots__": ()}
         return super().__new__(metaclass, name, bases, namespace)
 
     def __call__(cls, *arguments, **keywords):
@@ -173,6 +178,21 @@ class Wrapper(metaclass=QtClass):
     def __dir__(self):
         names = {name for name in dir(type(self._object)) if not name.startswith("_")}
         return sorted(names | set(PYTHON_METHODS))
+
+
+def _filterEvent(pyside, watched, event):
+    """``eventFilter`` of a Python subclass, as Qt calls it."""
+    wrapper = _wrappers.get(id(pyside))
+    if wrapper is None:  # its owner has let go of it
+        return False
+    try:
+        isTaken = wrapper.eventFilter(wrap(watched), wrap(event))
+        if not isinstance(isTaken, bool):
+            raise TypeError(f"eventFilter returns True or False, not {isTaken!r}")
+        return isTaken
+    except Exception as error:
+        pythonQtSignals.recordError(error)
+        return False
 
 
 def _refuseReceiver(rest):

@@ -10,6 +10,7 @@ from Testing.host import pythonQtCtk, pythonQtCtkInputs, pythonQtMrml
 from Testing.host.pythonQtEnums import enumMember
 from Testing.host.pythonQtMembers import overrides
 from Testing.host.pythonQtSignals import signals
+from Testing.host.pythonQtTable import QTableWidget5
 
 _STAND_INS = {each.__name__: each for each in (*pythonQtCtk.CLASSES, *pythonQtCtkInputs.CLASSES, *pythonQtMrml.CLASSES)}
 _LAYOUT_PROPERTIES = {"leftMargin", "topMargin", "rightMargin", "bottomMargin", "margin", "spacing"}
@@ -103,10 +104,13 @@ def load(loader, device, parent=None):
     _checkWidgets(root)
     _checkEnumerations(root)
     connections = _takeConnections(root)
+    for element in root.iter("widget"):
+        if element.get("class") == "QTableWidget":
+            element.set("class", QTableWidget5.__name__)
     buffer = QBuffer()
     buffer.setData(ElementTree.tostring(root))
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
-    for cls in _STAND_INS.values():
+    for cls in (*_STAND_INS.values(), QTableWidget5):
         loader.registerCustomWidget(cls)
     widget = loader.load(buffer, parent)
     for connection in connections:

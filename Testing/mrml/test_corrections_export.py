@@ -119,8 +119,8 @@ class TestReference:
         copied = read_volume(correction.volume_path).array
         assert np.array_equal(copied, slicer.util.arrayFromVolume(stored))
 
-    def testAVolumeWithoutALastingFileIsCopied(self, exporter, landmarkScene, stored, volume, tmp_path):
-        correction = self.export(exporter, landmarkScene, volume, tmp_path / "never-saved")
+    def testAVolumeWithoutALastingFileIsCopied(self, exporter, landmarkScene, stored, tmp_path):
+        correction = self.export(exporter, landmarkScene, addCtVolume(), tmp_path / "never-saved")
         assert correction.volume_path.parent == correction.folder
         shutil.copy(tmp_path / "scans" / "ct.nrrd", Path(slicer.app.temporaryPath) / "extracted.nrrd")
         extracted = slicer.util.loadVolume(os.path.join(slicer.app.temporaryPath, "extracted.nrrd"))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from CarotidLandmarkSlicer.landmarkScene import LandmarkScene, rasFromLps
+from CarotidLandmarkSlicer.coordinates import rasFromLps
+from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 
 from CarotidLandmarkLib.errors import BadInputError
 from Testing.host.mrmlHost import slicer

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from CarotidLandmarkSlicer.landmarkScene import LandmarkScene, rasFromLps
+from CarotidLandmarkSlicer.coordinates import rasFromLps
+from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, addCtVolume, sampleDetection
@@ -38,7 +39,7 @@ def test_a_point_moved_by_another_module(changes, landmarks, landmarkScene):
     assert [review.chip for review in reviews.values()] == ["moved", "review"]
     assert reviews["left"].displacementMm == pytest.approx(3)
     assert wasTold(changes)
-    landmarkScene.moved(landmarks, "left")
+    landmarkScene.repair(landmarks)
     assert landmarkScene.detection(landmarks) == sampleDetection()
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from CarotidLandmarkSlicer.landmarkScene import rasFromLps
+from CarotidLandmarkSlicer.coordinates import rasFromLps
 from vtk.util.numpy_support import vtk_to_numpy
 
 from Testing.host.mrmlHost import slicer

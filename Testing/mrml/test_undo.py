@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from CarotidLandmarkSlicer.landmarkScene import rasFromLps
+from CarotidLandmarkSlicer.coordinates import rasFromLps
 
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, sampleDetection

@@ -14,7 +14,8 @@ class ScriptedEngine:
         self.note = ""
         self.request = None
         self.requests = []
-        self.stopped = self.described = 0
+        self.stopped = 0
+        self.described = []  # the weights that were asked about
         self.onProgress = self.onResult = self.onError = self.onCancelled = None
         self.onStateChanged = self.onDescription = None
 
@@ -25,7 +26,7 @@ class ScriptedEngine:
         self._enter("busy")
 
     def describe(self, weights=None):
-        self.described += 1
+        self.described.append(weights)
 
     def cancel(self):
         if self.request is not None:

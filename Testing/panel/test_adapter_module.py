@@ -103,6 +103,20 @@ def test_reload_cleans_up_and_makes_a_new_widget(qtHost, probe):
     assert slicer.probeCalls[4:] == ["cleanup"]
 
 
+def test_the_window_is_never_narrower_than_the_module_wants_to_be(probe):
+    import slicer
+
+    probe.enter(200, 400)
+    window, button = slicer.util.mainWindow(), probe.widget.button
+    assert window.width == 200
+    button.setMinimumWidth(300)
+    processEvents()
+    assert 300 < window.width < 360
+    button.setMinimumWidth(0)
+    processEvents()
+    assert window.width > 300
+
+
 def test_slicer_finds_the_module(probe):
     import slicer
 

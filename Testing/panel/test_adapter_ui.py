@@ -62,6 +62,26 @@ def test_a_ui_file_gives_its_widgets_by_name_and_the_scene_to_its_selectors(qtHo
         _ = ui.noSuchWidget
 
 
+def test_a_spanned_row_is_as_high_as_its_first_column_would_need(qtHost, tmp_path):
+    """As in Qt 5.15; a size hint of the item's own counts before it."""
+    import qt
+    import slicer
+
+    root = slicer.util.loadUI(write(tmp_path, ['<widget class="QTableWidget" name="table"/>']))
+    table = slicer.util.childWidgetVariables(root).table
+    table.setRowCount(1)
+    table.setColumnCount(2)
+    table.setColumnWidth(0, 40)
+    table.setColumnWidth(1, 400)
+    table.setSpan(0, 0, 1, 2)
+    table.setItem(0, 0, qt.QTableWidgetItem("words that fit on one line"))
+    table.resizeRowsToContents()
+    assert table.rowHeight(0) > 4 * table.fontMetrics().height()
+    table.item(0, 0).setSizeHint(qt.QSize(0, 33))
+    table.resizeRowsToContents()
+    assert table.rowHeight(0) in (33, 34)
+
+
 def test_a_selector_that_is_not_connected_has_no_scene(qtHost, tmp_path):
     import slicer
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from Testing.host.pythonQtDrive import click, clickCell, grab, pressKey, processEvents, typeText
+from Testing.host.pythonQtDrive import click, clickCell, grab, pressKey, processEvents, turnWheel, typeText
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def addVolume(name, className="vtkMRMLScalarVolumeNode"):
         lambda ctk, slicer: slicer.qMRMLNodeComboBox().currentNodeID(),
         lambda ctk, slicer: slicer.qMRMLNodeComboBox().currentNode.GetID(),
         lambda ctk, slicer: slicer.qMRMLNodeComboBox().setMRMLScene("scene"),
+        lambda ctk, slicer: slicer.qMRMLNodeComboBox().setCurrentNode("vtkMRMLScalarVolumeNode1"),
         lambda ctk, slicer: slicer.qMRMLNodeComboBox()._nodes,
         lambda ctk, slicer: slicer.qMRMLNodeComboBox().connect("currentNodeChanged()", print),
         lambda ctk, slicer: setattr(slicer.qMRMLNodeComboBox(), "nodeTypes", "vtkMRMLScalarVolumeNode"),
@@ -100,6 +101,27 @@ def test_a_path_edit_tells_its_path_and_browses(qtHost):
     edit.browse()
     assert heard == ["/data", "/weights.safetensors", "/folder"] and edit.currentPath == "/folder"
     assert [each.kind for each in qtHost.dialogs.shown] == ["file", "folder", "folder"]
+
+
+def test_a_path_edit_says_nothing_of_what_it_does_not_accept(qtHost):
+    import ctk
+
+    edit, heard, edited = ctk.ctkPathLineEdit(), [], []
+    edit.connect("currentPathChanged(QString)", heard.append)
+    edit.comboBox().connect("editTextChanged(QString)", edited.append)
+    for path in ("/a", "", "/b"):
+        edit.currentPath = path
+    edit.nameFilters = ["*.txt", "Pictures (*.png *.jpg)"]
+    for path in ("/c", "/c.txt", "/d.jpg", "/d.jpeg"):
+        edit.currentPath = path
+    assert heard == ["/a", "/b", "/c.txt", "/d.jpg"] and edit.currentPath == "/d.jpeg"
+    assert edited == ["/a", "", "/b", "/c", "/c.txt", "/d.jpg", "/d.jpeg"]
+
+
+def test_defaults_are_those_of_ctk(qtHost):
+    import ctk
+
+    assert ctk.ctkPathLineEdit().filters == 24663 and ctk.ctkSliderWidget().maximum == 99.99
 
 
 def test_a_node_selector_follows_the_scene(selector):
@@ -207,6 +229,28 @@ def test_a_click_into_a_cell_selects_its_row(qtHost):
     table.show()
     clickCell(table, 1, 1)
     assert heard == [(1, 1)] and table.currentRow() == 1
+
+
+def test_the_wheel_goes_to_the_first_that_takes_it(qtHost):
+    import qt
+
+    class Refuse(qt.QWidget):
+        def eventFilter(self, watched, event):
+            if event.type() == qt.QEvent.Wheel:
+                heard.append(watched)
+                event.ignore()
+                return True
+            return False
+
+    heard, spin = [], qt.QSpinBox()
+    spin.value = 5
+    spin.show()
+    turnWheel(spin, spin.width - 5, 8)
+    assert spin.value == 4
+    refuse = Refuse()
+    spin.installEventFilter(refuse)
+    turnWheel(spin, spin.width - 5, 8)
+    assert spin.value == 4 and heard == [spin]
 
 
 def test_a_picture_has_readable_text(qtHost, tmp_path):

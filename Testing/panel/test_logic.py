@@ -62,7 +62,7 @@ def test_an_installation_that_failed_leaves_its_reason(makeLogic):
     logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
     assert logic.run.message == "PyTorch was not installed, since you declined." and logic.run.failed
     assert not logic.run.busy and logic.engine.requests == []
-    assert logic.engine.described == 0
+    assert logic.engine.described == []
 
 
 def test_the_question_of_the_installation_is_asked_once(makeLogic, qtHost):

@@ -8,7 +8,7 @@ import pytest
 
 from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.errors import BadInputError
-from Testing.host.pythonQtDrive import click
+from Testing.host.pythonQtDrive import click, typeText
 from Testing.panel.panelHelp import openModule
 
 from CarotidLandmarkSlicer.panelWeights import bundledWeights, readWeights  # isort: skip (the host puts it on the path)
@@ -77,10 +77,41 @@ def test_a_file_that_is_not_there_is_said(advanced, tmp_path):
     assert "cannot be read" in advanced.ui.cardLabel.text
 
 
+@pytest.mark.parametrize("text", ["a", "weights.safetensors", "/dev/null", "/tmp"])
+def test_what_is_no_whole_path_of_a_file_is_refused_in_words(advanced, text):
+    advanced.ui.weightsEdit.currentPath = text
+    assert advanced.ui.cardLabel.text == f"{text} is not the whole path of a weights file; choose one."
+    click(advanced.ui.detectButton)
+    assert advanced.message == advanced.ui.cardLabel.text and not advanced.run.busy
+
+
+def test_an_emptied_field_means_the_bundled_weights(advanced, weights):
+    edit = advanced.ui.weightsEdit.comboBox()
+    typeText(edit, weights)
+    assert "not known" in advanced.ui.cardLabel.text
+    edit.clearEditText()
+    assert "Never shown a real scan." in advanced.ui.cardLabel.text
+    assert advanced.logic.getParameterNode().GetParameter("weights") == ""
+
+
+def test_what_the_engine_warns_of_is_in_the_card_of_the_weights_it_is_about(advanced, weights):
+    warning = "The ellipsoids rest on 24 cases only: <300."
+    model = {"sha256": readWeights("").sha256, "calibration_cases": 24, "warnings": [warning]}
+    advanced.engine.onDescription([], {**model, "sha256": "0" * 64})
+    assert "Warning" not in advanced.ui.cardLabel.text
+    advanced.engine.onDescription([], model)
+    assert "Warning: The ellipsoids rest on 24 cases only: &lt;300." in advanced.ui.cardLabel.text
+    advanced.engine.onDescription([], {**model, "calibration_cases": 400, "warnings": []})
+    assert "Warning" not in advanced.ui.cardLabel.text
+    advanced.engine.onDescription([], {"path": weights, "problem": "It cannot be read."})
+    advanced.ui.weightsEdit.currentPath = weights
+    assert advanced.engine.described == [None, weights]
+
+
 def test_devices_come_from_the_engine_once_the_section_is_open(opened):
-    assert opened.engine.described == 0
+    assert opened.engine.described == []
     opened.ui.advancedSection.collapsed = False
-    assert opened.engine.described == 1
+    assert opened.engine.described == [None]
     opened.engine.onDescription([{"device": "cuda:0", "text": "A GPU, 8 GB"}, {"device": "cpu", "text": "CPU"}], {})
     opened.ui.deviceCombo.currentIndex = 1
     click(opened.ui.detectButton)
@@ -90,7 +121,7 @@ def test_devices_come_from_the_engine_once_the_section_is_open(opened):
 def test_devices_are_not_asked_for_before_the_packages_are_there(opened):
     opened.logic.installation.missingPackages = lambda: ["torch"]
     opened.ui.advancedSection.collapsed = False
-    assert opened.engine.described == 0
+    assert opened.engine.described == []
 
 
 def test_the_state_of_the_engine_in_words(advanced):

@@ -1,11 +1,13 @@
 """The table of landmarks, the reader's decisions by buttons and keys, placing by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQtDrive import click, clickCell, pressKey, processEvents, typeText, waitUntil
-from Testing.host.samples import sampleDetection
+from Testing.host.pythonQtDrive import click, clickCell, pressKey, processEvents, typeText
+from Testing.host.samples import addCtVolume, sampleDetection
 from Testing.panel.panelHelp import deleteNode, openModule
 
 opened = pytest.fixture(openModule)
@@ -71,8 +73,72 @@ def test_undo_and_redo(opened, landmarks):
     assert opened.rows()[0][1] == "review"
     click(opened.ui.redoButton)
     assert decisions(opened, landmarks)["right"] == "accepted"
-    click(opened.ui.redoButton)
+    assert opened.ui.undoButton.enabled and not opened.ui.redoButton.enabled
+    opened.panel.landmarks.redo()
     assert opened.message == "There is nothing to redo."
+
+
+def test_the_first_detection_is_taken_back_and_done_again(opened):
+    opened.ui.confidenceSlider.value = 50
+    landmarks = opened.detect(opened.volume)
+    name, rows = landmarks.GetName(), opened.rows()
+    click(opened.ui.undoButton)
+    assert opened.rows() == [] and opened.ui.landmarksHint.visible
+    assert opened.message == f"“{name}” was taken back; Redo brings it back."
+    assert not opened.ui.undoButton.enabled and opened.ui.redoButton.enabled
+    click(opened.ui.redoButton)
+    assert opened.rows() == rows and opened.message == ""
+    landmarks = opened.logic.landmarkScene.landmarkNode(opened.volume)
+    landmarks.SetNthControlPointPositionWorld(0, 1.0, 2.0, 3.0)
+    assert "moved" in [row[1] for row in opened.rows()]
+
+
+def test_undo_in_another_volume_is_said(opened, landmarks):
+    other = opened.detect(addCtVolume("Other"))
+    click(opened.ui.acceptButton)
+    opened.ui.volumeSelector.setCurrentNode(opened.volume)
+    before = opened.rows()
+    click(opened.ui.undoButton)
+    assert opened.rows() == before and decisions(opened, other)["right"] == "unreviewed"
+    assert opened.message == "“Other carotid bifurcations” has changed, which belongs to another volume."
+
+
+def test_one_result_is_parsed_once_and_its_ellipsoids_are_built_once(opened, monkeypatch):
+    from CarotidLandmarkSlicer import ellipsoids, landmarkRecord
+
+    counts = {"from_dict": 0, "ellipsoid": 0, "ellipsoidPolyData": 0}
+
+    def counting(name, function):
+        def count(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return count
+
+    monkeypatch.setattr(
+        landmarkRecord,
+        "Detection",
+        SimpleNamespace(from_dict=counting("from_dict", landmarkRecord.Detection.from_dict)),
+    )
+    for name in ("ellipsoid", "ellipsoidPolyData"):
+        monkeypatch.setattr(ellipsoids, name, counting(name, getattr(ellipsoids, name)))
+    detection = sampleDetection()
+    for landmark in detection["landmarks"]:
+        landmark["covariance_mm2"][0][0] += 0.0123  # in no other test
+    opened.detect(opened.volume, detection)
+    click(opened.ui.acceptButton)
+    assert counts == {"from_dict": 1, "ellipsoid": 2, "ellipsoidPolyData": 2}
+
+
+def test_small_ellipsoids_have_a_size(opened):
+    detection = sampleDetection()
+    for landmark, variance in zip(detection["landmarks"], (0.0009, 1e-8)):
+        landmark["covariance_mm2"] = np.diag([variance] * 3).tolist()
+    opened.detect(opened.volume, detection)
+    assert sorted((row[3], row[4]) for row in opened.rows()) == [("0.08", "< 0.01"), ("< 0.01", "< 0.01")]
+    detection["landmarks"][0]["covariance_mm2"] = np.diag([0.01, 0.02, 0.03]).tolist()
+    opened.detect(opened.volume, detection)
+    assert ("0.43", "0.16") in [(row[3], row[4]) for row in opened.rows()]
 
 
 def test_a_drag_shows_in_the_table(opened, landmarks):
@@ -102,6 +168,23 @@ def test_keys_leave_what_is_typed_alone(opened, landmarks):
     assert opened.ui.initialsEdit.text == "DNPAM"
     assert decisions(opened, landmarks) == {"left": "unreviewed", "right": "unreviewed"}
     assert not opened.run.busy
+
+
+def test_keys_work_from_a_field_of_numbers(opened, landmarks):
+    opened.ui.advancedSection.collapsed = False
+    spin = opened.ui.samplesSpin
+    for field in (spin, slicer.util.findChild(opened.ui.confidenceSlider, "qt_spinbox_lineedit").parentWidget()):
+        before = field.text
+        pressKey(field, "P")
+        assert opened.panel.landmarks.table.selectedSide() == "left"
+        pressKey(field, "N")
+        assert opened.panel.landmarks.table.selectedSide() == "right"
+        assert field.text == before
+    pressKey(spin, "A")
+    assert decisions(opened, landmarks)["right"] == "accepted"
+    spin.selectAll()
+    pressKey(spin, "7")
+    assert spin.value == 7
 
 
 def test_keys_end_when_the_module_is_left(opened, landmarks):
@@ -173,6 +256,19 @@ def test_placing_that_is_given_up_changes_nothing(opened, landmarks):
         assert slicer.mrmlScene.GetNumberOfNodes() == nodes
 
 
+def test_escape_ends_placing_and_nothing_else(opened, landmarks):
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    window = slicer.util.mainWindow()
+    click(opened.ui.placeButton)
+    pressKey(window, "Esc")
+    assert not opened.panel.landmarks.placing.active and opened.message == ""
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    pressKey(window, "Esc")
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    assert opened.panel.landmarks.escape.installed == []
+
+
 def test_the_node_deleted_while_a_point_is_placed(opened, landmarks):
     click(opened.ui.placeButton)
     deleteNode(landmarks)
@@ -198,31 +294,3 @@ def test_broken_points_are_put_back_with_a_sentence(opened, landmarks, fault):
     assert [landmarks.GetNthControlPointLabel(i) for i in range(landmarks.GetNumberOfControlPoints())] == ["L", "R"]
     assert "the two points L and R" in opened.message
     assert len(opened.rows()) == 2
-
-
-def test_the_table_never_scrolls(opened, landmarks):
-    def isWhole():
-        processEvents()
-        table = opened.ui.landmarkTable
-        shown = [row for row in range(table.rowCount) if table.rowHeight(row)]
-        return table.rowViewportPosition(shown[-1]) + table.rowHeight(shown[-1]) == table.viewport().height
-
-    for width in (700, 400):
-        opened.module.enter(width, 1400)
-        assert isWhole()
-    click(opened.ui.missingButton)
-    assert isWhole()
-    landmarks.SetNthControlPointPositionWorld(0, 1.0, 2.0, 3.0)
-    assert isWhole()
-    opened.module.enter(330, 1400)
-    assert isWhole()
-
-
-def test_long_reasons_push_the_buttons_down(opened):
-    opened.module.enter(420, 500)
-    detection = sampleDetection()
-    detection["landmarks"][1]["reasons"] = ["The position is uncertain along its worst axis."] * 5
-    opened.detect(opened.volume, detection)
-    table, button = opened.ui.landmarkTable, opened.ui.acceptButton
-    assert table.height > 130
-    waitUntil(lambda: button.y >= table.y + table.height)

@@ -55,7 +55,7 @@ def test_placing_ended_with_the_right_button(opened, red):
     red.mousePress(150, 180, "Right")
     red.mouseRelease(150, 180, "Right")
     processEvents()
-    assert not opened.panel.landmarks.placing.active
+    assert not opened.panel.landmarks.placing.active and opened.message == ""
     assert opened.reviews(landmarks)["right"].decision == "unreviewed"
 
 

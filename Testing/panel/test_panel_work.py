@@ -155,16 +155,3 @@ def test_two_volumes_in_turn(opened):
     opened.engine.finish()
     assert landmarkScene.landmarkNode(other) not in (None, landmarkScene.landmarkNode(opened.volume))
     assert len(landmarkScene.landmarkNodes()) == 2
-
-
-def test_nothing_is_cut_off_at_400_pixels(opened):
-    opened.detect(opened.volume)
-    opened.ui.advancedSection.collapsed = False
-    processEvents()
-    for name, widget in vars(opened.ui).items():
-        if name.endswith(("Button", "CheckBox")) and widget.visible:
-            assert widget.width >= widget.minimumSizeHint.width(), name
-        if name.endswith("Label") and widget.visible:
-            assert widget.height >= widget.heightForWidth(widget.width) - 1, name
-    assert opened.module.panel.width <= 400
-    assert opened.ui.disclaimerLabel.text.startswith("For research use only")

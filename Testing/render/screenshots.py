@@ -40,14 +40,14 @@ def main():
     module.enter(*PANEL)
     processEvents()
     ui, run = module.widget.panel.ui, module.widget.logic.run
-    grab(module.panel, FOLDER / "panel-before.png", scale=2)
+    grab(module.panel.parentWidget(), FOLDER / "panel-before.png", scale=2)
 
     click(ui.detectButton)
     waitUntil(lambda: run.fraction > 0.6 or not run.busy, 120)
-    grab(module.panel, FOLDER / "panel-during.png", scale=2)
+    grab(module.panel.parentWidget(), FOLDER / "panel-during.png", scale=2)
     waitUntil(lambda: not run.busy, 120)
     processEvents()
-    grab(module.panel, FOLDER / "panel-after.png", scale=2)
+    grab(module.panel.parentWidget(), FOLDER / "panel-after.png", scale=2)
 
     landmarkScene = module.widget.logic.landmarkScene
     slices = [SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow")]
@@ -60,7 +60,7 @@ def main():
     click(ui.detectButton)
     waitUntil(lambda: not run.busy, 120)
     processEvents()
-    grab(module.panel, FOLDER / "panel-one-side-absent.png", scale=2)
+    grab(module.panel.parentWidget(), FOLDER / "panel-one-side-absent.png", scale=2)
     fourUp(host, slices, landmarkScene, half, "left", WIDE_MM, FOLDER / "four-up-one-side-absent.png")
     module.unload()
 
