@@ -84,14 +84,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _gather(paths: list[str]) -> list[Outcome]:
     """The cases of all `paths`, each under a name of its own; a path that cannot be used is one with an error."""
-    from ..detect.case import check_path, unique_names
+    from ..detect.case import unique_names
     from ..detect.results import Outcome
     from ..volume.read import find_cases
 
     found: list[Outcome] = []
     for path in paths:
         try:
-            check_path(path)
             found += [Outcome(name, Path(volume)) for name, volume in find_cases(path)]
         except Exception as error:
             found.append(Outcome(Path(path).name, Path(path), error=as_sentence(error)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import stat
 import time
 import unicodedata
 from collections.abc import Iterable
@@ -49,23 +48,6 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return unique
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise BadInputError for a path that is neither a file nor a folder: empty, a pipe, a device, too long."""
-    text = os.fspath(path)
-    if not text:
-        raise BadInputError("The path of a volume is empty; give a volume file, a DICOM folder, or a folder of cases.")
-    try:
-        mode = os.stat(text).st_mode
-        text.encode()
-    except UnicodeEncodeError as error:  # bytes that are no text make ITK end the whole process
-        raise BadInputError(f"The name of {text!r} holds bytes that are no text; rename it.") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInputError(f"'{text}' cannot be read ({reason}); check the path.") from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise BadInputError(f"'{text}' is neither a file nor a folder; give one that holds a volume.")
-
-
 def detect_case(
     detector: Detector,
     name: str,
@@ -78,7 +60,6 @@ def detect_case(
 
     Raises BadInputError, CancelledError, OutOfMemoryError when memory runs out, and FaultError for what nobody foresaw.
     """
-    check_path(path)
     if progress:
         progress("reading", 0.0)
     started = time.perf_counter()

@@ -34,7 +34,7 @@ from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
 from ..model.weights import load_weights
 from ..volume.read import find_cases
-from .case import Settings, check_path, detect_case
+from .case import Settings, detect_case
 from .detector import Detector
 from .device import is_out_of_memory, list_devices
 from .results import check_case, mend_cases, prepare_folder, write_case
@@ -111,7 +111,6 @@ class Worker:
             settings = _settings(request)
             detector = self._detector(request.get("weights"), request.get("device", "auto"))
             output = request.get("output")
-            check_path(request["path"])
             case = request.get("case") or find_cases(request["path"])[0][0]
             if output:
                 prepare_folder(Path(output), "")
