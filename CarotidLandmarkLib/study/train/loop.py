@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from tqdm import tqdm
 
 from ... import __version__
@@ -88,7 +89,9 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     if checkpoint_path.exists() and not options.resume:
         raise BadInputError(f"{options.out} already holds a run: give --resume to go on with it, or another --out.")
     accelerator = {"auto": "auto", "cuda": "gpu"}.get(options.device, options.device)
-    fabric = Fabric(accelerator=accelerator, devices=options.devices)
+    several = options.devices > 1 or TorchElasticEnvironment.detect()
+    strategy = "ddp_find_unused_parameters_true" if several else "auto"  # a step may leave nets out
+    fabric = Fabric(accelerator=accelerator, devices=options.devices, strategy=strategy)
     fabric.launch()
 
     if config is None or recipe is None:
@@ -129,6 +132,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         progress = state["step"] / options.steps
         if options.max_minutes is not None:
             progress = max(progress, minutes / options.max_minutes)
+            progress = fabric.broadcast(progress)  # the processes' clocks differ, and none may end without the others
         if progress >= 1:
             break
         rate = learning_rate(recipe, progress, state["step"])
@@ -136,8 +140,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
             group["lr"] = rate * group["pace"]
         case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
         loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
-        if loss.requires_grad:
-            fabric.backward(loss)
+        fabric.backward(loss)
         norm = clip_gradients(model, options.clip)
         optimizer.step()
         optimizer.zero_grad()

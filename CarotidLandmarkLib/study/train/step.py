@@ -58,7 +58,10 @@ class TrainingStep(nn.Module):
                     self._refine(case, side, answers[side], rng, fine, losses, log)
             if (rng.random() < self.recipe.decoys or not losses[fine[-1]]) and not case.unreviewed:
                 self._decoy(case, rng, [scale for scale in fine if self.learns[scale]], losses)
-        total = torch.stack([w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]).sum()
+        weighted = [w * torch.stack(terms).mean() for w, terms in zip(weights, losses) if terms]
+        total = torch.stack(weighted).sum() if weighted else torch.zeros((), device=self._place())
+        if not total.requires_grad:  # the case teaches nothing; processes beside each other still wait for a gradient
+            total = total + 0.0 * next(self.model.parameters()).sum()
         for spacing, terms in zip(config.scales_mm, losses):
             if terms:
                 log[f"loss/{spacing:g}mm"] = float(torch.stack(terms).detach().mean())

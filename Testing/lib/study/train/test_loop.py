@@ -98,6 +98,15 @@ def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
     assert steps[-1] == 12 and set(range(saved + 1, 13)) <= set(steps)
 
 
+def test_two_processes_train_one_model_though_steps_leave_nets_out(dataset, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(TINY_TRAIN)
+    words = arguments(dataset, tmp_path / "run", 8, "--devices", "2", "--max-minutes", "50", "--seed", "1")
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert load_weights(tmp_path / "run" / "weights.safetensors")[1]["training"]["steps"] == 8
+
+
 def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monkeypatch):
     monkeypatch.setitem(model_config.PRESETS, "default", tiny)
     monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", model_config.PRESETS)
