@@ -35,6 +35,7 @@ from .validate import calibrate, validate
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 PRESENCE_PACE = 50.0
+LEAST_CASES = 20  # to calibrate on, where else the calibration of what was started from can be kept
 CLOCKS = {"wall": time.monotonic, "cpu": time.process_time}
 
 
@@ -106,6 +107,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
     starts = [load_start(path, model) for path in options.start]
+    config = model.config
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
     average = MultiScaleLocNet(config).to(fabric.device)
@@ -164,11 +166,10 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     if fabric.is_global_zero:
         if not state["history"] or state["history"][-1]["step"] != state["step"]:
             log.epoch(state, validate(average, data.validation_cases(), whole_way=step_module.coarse))
-        if not options.scales:
-            average.config = calibrate(average, data.validation_cases(), options.seed)
+        calibration = calibrated(average, data, options, starts)
         save_checkpoint(checkpoint_path, model, average, optimizer, state)
         story = training_summary(options, state, data.description, str(fabric.device), starts)
-        save_weights(path, average, {"version": __version__, "training": story})
+        save_weights(path, average, {"version": __version__, "training": story, "calibration": calibration})
     data.close()
     log.close()
     return path
@@ -255,15 +256,15 @@ def save_checkpoint(
 
 
 def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
-    """Put trained weights of the same architecture into ``model``, for the scales that they were trained on.
-
-    Returns what their header says of their training.
+    """Put trained weights of the same architecture into ``model``, with their calibration, for the scales that they
+    were trained on. Returns their header.
     """
     other, header = load_weights(path)
     trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
     if not set(trained) & set(model.config.scales_mm):
         raise BadInputError(f"{path} was trained at other scales than {model.config.scales_mm} mm.")
-    for spacing, ours, theirs in zip(model.config.scales_mm, model.nets, other.nets):
+    scales = list(model.config.covariance_scale)
+    for index, (spacing, ours, theirs) in enumerate(zip(model.config.scales_mm, model.nets, other.nets)):
         if spacing in trained:
             state = theirs.state_dict()
             if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
@@ -272,13 +273,31 @@ def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
                     "--start be of one."
                 )
             ours.load_state_dict(state)
-    return dict(header["training"])
+            scales[index] = other.config.covariance_scale[index]
+    model.config = replace(model.config, covariance_scale=tuple(scales))
+    return header
+
+
+def calibrated(
+    model: MultiScaleLocNet, data: TrainingData, options: Options, starts: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Calibrate ``model``, unless it is trained in part or has a start whose calibration rests on more than there is
+    here. Returns what the header says of it: on how many cases it rests (None: not known), and if that is the start's.
+    """
+    scales, cases = model.config.covariance_scale, 0
+    if not options.scales and (not starts or len(data.validation) >= LEAST_CASES):
+        scales, cases = calibrate(model, data.validation_cases(), options.seed)
+    if cases or not starts:
+        model.config = replace(model.config, covariance_scale=scales)
+        return {"cases": cases, "kept_from_start": False}
+    known = [header.get("calibration", {}).get("cases") for header in starts]
+    return {"cases": None if None in known else min(known), "kept_from_start": True}
 
 
 def training_summary(
     options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the weights file says of its making; ``starts`` say it of the weights that it started from."""
+    """What the weights file says of its making; ``starts`` are the headers of what it started from."""
     plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
     plain.update(start=[path.name for path in options.start])
     plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
@@ -290,7 +309,7 @@ def training_summary(
         "torch": torch.__version__,
         "data": data if state["step"] else "none; put together and calibrated",
         "options": plain,
-        "stages": lineage(starts),
+        "stages": lineage([header["training"] for header in starts]),
         "validation": state["history"][-1] if state["history"] else None,
     }
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ...detect.uncertainty import combine
 from ...landmarks.detection import chi2_quantile
-from ...landmarks.points import SIDES
-from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
 from .cases import TrainingCase
 
 CONFIDENCE = 0.9
 SAMPLES = 8
+LEAST_LANDMARKS = 10
+GROSS_MM = 10.0
 
 
 @torch.no_grad()
@@ -70,26 +69,28 @@ def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[Sc
 
 
 @torch.no_grad()
-def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int) -> ModelConfig:
-    """The model's configuration with covariance scales such that 90 % ellipsoids hold 90 % of these cases' points.
+def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int) -> tuple[tuple[float, ...], int]:
+    """Covariance scales such that 90 % ellipsoids hold 90 % of these cases' points, and the number of cases they rest
+    on; those that the model has, and 0, where a scale has fewer than ``LEAST_LANDMARKS`` to calibrate on.
 
-    Gross errors (over 10 mm) are left out: they are the business of presence and review, not of the ellipsoid.
+    Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review, not of the ellipsoid.
     """
     model.eval()
     distances: list[list[float]] = [[] for _ in model.config.scales_mm]
     generator = torch.Generator().manual_seed(seed)
+    count = 0
     for case in cases:
-        outputs = model(case, samples=SAMPLES, generator=generator)
-        for side in SIDES:
-            truth = case.truth[side]
-            if truth is None:
-                continue
+        points = {side: point for side, point in case.truth.items() if point is not None}
+        count += bool(points)
+        outputs = model(case, samples=SAMPLES, generator=generator) if points else {}
+        for side, truth in points.items():
             for scale, output in enumerate(outputs[side]):
                 mean, covariance = combine(output.position.cpu().numpy(), output.covariance.double().cpu().numpy(), 1.0)
                 away = mean - truth
-                if np.linalg.norm(away) < 10 + 5 * model.config.scales_mm[scale]:
+                if np.linalg.norm(away) < GROSS_MM + 5 * model.config.scales_mm[scale]:
                     distances[scale].append(float(away @ np.linalg.solve(covariance, away)))
     model.train()
+    if min(len(d) for d in distances) < LEAST_LANDMARKS:
+        return model.config.covariance_scale, 0
     expected = chi2_quantile(CONFIDENCE)
-    scales = [float(np.quantile(d, CONFIDENCE)) / expected if len(d) >= 10 else 1.0 for d in distances]
-    return replace(model.config, covariance_scale=tuple(scales))
+    return tuple(float(np.quantile(d, CONFIDENCE)) / expected for d in distances), count

@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import save as safetensors_bytes
 
+from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.model import weights
 from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import load_weights, save_weights, write_manifest
+from CarotidLandmarkLib.model.weights import calibration_warning, load_weights, save_weights, write_manifest
 
 
 def small_model() -> MultiScaleLocNet:
@@ -172,3 +173,22 @@ def test_a_torch_file_with_another_content_kind(tmp_path: Path) -> None:
     (tmp_path / "w.pt").write_bytes(stream.getvalue())
     with pytest.raises(BadInputError, match="not made by CarotidLandmark"):
         load_weights(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"cases": 300, "kept_from_start": False}, None),
+        ({"cases": 24, "kept_from_start": False}, "rests on 24 cases"),
+        ({"cases": 12, "kept_from_start": True}, "started from rests on 12 cases"),
+        (None, "does not give"),
+    ],
+)
+def test_a_calibration_on_few_cases_is_a_warning(
+    saved: Path, capsys: pytest.CaptureFixture, told: dict | None, words: str | None
+) -> None:
+    save_weights(saved, small_model(), {"calibration": told})
+    warning = calibration_warning(load_weights(saved)[1])
+    assert (warning is None) == (words is None) and (words is None or words in str(warning))
+    assert main(["model", "--weights", str(saved)]) == 0
+    assert (words is None) == ("warning:" not in capsys.readouterr().out)

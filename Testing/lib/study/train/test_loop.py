@@ -153,7 +153,7 @@ def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_
         files.append(tmp_path / f"{number}.safetensors")
         save_weights(files[-1], MultiScaleLocNet(tiny), {"training": {"options": {"scales": scales}}})
     model = MultiScaleLocNet(tiny)
-    stages = [load_start(file, model) for file in files]
+    stages = [load_start(file, model)["training"] for file in files]
     assert [stage["options"]["scales"] for stage in stages] == [[4.0], [2.0, 1.0, 0.5]]
     for index, net in enumerate(model.nets):
         source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
@@ -168,6 +168,37 @@ def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny)
     assert replace(load_weights(path)[0].config, covariance_scale=tiny.covariance_scale) == tiny
     for name, value in tensors(path).items():
         assert torch.equal(value, tensors(start)[name]), name
+
+
+@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize("method", [None, "default"])
+def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny, monkeypatch, count, method):
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+    for number in range(3, count):
+        for suffix in (".nrrd", ".mrk.json"):
+            os.link(dataset / f"a{suffix}", dataset / f"more{number}{suffix}")
+    start, kept = tmp_path / "start.safetensors", (0.26, 0.21, 0.27, 0.18)
+    told = {"training": {}, "calibration": {"cases": 400, "kept_from_start": False}}
+    save_weights(start, MultiScaleLocNet(replace(tiny, covariance_scale=kept)), told)
+    options = Options(tmp_path / "run", method, data=dataset, steps=1, workers=0, device="cpu", start=(start,))
+    model, header = load_weights(train(options))
+    assert model.config.covariance_scale == kept
+    assert header["calibration"] == {"cases": 400, "kept_from_start": True}
+
+
+def test_a_calibration_says_how_many_cases_it_rests_on(case, tiny, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+    for split, number in (("train", 1), ("val", 20)):
+        (tmp_path / split).mkdir()
+        for n in range(number):
+            case.save(tmp_path / split / f"{n}.case")
+    start = tmp_path / "start.safetensors"
+    save_weights(start, MultiScaleLocNet(replace(tiny, covariance_scale=(9.0,) * 4)), {"training": {}})
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.validate.GROSS_MM", 1e6)
+    options = Options(tmp_path / "run", cases=tmp_path, steps=0, workers=0, device="cpu", start=(start,))
+    model, header = load_weights(train(options))
+    assert header["calibration"] == {"cases": 20, "kept_from_start": False}
+    assert 9.0 not in model.config.covariance_scale
 
 
 @pytest.mark.parametrize(
