@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, Union
+from typing import Any, Protocol, Union
 
 import torch
 
@@ -17,18 +19,22 @@ from ...phantom.patches import PhantomPyramid
 from ...phantom.phantom import Phantom
 from ...phantom.scaffold import load_scaffold
 from ...phantom.scan import Scan
+from ...volume.ct import hash_files
 from ...volume.read import read_volume
 from ...volume.sample import VolumePyramid
+from . import cases
 from .cases import TrainingCase, cut_case, load_case
 from .datasets import Sample
 
 Configs = Union[ModelConfig, Sequence[ModelConfig]]
+NAME_LENGTH = 80  # of a case, in its file's name
 
 
 class Recipe(Protocol):
-    """How to make the case of an index, in any process; ``key`` names its file."""
+    """How to make the case of an index, in any process; ``facts`` are all that it depends on, but for the code."""
 
-    def key(self, index: int) -> str: ...
+    def name(self, index: int) -> str: ...
+    def facts(self, index: int) -> tuple[Any, ...]: ...
     def make(self, index: int, config: Configs) -> TrainingCase: ...
 
 
@@ -50,9 +56,13 @@ class PhantomRecipe:
         count = int((seed + 1) * self.share + 1e-9)
         return self.scaffolds[(count - 1) % len(self.scaffolds)] if count > int(seed * self.share + 1e-9) else None
 
-    def key(self, index: int) -> str:
+    def name(self, index: int) -> str:
         path = self.scaffold_of(self.first_seed + index)
         return f"{self.split}-{self.first_seed + index}" + (f"-{path.name.split('.')[0]}" if path else "")
+
+    def facts(self, index: int) -> tuple[Any, ...]:
+        path = self.scaffold_of(self.first_seed + index)
+        return self.split, self.first_seed + index, _content(path, path.parent / "labels.json") if path else None
 
     def make(self, index: int, config: Configs) -> TrainingCase:
         seed = self.first_seed + index
@@ -60,7 +70,7 @@ class PhantomRecipe:
         phantom = Phantom.draw(seed, self.split, load_scaffold(path) if path else None)
         scan = Scan.draw(phantom)
         truth = {side: phantom.truth[side] if scan.covers(phantom.truth[side], 2.0) else None for side in SIDES}
-        return cut_case(self.key(index), PhantomPyramid(phantom, scan, self.device), truth, config, seed)
+        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, config, seed)
 
 
 class VolumeRecipe:
@@ -69,13 +79,19 @@ class VolumeRecipe:
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = list(samples)
 
-    def key(self, index: int) -> str:
-        return f"{index:05d}-{self.samples[index].name}"
+    def name(self, index: int) -> str:
+        return self.samples[index].name
+
+    def facts(self, index: int) -> tuple[Any, ...]:
+        sample = self.samples[index]
+        points = {side: None if point is None else point.tolist() for side, point in sorted(sample.points.items())}
+        return read_volume(sample.volume, sample.series).sha256, points, sample.unreviewed
 
     def make(self, index: int, config: Configs) -> TrainingCase:
         sample = self.samples[index]
-        pyramid = VolumePyramid(read_volume(sample.volume, sample.series))
-        return cut_case(sample.name, pyramid, sample.points, config, index, sample.unreviewed)
+        volume = read_volume(sample.volume, sample.series)
+        seed = int((volume.sha256 or "0")[:8], 16)
+        return cut_case(sample.name, VolumePyramid(volume), sample.points, config, seed, sample.unreviewed)
 
 
 class CaseFolder:
@@ -100,10 +116,15 @@ class CaseFolder:
 
 
 class CaseStore:
-    """Cases by index, made once by ``workers`` processes (0: here, when asked for) and kept in ``folder``."""
+    """Cases by index, made once by ``workers`` processes (0: here, when asked for) and kept in ``folder``.
+
+    A file is named by all that its case depends on, so that what was kept of other points, phantoms or scales is not
+    taken for it.
+    """
 
     def __init__(self, recipe: Recipe, config: Configs, folder: Path, workers: int = 0) -> None:
         self.recipe, self.config, self.folder = recipe, config, folder
+        self.paths: dict[int, Path] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.pool = (
             ProcessPoolExecutor(
@@ -121,7 +142,10 @@ class CaseStore:
                 self.coming[index] = self.pool.submit(_make, self.recipe, index, self.config, self.path(index))
 
     def path(self, index: int) -> Path:
-        return self.folder / f"{self.recipe.key(index)}.case"
+        if index not in self.paths:
+            key = digest(source_digest(), _views(self.config), self.recipe.facts(index))
+            self.paths[index] = self.folder / f"{self.recipe.name(index)[:NAME_LENGTH]}-{key}.case"
+        return self.paths[index]
 
     def get(self, index: int) -> TrainingCase:
         if index in self.coming:
@@ -133,6 +157,31 @@ class CaseStore:
     def close(self) -> None:
         if self.pool:
             self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def digest(*facts: Any) -> str:
+    """16 hexadecimal digits that stand for these facts, which are plain values and containers of them."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def source_digest() -> str:
+    """Stands for the code that makes cases and phantoms: a number that someone has to count up would be forgotten, and
+    a case made anew for a changed comment costs seconds."""
+    package = Path(__file__).resolve().parents[2]
+    files = [path for room in ("phantom", "volume") for path in (package / room).rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix in (".py", ".json")] + [Path(__file__), Path(cases.__file__)]
+    return hash_files(sorted(files))
+
+
+def _views(config: Configs) -> list[Any]:
+    configs = [config] if isinstance(config, ModelConfig) else config
+    return [(c.scales_mm, c.crop_size, c.skip_from_mm) for c in configs]
+
+
+@lru_cache
+def _content(*paths: Path) -> str:
+    return hash_files(paths)
 
 
 def _make(recipe: Recipe, index: int, config: Configs, path: Path) -> None:

@@ -73,7 +73,8 @@ def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int)
     """Covariance scales such that 90 % ellipsoids hold 90 % of these cases' points, and the number of cases they rest
     on; those that the model has, and 0, where a scale has fewer than ``LEAST_LANDMARKS`` to calibrate on.
 
-    Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review, not of the ellipsoid.
+    Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review,
+    not of the ellipsoid.
     """
     model.eval()
     distances: list[list[float]] = [[] for _ in model.config.scales_mm]

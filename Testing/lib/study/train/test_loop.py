@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +20,11 @@ from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model import config as model_config
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.study.train import sources
 from CarotidLandmarkLib.study.train.cases import load_case
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
 from CarotidLandmarkLib.study.train.loop import Options, lineage, load_start, train
-from CarotidLandmarkLib.study.train.sources import PhantomRecipe
+from CarotidLandmarkLib.study.train.sources import CaseStore, PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
 
 # The command line with a network small enough for a test; the rest is the real thing.
@@ -247,6 +249,38 @@ def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys):
     text = capsys.readouterr().err
     assert "b.mrk.json" in text and "c.mrk.json" in text
     assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_cases_that_are_kept_are_of_these_volumes_points_and_scales(dataset, tmp_path, tiny, truth, volume):
+    def right_point(config=tiny):
+        options = Options(tmp_path / "run", data=dataset, workers=0, cache=tmp_path / "cache")
+        data = TrainingData(options, config, "cpu")
+        points = [data.case(n).truth["right"] for n in range(3)] + [c.truth["right"] for c in data.validation_cases()]
+        return np.unique(np.round(points, 3), axis=0).tolist(), len(list((tmp_path / "cache").rglob("*.case")))
+
+    assert right_point() == ([pytest.approx(truth["right"], abs=1e-3)], 3)
+    assert right_point()[1] == 3, "what is the same is made once"
+    moved = {**truth, "right": truth["right"] + [0, 0, 9.0]}
+    for name in ("a", "b", "c"):
+        write_markups(dataset / f"{name}.mrk.json", LandmarkSet(moved))
+    assert right_point() == ([pytest.approx(moved["right"], abs=1e-3)], 6)
+    assert right_point(replace(tiny, crop_size=24))[1] == 9
+    for name in ("a", "b", "c"):
+        write_volume(replace(volume, array=volume.array + np.int16(1)), dataset / f"{name}.nrrd", compress=False)
+    assert right_point()[1] == 12
+
+
+def test_phantoms_that_are_kept_are_of_this_code_and_scaffold(tmp_path, tiny, monkeypatch):
+    (tmp_path / "labels.json").write_text("{}")
+    (tmp_path / "a.nii.gz").write_text("one")
+    store = CaseStore(PhantomRecipe("train", 0, [tmp_path / "a.nii.gz"], 1.0), tiny, tmp_path / "cache")
+    paths = [store.path(0)]
+    (tmp_path / "b.nii.gz").write_text("two")
+    other = PhantomRecipe("train", 0, [tmp_path / "b.nii.gz"], 1.0)
+    paths.append(CaseStore(other, tiny, tmp_path / "cache").path(0))
+    monkeypatch.setattr(sources, "source_digest", lambda: "other code")
+    paths.append(CaseStore(other, tiny, tmp_path / "cache").path(0))
+    assert len({path.name[-21:] for path in paths}) == 3
 
 
 def test_online_phantoms_are_renewed_and_their_order_is_fixed(tmp_path, tiny):
