@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -12,42 +11,46 @@ from typing import Any
 
 from ..errors import BadInputError, CannotRunError
 from ..study.benchmark.rows import BUDGETS, TABLES
+from .options import positive_number, some_path, whole_number
+from .train import require_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `carotid-landmark benchmark`."""
-    add = parser.add_argument
+    add, count = parser.add_argument, whole_number(1)
     add("table", choices=TABLES, help="the paper's Table 1, or the ablations of the default")
     add(
         "--out",
-        type=Path,
+        type=some_path,
         required=True,
         metavar="DIR",
         help="cases, runs and the table; goes on with what is there",
     )
     add("--budget", choices=BUDGETS, default="small", help="small: half the resolution, on CPUs; full: as published")
     add("--rows", nargs="+", metavar="ROW", help="only these, and the default, which all are compared with")
-    add("--seeds", type=int, default=3, metavar="N", help="runs of each row (default 3)")
-    add("--parallel", type=int, default=1, metavar="N", help="runs at a time; on a CPU each has one thread (default 1)")
-    add("--minutes-per-run", type=float, metavar="M", help="training of one run (default: 8 small, 120 full)")
-    add("--steps-per-run", type=int, metavar="N", help="end a run's training after so many steps at the latest")
-    sizes = {"nargs": 3, "type": int, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
+    add("--seeds", type=count, default=3, metavar="N", help="runs of each row (default 3)")
+    add(
+        "--parallel",
+        type=count,
+        default=1,
+        metavar="N",
+        help="runs at a time, on a CPU of one thread (default 1)",
+    )
+    add("--minutes-per-run", type=positive_number, metavar="M", help="training of one run (default: 8 small, 120 full)")
+    add("--steps-per-run", type=count, metavar="N", help="end a run's training after so many steps at the latest")
+    sizes = {"nargs": 3, "type": count, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
     add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]
 
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
-    missing = [name for name in ("lightning_fabric", "tensorboard", "tqdm") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CannotRunError(f"Training needs {', '.join(missing)}: install carotid-landmark[train].")
+    require_training()
     from ..study.benchmark.cases import prepare_cases
-    from ..study.benchmark.processes import run_all
     from ..study.benchmark.report import circumstances, write_report
     from ..study.benchmark.runs import Run, perform
     from ..study.benchmark.table import tabulate
+    from ..study.processes import run_all
 
-    if min(args.seeds, args.parallel, *args.cases) < 1 or (args.minutes_per_run or 1) <= 0:
-        raise BadInputError("--seeds, --parallel, --cases and --minutes-per-run must be 1 or more.")
     budget = BUDGETS[args.budget]
     budget = replace(budget, minutes=args.minutes_per_run or budget.minutes)
     rows, left_out = _chosen(args.table, args.rows)
@@ -101,8 +104,8 @@ def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, s
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make ``out`` the folder of a benchmark with these settings. Raises BadInputError if it is that of another."""
+    from ..atomic import write_text
     from ..detect.results import prepare_folder
-    from ..landmarks.atomic import write_text
 
     prepare_folder(out)
     file = out / "benchmark.json"

@@ -1,37 +1,81 @@
-"""Options that every command with a Detector shares."""
+"""What the arguments of the commands may be: each type of argument once, and the options that those with a Detector
+share.
+
+A type's error says what to give, and what was given instead; `cli` puts the name of the option before it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 from ..detect import DEVICES
 
+LARGEST_SEED = 2**53 - 1  # up to here all readers of JSON agree on whole numbers
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of a whole number from ``least`` on, or up to ``most``."""
+    wanted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise _wrong(wanted, text) from None
+        if number < least or (most is not None and number > most):
+            raise _wrong(wanted, text)
+        return number
+
+    return read
+
+
+seed = whole_number(0, LARGEST_SEED)
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0."""
+    return _number(text, "a number above 0", lambda number: number > 0)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, both included."""
+    return _number(text, "a number from 0 to 1", lambda number: 0 <= number <= 1)
+
+
+def probability(text: str) -> float:
+    """A number between 0 and 1, neither included."""
+    return _number(text, "a number between 0 and 1", lambda number: 0 < number < 1)
+
+
+def some_path(text: str) -> Path:
+    """A path; an empty one, as an unset variable leaves it, would be the current folder."""
+    if not text:
+        raise _wrong("a path", text)
+    return Path(text)
+
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """--device, --samples, --confidence, --weights and --seed, as the contract has them."""
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)"
-    )
-    parser.add_argument(
-        "--samples", type=_count, default=50, metavar="N", help="passes of the finest scale (default: 50)"
-    )
-    parser.add_argument(
-        "--confidence", type=_probability, default=0.90, metavar="P", help="of the ellipsoid (default: 0.90)"
-    )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: those of the package)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random shifts (default: 0)")
+    add = parser.add_argument
+    add("--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)")
+    add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
+    add("--confidence", type=probability, default=0.90, metavar="P", help="of the ellipsoid (default: 0.90)")
+    add("--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)")
+    add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise _wrong(wanted, text) from None
+    if not (math.isfinite(number) and fits(number)):
+        raise _wrong(wanted, text)
     return number
 
 
-def _probability(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return number
+def _wrong(wanted: str, text: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"give {wanted}, not {text!r}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
-from ..landmarks.atomic import write_text
 from ..landmarks.detection import Detection, LandmarkDetection, write_detection
 from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES

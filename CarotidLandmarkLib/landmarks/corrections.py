@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_text
 from ..errors import BadInputError, CannotRunError
 from ..volume.ct import hash_files
-from .atomic import write_text
 from .detection import STATUSES
 from .files import read_points, write_markups
 from .points import SIDES, LandmarkSet

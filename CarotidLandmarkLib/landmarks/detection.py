@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_text
 from ..errors import BadInputError
-from .atomic import write_text
 from .points import SIDES, LandmarkSet
 
 SCHEMA = "carotid-landmark/detection/1"

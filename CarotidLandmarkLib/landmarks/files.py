@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..atomic import write_text
 from ..errors import BadInputError
-from .atomic import write_text
 from .points import LABELS, SIDES, LandmarkSet, as_position, side_of_label
 
 TABLE_COLUMNS = ("volume", "side", "x", "y", "z", "space")

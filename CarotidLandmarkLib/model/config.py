@@ -85,7 +85,7 @@ class ModelConfig:
         numbers += [self.skip_from_mm, self.window_mm, *self.starts_mm, self.sweep_mm]
         sound = (
             all(math.isfinite(number) for number in numbers)
-            and all(spacing > 0 for spacing in self.scales_mm)
+            and all(number > 0 for number in (*self.scales_mm, *self.covariance_scale))
             and all(1 <= len(widths) <= 6 and all(1 <= width <= 256 for width in widths) for widths in self.channels)
             and all(1 <= number <= 4 for number in self.convs)
             and bool(self.window_hu)

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any, Union
 
@@ -21,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as safetensors_bytes
 
+from ..atomic import write_bytes, write_json
 from ..errors import BadInputError, CannotRunError
 from .config import ModelConfig
 from .multiscale import MultiScaleLocNet
@@ -46,7 +46,7 @@ def save_weights(path: PathLike, model: MultiScaleLocNet, metadata: dict[str, An
     header = {**header, **metadata, "format": FORMAT, "config": model.config.to_dict()}
     tensors = {name: value.detach().float().cpu().contiguous() for name, value in model.state_dict().items()}
     data = safetensors_bytes(tensors, {METADATA_KEY: json.dumps(header)})
-    _write(Path(path), data)
+    write_bytes(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -54,7 +54,7 @@ def write_manifest(folder: PathLike = PACKAGED) -> dict[str, str]:
     """Writes manifest.json, the sha256 of each safetensors file in `folder`, and returns it."""
     files = sorted(Path(folder).glob("*.safetensors"))
     manifest = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    _write(Path(folder) / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    write_json(Path(folder) / "manifest.json", manifest)
     return manifest
 
 
@@ -176,18 +176,3 @@ def _verify(file: Path, sha256: str) -> None:
         raise CannotRunError(f"No checksum for {file} is in its manifest.json; install the package again.") from error
     if listed != sha256:
         raise BadInputError(f"The weights file {file} does not match its checksum; install the package again.")
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-            temporary = stream.name
-            stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise CannotRunError(f"The file {path} cannot be written ({reason}); choose another folder.") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..landmarks.atomic import write_text
+from ..atomic import write_text
 from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES, LandmarkSet
 from ..volume.ct import CTVolume, write_volume

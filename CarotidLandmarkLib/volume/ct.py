@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import replacing
 from ..errors import BadInputError, CannotRunError
 from .geometry import Grid
 
@@ -53,19 +53,15 @@ def write_volume(volume: CTVolume, path: str | os.PathLike[str], compress: bool 
     image.SetSpacing(volume.grid.spacing.tolist())
     image.SetOrigin(volume.grid.origin.tolist())
     image.SetDirection(volume.grid.direction.ravel().tolist())
-    partial = target.with_name(f".{target.name}.{os.getpid()}{suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with quiet():
-            sitk.WriteImage(image, str(partial), useCompression=compress)
-        if suffix.startswith(".nii"):  # ITK does not say when the disk is full
-            check_nifti(partial)
-        os.replace(partial, target)
-    except (OSError, RuntimeError, BadInputError) as error:
+        with replacing(target, suffix) as part:
+            with quiet():
+                sitk.WriteImage(image, str(part), useCompression=compress)
+            if suffix.startswith(".nii"):  # ITK does not say when the disk is full
+                check_nifti(part)
+    except (OSError, BadInputError) as error:
         raise CannotRunError(f"Cannot write '{target}': check that its folder is writable and not full.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def hash_files(paths: Iterable[str | os.PathLike[str]]) -> str:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
-from ...landmarks.atomic import write_text
+from ...atomic import write_text
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...phantom.files import VISIBLE_MM, write_phantoms
 from ...phantom.phantom import Phantom
 from ...phantom.scan import Scan
+from ..processes import pool
 from ..train.sources import PhantomRecipe
-from .processes import pool
 
 KIND = "neck"
 TEST = "test"

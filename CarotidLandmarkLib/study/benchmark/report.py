@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...landmarks.atomic import write_text
+from ...atomic import write_text
 from .cases import RULE
 
 PACKAGES = ("torch", "numpy", "SimpleITK", "monai", "landmarker")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...landmarks.atomic import write_text
+from ...atomic import write_text
 from .rows import Budget, Row
 
 if TYPE_CHECKING:

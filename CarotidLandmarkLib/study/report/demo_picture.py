@@ -6,13 +6,13 @@ on the left). Pixels are square.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
 
+from ...atomic import replacing
 from ...landmarks.detection import Detection, LandmarkDetection, chi2_quantile
 from ...landmarks.points import SIDES
 from ...volume.ct import CTVolume
@@ -70,12 +70,8 @@ def draw_detection(volume: CTVolume, detection: Detection, truth: dict[str, np.n
 
 def write_png(image: np.ndarray, path: Path) -> None:
     """Write (H, W, 3) uint8 as a PNG that appears by rename."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    try:
-        sitk.WriteImage(sitk.GetImageFromArray(image, isVector=True), str(partial))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, ".png") as part:
+        sitk.WriteImage(sitk.GetImageFromArray(image, isVector=True), str(part))
 
 
 def section(

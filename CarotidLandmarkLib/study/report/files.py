@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...landmarks.atomic import write_text
+from ...atomic import write_text
 from .figures import Drawn
 from .markdown import report_markdown
 from .page import page

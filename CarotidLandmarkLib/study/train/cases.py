@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...atomic import replacing
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.multiscale import LevelLike, PyramidLike
@@ -57,19 +57,16 @@ class TrainingCase:
 
     def save(self, path: Path) -> None:
         """Write atomically; read again by ``load_case``."""
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        torch.save(
-            {
-                "name": self.name,
-                "decoy": torch.from_numpy(self.decoy),
-                "truth": {side: None if p is None else torch.from_numpy(p) for side, p in self.truth.items()},
-                "wholes": {spacing: tuple(level) for spacing, level in self.wholes.items()},
-                "pieces": [(spacing, torch.from_numpy(anchor), tuple(level)) for spacing, anchor, level in self.pieces],
-                "unreviewed": self.unreviewed,
-            },
-            partial,
-        )
-        os.replace(partial, path)
+        values = {
+            "name": self.name,
+            "decoy": torch.from_numpy(self.decoy),
+            "truth": {side: None if p is None else torch.from_numpy(p) for side, p in self.truth.items()},
+            "wholes": {spacing: tuple(level) for spacing, level in self.wholes.items()},
+            "pieces": [(spacing, torch.from_numpy(anchor), tuple(level)) for spacing, anchor, level in self.pieces],
+            "unreviewed": self.unreviewed,
+        }
+        with replacing(path) as part:
+            torch.save(values, part)
 
 
 def load_case(path: Path) -> TrainingCase:

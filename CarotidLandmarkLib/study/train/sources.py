@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, Union
-
-import torch
 
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
@@ -22,6 +20,7 @@ from ...phantom.scan import Scan
 from ...volume.ct import hash_files
 from ...volume.read import read_volume
 from ...volume.sample import VolumePyramid
+from ..processes import pool
 from . import cases
 from .cases import TrainingCase, cut_case, load_case
 from .datasets import Sample
@@ -123,22 +122,18 @@ class CaseStore:
     """
 
     def __init__(self, recipe: Recipe, config: Configs, folder: Path, workers: int = 0) -> None:
-        self.recipe, self.config, self.folder = recipe, config, folder
+        self.recipe, self.config, self.folder, self.workers = recipe, config, folder, workers
         self.paths: dict[int, Path] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self.pool = (
-            ProcessPoolExecutor(
-                workers, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-            )
-            if workers
-            else None
-        )
+        self.opened = ExitStack()
+        self.pool: ProcessPoolExecutor | None = None
         self.coming: dict[int, Future[None]] = {}
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Begin to make these cases, in this order."""
         for index in indices:
-            if self.pool and index not in self.coming and not self.path(index).exists():
+            if self.workers and index not in self.coming and not self.path(index).exists():
+                self.pool = self.pool or self.opened.enter_context(pool(self.workers))
                 self.coming[index] = self.pool.submit(_make, self.recipe, index, self.config, self.path(index))
 
     def path(self, index: int) -> Path:
@@ -155,8 +150,7 @@ class CaseStore:
         return load_case(self.path(index))
 
     def close(self) -> None:
-        if self.pool:
-            self.pool.shutdown(wait=False, cancel_futures=True)
+        self.opened.close()
 
 
 def digest(*facts: Any) -> str:

@@ -23,7 +23,7 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     """Errors in mm of each scale along the way from the coarse answer on, and how well presence is told.
 
     Without ``whole_way`` the coarse answer is taken to be 17 mm off: for finer scales that are trained apart.
-    A landmark counts as present where the least presence of all scales is above 0.5.
+    A landmark counts as present where the least presence of all scales is above 0.5. What no case says is left out.
     """
     model.eval()
     errors: list[list[float]] = [[] for _ in model.config.scales_mm]
@@ -40,16 +40,14 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
                 for scale, output in zip(errors, outputs):
                     scale.append(float(np.linalg.norm(output.position[0].cpu().numpy() - truth)))
     model.train()
-    last = np.array(errors[-1]) if errors[-1] else np.array([np.nan])
-    result = {f"mean_{s:g}mm": float(np.mean(e)) if e else float("nan") for s, e in zip(model.config.scales_mm, errors)}
-    result.update(
-        median=float(np.median(last)),
-        p95=float(np.percentile(last, 95)),
-        over_10mm=float((last > 10).mean()),
-        found=float(np.mean(np.array(seen) > 0)) if seen else float("nan"),
-        false_found=float(np.mean(np.array(imagined) > 0)) if imagined else float("nan"),
-    )
-    return result
+    values = {f"mean_{s:g}mm": np.mean(e) for s, e in zip(model.config.scales_mm, errors) if e}
+    if errors[-1]:
+        last = np.array(errors[-1])
+        values |= {"median": np.median(last), "p95": np.percentile(last, 95), "over_10mm": (last > 10).mean()}
+    for name, logits in (("found", seen), ("false_found", imagined)):
+        if logits:
+            values[name] = np.mean(np.array(logits) > 0)
+    return {name: float(value) for name, value in values.items()}
 
 
 def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[ScaleOutput]]:

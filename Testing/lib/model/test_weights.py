@@ -94,6 +94,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, content: b
         ({"config": {**PRESETS["default"].to_dict(), "crop_size": 56.5, "channels": [[2.5, 4]] * 4}}, "no model"),
         ({"config": PRESETS["default"].to_dict()}, "lacks|unknown tensor"),
         ({"config": {**small_model().config.to_dict(), "channels": [[3, 4]] * 4}}, "does not fit"),
+        ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, 1, 0, 1]}}, "out of range"),
+        ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, -1, 1, 1]}}, "out of range"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
@@ -163,7 +165,7 @@ def test_the_shipped_default_loads_and_is_small() -> None:
 
 
 def test_saving_into_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(CannotRunError, match="cannot be written"):
+    with pytest.raises(CannotRunError, match="Cannot write"):
         save_weights(tmp_path / "none" / "w.safetensors", small_model(), {})
 
 

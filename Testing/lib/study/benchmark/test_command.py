@@ -60,7 +60,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys)
 
 
 def test_a_folder_of_another_benchmark_is_not_gone_on_with(prepared, capsys, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
+    monkeypatch.setattr("CarotidLandmarkLib.study.processes.run_all", lambda *_: iter(()))
     assert main(arguments(prepared, "--rows", "default")) == 0
     assert main(arguments(prepared, "--rows", "default", "--minutes-per-run", "20")) == 2
     assert "minutes_per_run (8.0, not 20.0)" in capsys.readouterr().err
@@ -74,7 +74,7 @@ def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):
 
 
 def test_a_peer_that_is_not_installed_is_left_out_with_a_sentence(prepared, capsys, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
+    monkeypatch.setattr("CarotidLandmarkLib.study.processes.run_all", lambda *_: iter(()))
     monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.rows.Row.installed", lambda row: not row.package)
     assert main(arguments(prepared, "--rows", "monai-unet")) == 0
     assert "monai-unet is left out: monai is not installed." in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -23,53 +24,15 @@ from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.study.train import sources
 from CarotidLandmarkLib.study.train.cases import load_case
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.study.train.loop import Options, lineage, load_start, train
+from CarotidLandmarkLib.study.train.files import lineage, load_start
+from CarotidLandmarkLib.study.train.loop import Options, train
 from CarotidLandmarkLib.study.train.sources import CaseStore, PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
 
-# The command line with a network small enough for a test; the rest is the real thing.
-TINY_TRAIN = """
-import sys, torch
-torch.set_num_threads(1)
-from CarotidLandmarkLib.model import config
-config.PRESETS["default"] = config.ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, noise_mm=2.0)
-from CarotidLandmarkLib.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
-
-@pytest.fixture
-def dataset(tmp_path, volume, truth):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for name in ("a", "b", "c"):
-        write_volume(volume, folder / f"{name}.nrrd", compress=False)
-        write_markups(folder / f"{name}.mrk.json", LandmarkSet(truth))
-    return folder
-
-
-def arguments(dataset, out, steps, *more):
-    return [
-        "train",
-        "--data",
-        str(dataset),
-        "--out",
-        str(out),
-        "--steps",
-        str(steps),
-        "--epoch",
-        "3",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-        *more,
-    ]
-
-
-def start(args):
+def start(script, args):
     return subprocess.Popen(
-        [sys.executable, "-c", TINY_TRAIN, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", script, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -77,9 +40,9 @@ def tensors(path):
     return load_weights(path)[0].state_dict()
 
 
-def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
-    whole = start(arguments(dataset, tmp_path / "whole", 12))
-    broken = start(arguments(dataset, tmp_path / "broken", 12))
+def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path, arguments, tiny_train):
+    whole = start(tiny_train, arguments(dataset, tmp_path / "whole", 12))
+    broken = start(tiny_train, arguments(dataset, tmp_path / "broken", 12))
     checkpoint = tmp_path / "broken" / "last.ckpt"
     until = time.monotonic() + 120
     while not checkpoint.exists() and broken.poll() is None and time.monotonic() < until:
@@ -89,20 +52,20 @@ def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
     saved = torch.load(checkpoint, weights_only=True)["state"]["step"]
     assert not (tmp_path / "broken" / "weights.safetensors").exists()
     assert 0 < saved < 12
-    resumed = start(arguments(dataset, tmp_path / "broken", 12, "--resume"))
+    resumed = start(tiny_train, arguments(dataset, tmp_path / "broken", 12, "--resume"))
     assert resumed.wait() == 0, resumed.stdout.read()
     assert whole.wait() == 0, whole.stdout.read()
     one, two = (tensors(tmp_path / name / "weights.safetensors") for name in ("whole", "broken"))
     assert one.keys() == two.keys()
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
-    steps = [int(line.split(",")[0]) for line in (tmp_path / "broken" / "steps.csv").read_text().splitlines()[1:]]
-    assert steps[-1] == 12 and set(range(saved + 1, 13)) <= set(steps)
+    with (tmp_path / "broken" / "csv" / f"from-{saved}" / "metrics.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file) if row["loss"]] == list(range(saved + 1, 13))
 
 
-def test_two_processes_train_one_model_though_steps_leave_nets_out(dataset, tmp_path):
+def test_two_processes_train_one_model_though_steps_leave_nets_out(dataset, tmp_path, arguments, tiny_train):
     script = tmp_path / "train.py"
-    script.write_text(TINY_TRAIN)
+    script.write_text(tiny_train)
     words = arguments(dataset, tmp_path / "run", 8, "--devices", "2", "--max-minutes", "50", "--seed", "1")
     done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -118,10 +81,11 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert model.config.scales_mm == tiny.scales_mm
     assert header["training"]["steps"] == 4
     assert header["training"]["data"] == "3 volumes"
-    epochs = [json.loads(line) for line in (out / "epochs.jsonl").read_text().splitlines()]
-    assert [e["step"] for e in epochs] == [2, 4]
-    assert all(e["mean_0.5mm"] >= 0 for e in epochs)
-    assert list((out / "tensorboard").glob("events*"))
+    with (out / "csv" / "from-0" / "metrics.csv").open() as file:
+        epochs = [row for row in csv.DictReader(file) if row["validation/median"]]
+    assert [e["step"] for e in epochs] == ["2", "4"]
+    assert all(float(e["validation/mean_0.5mm"]) >= 0 for e in epochs)
+    assert list((out / "tensorboard").rglob("events*"))
     assert str(tmp_path) not in json.dumps(header["training"])
     again = train(Options(out=tmp_path / "again", data=dataset, steps=0, workers=0, device="cpu", start=(path,)))
     summary = load_weights(again)[1]["training"]
@@ -129,7 +93,9 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert summary["stages"][0]["data"] == "3 volumes"
 
 
-def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, tiny, monkeypatch, capsys):
+def test_a_folder_of_corrections_is_trained_on_as_it_stands(
+    tmp_path, volume, truth, tiny, monkeypatch, capsys, arguments
+):
     monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
     for case, right in (("case-a", "moved"), ("case-b", "unreviewed")):
         correction = Correction(
@@ -229,7 +195,7 @@ def test_the_story_of_weights_names_each_training_once():
     assert not any("stages" in stage for stage in lineage(again))
 
 
-def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys):
+def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys, arguments):
     out = tmp_path / "run"
     out.mkdir()
     (out / "last.ckpt").write_bytes(b"")
@@ -242,7 +208,7 @@ def test_nothing_to_train_on_is_a_sentence(tmp_path, capsys):
     assert "--phantoms" in capsys.readouterr().err
 
 
-def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys):
+def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys, arguments):
     (dataset / "b.mrk.json").unlink()
     (dataset / "c.mrk.json").write_text("{}")
     assert main(arguments(dataset, tmp_path / "run", 4)) == 2
