@@ -44,10 +44,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Budget:
-    """half_resolution: see ModelConfig.at_half_resolution. minutes: of training a run, by `clock` (see Options)."""
+    """half_resolution: see ModelConfig.at_half_resolution. minutes: of training a run, by `clock` (see Options); None
+    where its steps are all that ends it."""
 
     half_resolution: bool
-    minutes: float
+    minutes: float | None
     clock: str
     device: str
 
@@ -55,6 +56,7 @@ class Budget:
 BASELINE = "default"
 BUDGETS = {"small": Budget(True, 8.0, "cpu", "cpu"), "full": Budget(False, 120.0, "wall", "auto")}
 _DEFAULT = Row(BASELINE, "default")
+_ON_ANSWERS = {"anywhere": True}
 TABLES = {
     "table1": (
         Row("heatmap", "heatmap", paper="6.45 ± 9.18"),
@@ -107,10 +109,17 @@ TABLES = {
             architecture={"integer_crops": True},
         ),
         Row(
+            "on-answers",
+            "default",
+            "The default with every crop on the answer before, however far off, and the whole gradient through it (the "
+            "default's are there only half of the time and where that is near, with a tenth of the gradient).",
+            training={**_ON_ANSWERS, "through": 1.0},
+        ),
+        Row(
             "detached",
             "default",
-            "The default without a gradient through the crops: each scale learns from its own loss alone.",
-            training={"through": 0.0},
+            "The same as on-answers without a gradient through the crops: each scale learns from its own loss alone.",
+            training={**_ON_ANSWERS, "through": 0.0},
         ),
     ),
 }

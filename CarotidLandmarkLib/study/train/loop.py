@@ -70,8 +70,6 @@ class Options:
     clock: str = "wall"
     checkpoint_minutes: float = 5.0
     learning_rate: float | None = None
-    ema: float = 0.998
-    clip: float = 5.0
     device: str = "auto"
     devices: int = 1
     workers: int = 1
@@ -100,7 +98,9 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {config.name}.")
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
-    with closing(TrainingData(options, config, device=str(fabric.device))) as data:
+    if options.scales and recipe.anywhere:
+        raise BadInputError(f"--scales cannot be with {config.name}, whose scales learn from each other's answers.")
+    with closing(TrainingData(options, config, str(fabric.device), recipe.anywhere)) as data:
         return run(options, config, recipe, data, fabric)
 
 
@@ -127,11 +127,11 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     starts = [load_start(path, model) for path in options.start]
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
+    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     average = MultiScaleLocNet(model.config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.nets.requires_grad_(False)
     average.use_dtype(dtype)
-    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
     training_step, optimizer = fabric.setup(step_module, optimizer)
@@ -171,11 +171,11 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
             case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
             loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
             fabric.backward(loss)
-            norm = clip_gradients(model, options.clip)
+            norm = clip_gradients(model, recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
             state["step"] += 1
-            update_average(average, model, min(options.ema, (1 + state["step"]) / (10 + state["step"])))
+            update_average(average, model, min(recipe.average, (1 + state["step"]) / (10 + state["step"])))
             log({"loss": float(loss.detach()), "rate": rate, "norm": norm, **values}, state["step"])
             steps.update()
             minutes = (clock() - started) / 60
@@ -243,8 +243,9 @@ def parameter_groups(model: MultiScaleLocNet) -> list[dict[str, Any]]:
         if getattr(net, "presence_scale", None) is not None
         for parameter in (net.presence_scale, net.presence_bias)
     ]
+    reading = [parameter for parameter in reading if parameter.requires_grad]
     known = {id(parameter) for parameter in reading}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known and parameter.requires_grad]
     return [{"params": rest, "pace": 1.0}, *([{"params": reading, "pace": PRESENCE_PACE}] if reading else [])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -15,6 +16,11 @@ class Recipe:
     answers: share of the crops that are centred on the previous scale's answer, where that is near, else on the truth.
     coarse_only: share of the steps that are for the coarsest net alone. decoys: share of the others that also show a
     crop without a landmark.
+    anywhere: every crop is centred on the answer before, however far off, for which cases hold the whole volume.
+    augmented: volumes are seen rotated, scaled, mirrored, cut and with other contrast.
+    presence: whether the landmark is there is learned; else every volume is taken to hold both.
+    average: of the weights, what the moving average keeps in a step; 0: the last step's weights are the answer.
+    clip: largest norm of each net's gradient.
     """
 
     about: str
@@ -27,16 +33,29 @@ class Recipe:
     answers: float = 1.0
     coarse_only: float = 0.0
     decoys: float = 0.5
+    anywhere: bool = False
+    augmented: bool = True
+    presence: bool = True
+    average: float = 0.998
+    clip: float = 5.0
 
 
 _PAPER = Recipe(
-    "Ma et al. 2020: all scales at once, gradients through the crops, noise before the last one, in training and in "
-    "50 passes at test; Adam at 5e-4. Not in the paper: the presence of the landmark is learned, too, as in every row, "
-    "and the weights are a moving average in place of the choice of an epoch.",
+    "Ma et al. 2020: all scales at once, every crop on the answer before, however far off, in training and at test, "
+    "gradients through all of them, uniform noise of 5 mm on each axis before the last one, in training and in 50 "
+    "passes at test; Adam at 5e-4. As in every row of the paper there is no augmentation, no clipping of gradients, no "
+    "presence and no moving average: the weights are the last step's. Not in the paper: coarse levels are means and of "
+    "any extent; one net serves both sides, mirrored for the left.",
     loss="paper",
     weights="paper",
     optimizer="adam",
     learning_rate=5e-4,
+    decoys=0.0,
+    anywhere=True,
+    augmented=False,
+    presence=False,
+    average=0.0,
+    clip=math.inf,
 )
 
 RECIPES = {
@@ -60,7 +79,7 @@ RECIPES = {
     "multi-step": replace(
         _PAPER,
         about="Ma et al. 2020, the scales trained one after another, each for a quarter of the budget (the paper gives "
-        "no shares) on crops around the frozen answer before; no gradient between them, no noise.",
+        "no shares) on crops around the frozen answer before, however far off; no gradient between them, no noise.",
         weights="stages",
         through=0.0,
     ),
@@ -85,12 +104,14 @@ RECIPES = {
         loss="cross-entropy",
         learning_rate=2e-3,
     ),
-    "patch-based": Recipe(
-        "Noothout et al. 2018: every patch of 8 voxels says whether it holds the landmark, and where it is; the mean "
-        "of where they point to, weighted by how likely they hold it. The paper averages over the patches above a "
+    "patch-based": replace(
+        _PAPER,
+        about="Noothout et al. 2018: every patch of 8 voxels says whether it holds the landmark, and where it is; the "
+        "mean of where they point to, weighted by how likely they hold it. The paper averages over the patches above a "
         "threshold; weights need none, and never leave a volume without an answer. Whole volumes instead of "
         "sub-images, as in every row. Adam at 1e-3.",
         loss="patches",
-        optimizer="adam",
+        weights="equal",
+        learning_rate=1e-3,
     ),
 }

@@ -8,11 +8,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
-from ...model.config import ModelConfig
 from ...phantom.patches import PhantomPyramid
 from ...phantom.phantom import Phantom
 from ...phantom.scaffold import load_scaffold
@@ -22,10 +21,9 @@ from ...volume.read import read_volume
 from ...volume.sample import VolumePyramid
 from ..processes import pool
 from . import cases
-from .cases import TrainingCase, cut_case, load_case
+from .cases import TrainingCase, Views, cut_case, load_case
 from .datasets import Sample
 
-Configs = Union[ModelConfig, Sequence[ModelConfig]]
 NAME_LENGTH = 80  # of a case, in its file's name
 
 
@@ -34,7 +32,7 @@ class Recipe(Protocol):
 
     def name(self, index: int) -> str: ...
     def facts(self, index: int) -> tuple[Any, ...]: ...
-    def make(self, index: int, config: Configs) -> TrainingCase: ...
+    def make(self, index: int, views: Views) -> TrainingCase: ...
 
 
 class PhantomRecipe:
@@ -63,13 +61,13 @@ class PhantomRecipe:
         path = self.scaffold_of(self.first_seed + index)
         return self.split, self.first_seed + index, _content(path, path.parent / "labels.json") if path else None
 
-    def make(self, index: int, config: Configs) -> TrainingCase:
+    def make(self, index: int, views: Views) -> TrainingCase:
         seed = self.first_seed + index
         path = self.scaffold_of(seed)
         phantom = Phantom.draw(seed, self.split, load_scaffold(path) if path else None)
         scan = Scan.draw(phantom)
         truth = {side: phantom.truth[side] if scan.covers(phantom.truth[side], 2.0) else None for side in SIDES}
-        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, config, seed)
+        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed)
 
 
 class VolumeRecipe:
@@ -84,13 +82,14 @@ class VolumeRecipe:
     def facts(self, index: int) -> tuple[Any, ...]:
         sample = self.samples[index]
         points = {side: None if point is None else point.tolist() for side, point in sorted(sample.points.items())}
-        return read_volume(sample.volume, sample.series).sha256, points, sample.unreviewed
+        sha256 = sample.sha256 or read_volume(sample.volume, sample.series).sha256
+        return sha256, points, sample.unreviewed
 
-    def make(self, index: int, config: Configs) -> TrainingCase:
+    def make(self, index: int, views: Views) -> TrainingCase:
         sample = self.samples[index]
         volume = read_volume(sample.volume, sample.series)
         seed = int((volume.sha256 or "0")[:8], 16)
-        return cut_case(sample.name, VolumePyramid(volume), sample.points, config, seed, sample.unreviewed)
+        return cut_case(sample.name, VolumePyramid(volume), sample.points, views, seed, sample.unreviewed)
 
 
 class CaseFolder:
@@ -121,8 +120,8 @@ class CaseStore:
     taken for it.
     """
 
-    def __init__(self, recipe: Recipe, config: Configs, folder: Path, workers: int = 0) -> None:
-        self.recipe, self.config, self.folder, self.workers = recipe, config, folder, workers
+    def __init__(self, recipe: Recipe, views: Views, folder: Path, workers: int = 0) -> None:
+        self.recipe, self.views, self.folder, self.workers = recipe, views, folder, workers
         self.paths: dict[int, Path] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.opened = ExitStack()
@@ -134,11 +133,11 @@ class CaseStore:
         for index in indices:
             if self.workers and index not in self.coming and not self.path(index).exists():
                 self.pool = self.pool or self.opened.enter_context(pool(self.workers))
-                self.coming[index] = self.pool.submit(_make, self.recipe, index, self.config, self.path(index))
+                self.coming[index] = self.pool.submit(_make, self.recipe, index, self.views, self.path(index))
 
     def path(self, index: int) -> Path:
         if index not in self.paths:
-            key = digest(source_digest(), _views(self.config), self.recipe.facts(index))
+            key = digest(source_digest(), tuple(self.views), self.recipe.facts(index))
             self.paths[index] = self.folder / f"{self.recipe.name(index)[:NAME_LENGTH]}-{key}.case"
         return self.paths[index]
 
@@ -146,7 +145,7 @@ class CaseStore:
         if index in self.coming:
             self.coming.pop(index).result()
         elif not self.path(index).exists():
-            _make(self.recipe, index, self.config, self.path(index))
+            _make(self.recipe, index, self.views, self.path(index))
         return load_case(self.path(index))
 
     def close(self) -> None:
@@ -168,15 +167,10 @@ def source_digest() -> str:
     return hash_files(sorted(files))
 
 
-def _views(config: Configs) -> list[Any]:
-    configs = [config] if isinstance(config, ModelConfig) else config
-    return [(c.scales_mm, c.crop_size, c.skip_from_mm) for c in configs]
-
-
 @lru_cache
 def _content(*paths: Path) -> str:
     return hash_files(paths)
 
 
-def _make(recipe: Recipe, index: int, config: Configs, path: Path) -> None:
-    recipe.make(index, config).save(path)
+def _make(recipe: Recipe, index: int, views: Views, path: Path) -> None:
+    recipe.make(index, views).save(path)

@@ -11,7 +11,14 @@ from CarotidLandmarkLib.study.scores import Score
 
 RESULT = {"steps": 10, "minutes": 1.0, "parameters": 5, "seconds_per_case": 2.0}
 FACTS = {
-    **{"budget": "small", "minutes_per_run": 8.0, "clock": "cpu", "steps_per_run": None, "left_out": {}},
+    **{
+        "budget": "small",
+        "minutes_per_run": 8.0,
+        "epochs_per_run": None,
+        "clock": "cpu",
+        "steps_per_run": None,
+        "left_out": {},
+    },
     **{"command": "c", "date": "d", "machine": "m", "system": "s", "versions": {"torch": "1"}, "commit": "abc"},
     "phantoms": {"rule": "r", "seeds": {"test": [3, 4, 5, 9]}},
 }

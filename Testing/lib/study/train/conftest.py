@@ -7,7 +7,7 @@ import torch
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.study.train.cases import cut_case
+from CarotidLandmarkLib.study.train.cases import cut_case, views_of
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -75,7 +75,7 @@ def volume():
 @pytest.fixture
 def case(volume):
     torch.manual_seed(0)
-    return cut_case("two-blobs", VolumePyramid(volume), dict(TRUTH), TINY, seed=0)
+    return cut_case("two-blobs", VolumePyramid(volume), dict(TRUTH), views_of(TINY), seed=0)
 
 
 @pytest.fixture

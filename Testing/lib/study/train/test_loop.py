@@ -22,7 +22,7 @@ from CarotidLandmarkLib.model import config as model_config
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.study.train import sources
-from CarotidLandmarkLib.study.train.cases import load_case
+from CarotidLandmarkLib.study.train.cases import load_case, views_of
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
 from CarotidLandmarkLib.study.train.files import lineage, load_start
 from CarotidLandmarkLib.study.train.loop import Options, train
@@ -239,13 +239,13 @@ def test_cases_that_are_kept_are_of_these_volumes_points_and_scales(dataset, tmp
 def test_phantoms_that_are_kept_are_of_this_code_and_scaffold(tmp_path, tiny, monkeypatch):
     (tmp_path / "labels.json").write_text("{}")
     (tmp_path / "a.nii.gz").write_text("one")
-    store = CaseStore(PhantomRecipe("train", 0, [tmp_path / "a.nii.gz"], 1.0), tiny, tmp_path / "cache")
+    store = CaseStore(PhantomRecipe("train", 0, [tmp_path / "a.nii.gz"], 1.0), views_of(tiny), tmp_path / "cache")
     paths = [store.path(0)]
     (tmp_path / "b.nii.gz").write_text("two")
     other = PhantomRecipe("train", 0, [tmp_path / "b.nii.gz"], 1.0)
-    paths.append(CaseStore(other, tiny, tmp_path / "cache").path(0))
+    paths.append(CaseStore(other, views_of(tiny), tmp_path / "cache").path(0))
     monkeypatch.setattr(sources, "source_digest", lambda: "other code")
-    paths.append(CaseStore(other, tiny, tmp_path / "cache").path(0))
+    paths.append(CaseStore(other, views_of(tiny), tmp_path / "cache").path(0))
     assert len({path.name[-21:] for path in paths}) == 3
 
 

@@ -107,7 +107,6 @@ def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monke
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
     monkeypatch.setitem(module.WEIGHTS, "paper", lambda progress, scales: [0.0] * (scales - 1) + [1.0])
-    monkeypatch.setattr(module, "JITTER_MM", (500.0,) * 4)  # every answer is near enough
     step = TrainingStep(model, RECIPES["paper"], Augmentation(cut=0.0, mirror=0.0))
     step(case, 1.0, (0, 0))[0].backward()
     assert sum(float(p.grad.abs().sum()) for p in model.nets[0].parameters() if p.grad is not None) > 0

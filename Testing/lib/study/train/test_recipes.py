@@ -13,7 +13,7 @@ from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
 from CarotidLandmarkLib.model.weights import load_weights
 from CarotidLandmarkLib.study.train import loop
 from CarotidLandmarkLib.study.train.augment import Augmentation
-from CarotidLandmarkLib.study.train.cases import cut_case
+from CarotidLandmarkLib.study.train.cases import all_views, cut_case, views_of
 from CarotidLandmarkLib.study.train.loop import Options, train
 from CarotidLandmarkLib.study.train.losses import LOSSES, WEIGHTS, heatmap_loss, patches_loss
 from CarotidLandmarkLib.study.train.recipes import RECIPES
@@ -33,7 +33,8 @@ def ready(volume, truth, tmp_path):
     """A folder of ready-made cases for all methods."""
     for split in ("train", "val"):
         (tmp_path / "cases" / split).mkdir(parents=True)
-        case = cut_case(split, VolumePyramid(volume), dict(truth), [narrow(m) for m in PRESETS], seed=0)
+        views = all_views([views_of(narrow(method), RECIPES[method].anywhere) for method in PRESETS])
+        case = cut_case(split, VolumePyramid(volume), dict(truth), views, seed=0)
         case.save(tmp_path / "cases" / split / "0.case")
     return tmp_path / "cases"
 
@@ -149,7 +150,7 @@ def test_the_clock_can_be_the_processors(ready, monkeypatch):
 
 def test_checkpoints_come_by_the_minute_between_epochs(ready, monkeypatch):
     saved = []
-    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: saved.append(given[-1]["step"]))
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: saved.append(given[-2]["step"]))
     train(options(ready, method="patch-based", steps=4, checkpoint_minutes=0.0), narrow("patch-based"))
     assert saved[:4] == [1, 2, 3, 4]
 
