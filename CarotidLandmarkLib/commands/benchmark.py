@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
-from ..study.benchmark.rows import BUDGETS, TABLES
 from .options import positive_number, some_path, whole_number
 from .train import require_training
 
@@ -18,7 +17,7 @@ from .train import require_training
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `carotid-landmark benchmark`."""
     add, count = parser.add_argument, whole_number(1)
-    add("table", choices=TABLES, help="the paper's Table 1, or the ablations of the default")
+    add("table", choices=("table1", "ablations"), help="the paper's Table 1, or the ablations of the default")
     add(
         "--out",
         type=some_path,
@@ -26,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="cases, runs and the table; goes on with what is there",
     )
-    add("--budget", choices=BUDGETS, default="small", help="small: half the resolution, on CPUs; full: as published")
+    add(
+        "--budget",
+        choices=("small", "full"),
+        default="small",
+        help="small: half the resolution, on CPUs",
+    )
     add("--rows", nargs="+", metavar="ROW", help="only these; the default is what all are compared with")
     add("--seeds", type=count, default=3, metavar="N", help="runs of each row (default 3)")
     add(
@@ -48,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report
+    from ..study.benchmark.rows import BUDGETS
     from ..study.benchmark.runs import Run, perform
     from ..study.benchmark.table import tabulate
     from ..study.processes import run_all
@@ -97,11 +102,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, str]]:
     """The table's rows to run, and why others are left out."""
-    unknown = set(names or ()) - {row.name for row in TABLES[table]}
+    from ..study.benchmark.rows import rows_of
+
+    every = rows_of(table)
+    unknown = set(names or ()) - {row.name for row in every}
     if unknown:
-        known = ", ".join(row.name for row in TABLES[table])
+        known = ", ".join(row.name for row in every)
         raise BadInputError(f"--rows {min(unknown)} is no row of {table}; there are {known}.")
-    wanted = [row for row in TABLES[table] if names is None or row.name in names]
+    wanted = [row for row in every if names is None or row.name in names]
     left_out = {row.name: f"{row.package} is not installed." for row in wanted if not row.installed()}
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason} Install carotid-landmark[peers].", file=sys.stderr)

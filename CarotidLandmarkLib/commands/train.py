@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import fields
 
 from ..errors import CannotRunError
-from ..model.config import PRESETS
+from ..study.methods import ALIASES, names
 from .options import positive_number, seed, share, some_path, whole_number
 
 
@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--scaffold", type=some_path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=share, default=0.5, help="share of the phantoms built on them (default 0.5)")
     add("--cases", type=some_path, metavar="DIR", help="train on ready-made cases in DIR/train, validate on DIR/val")
-    add("--method", "--preset", choices=sorted(PRESETS), help="what to train (default: that of --start, or default)")
+    add(
+        "--method",
+        "--preset",
+        choices=sorted([*names(), *ALIASES]),
+        help="(default: that of --start, or default)",
+    )
     add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
     add("--start", type=some_path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=above_0, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")

@@ -16,7 +16,7 @@ from ...phantom.scan import Scan
 from ..processes import pool
 from ..train.cases import Views, all_views, views_of
 from ..train.sources import PhantomRecipe, digest
-from .rows import TABLES
+from .rows import TABLES, rows_of
 
 KIND = "neck"
 TEST = "test"
@@ -39,10 +39,9 @@ def training_folder(folder: Path, views: Views) -> Path:
 
 def needed_views(half_resolution: bool) -> Views:
     """What the training cases show: all that the rows of all tables need."""
-    designs = [row.design() for table in TABLES.values() for row in table if row.installed()]
-    if half_resolution:
-        designs = [(config.at_half_resolution(), recipe) for config, recipe in designs]
-    return all_views([views_of(config, recipe.anywhere) for config, recipe in designs])
+    rows = [row for table in TABLES for row in rows_of(table) if row.installed()]
+    configs = [row.config.at_half_resolution() if half_resolution else row.config for row in rows]
+    return all_views([views_of(config, row.recipe.anywhere) for config, row in zip(configs, rows)])
 
 
 def prepare_cases(

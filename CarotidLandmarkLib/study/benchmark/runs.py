@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...atomic import write_text
 from ...errors import BadInputError
-from .rows import Budget, Row
+from ..methods.method import Method
+from .rows import Budget
 
 if TYPE_CHECKING:
     from ...detect.detector import Detector
@@ -31,7 +32,7 @@ class Run:
 
     out: Path
     cases: Path
-    row: Row
+    row: Method
     seed: int
     budget: Budget
     steps: int | None = None
@@ -104,8 +105,7 @@ def _trained(run: Run) -> Path:
     """The run's weights; a run that was interrupted goes on from its last checkpoint."""
     from ..train.loop import WEIGHTS, Options, train
 
-    config, recipe = run.row.design()
-    config = config.at_half_resolution() if run.budget.half_resolution else config
+    config = run.row.config.at_half_resolution() if run.budget.half_resolution else run.row.config
     if (run.folder / WEIGHTS).is_file():
         return run.folder / WEIGHTS
     options = Options(
@@ -122,7 +122,7 @@ def _trained(run: Run) -> Path:
         seed=run.seed,
         resume=True,
     )
-    return train(options, config, recipe)
+    return train(options, config, run.row.recipe)
 
 
 def _measure(run: Run, detector: Detector) -> list[float]:

@@ -24,14 +24,15 @@ from ... import __version__
 from ...detect.device import choose_device
 from ...detect.results import prepare_folder
 from ...errors import BadInputError, CannotRunError
-from ...model.config import PRESETS, ModelConfig
+from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet
 from ...model.numerics import has_bfloat16
 from ...model.weights import load_weights, save_weights
+from ..methods import get, names
+from ..methods.method import Recipe
 from .augment import Augmentation
 from .data import TrainingData
 from .files import calibrated, load_checkpoint, load_start, save_checkpoint, training_summary
-from .recipes import RECIPES, Recipe
 from .step import TrainingStep
 from .validate import validate
 
@@ -47,8 +48,8 @@ class Options:
     """What `carotid-landmark train` is told. ``phantoms`` is a number or "online"; ``data`` a folder or CSV of cases;
     ``cases`` a folder with training cases ready-made in `train` and `val`.
 
-    ``method`` names an architecture (model.config.PRESETS) and how it is trained (RECIPES), which ``learning_rate``
-    changes; None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
+    ``method`` names an architecture and how it is trained (study.methods), of which ``learning_rate`` changes a number;
+    None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
     ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
     ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
     wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
@@ -218,12 +219,12 @@ def design(options: Options) -> tuple[ModelConfig, Recipe]:
     """The architecture that the options ask for, and how it is trained."""
     if options.method is None and options.start:
         config = load_weights(options.start[0])[0].config
-        if config.name not in RECIPES:
+        if config.name not in names():
             raise BadInputError(f"{options.start[0]} is of a method not known here ({config.name}): give --method.")
-        return config, RECIPES[config.name]
-    method = options.method or "default"
-    config = PRESETS[method].at_half_resolution() if options.half_resolution else PRESETS[method]
-    return config, RECIPES[method]
+        return config, get(config.name).recipe
+    method = get(options.method or "default")
+    config = method.config.at_half_resolution() if options.half_resolution else method.config
+    return config, method.recipe
 
 
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], Recipe], torch.optim.Optimizer]] = {

@@ -10,10 +10,9 @@ from ...landmarks.points import SIDES
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
 from ...model.pyramid import LevelLike
 from ...volume.sample import Level
+from ..methods.method import Recipe
 from .augment import Augmentation
 from .cases import JITTER_MM, TrainingCase
-from .losses import LOSSES, WEIGHTS
-from .recipes import Recipe
 
 SURE = 100.0  # logit of a presence that is taken for granted
 OTHER = {"left": "right", "right": "left"}
@@ -38,7 +37,7 @@ class TrainingStep(nn.Module):
         self.coarse = not scales or model.config.scales_mm[0] in scales
         self.fine = [i for i, s in enumerate(model.config.scales_mm) if i and (not scales or s in scales)]
         self.model, self.recipe, self.augmentation = model, recipe, augmentation
-        self.loss = LOSSES[recipe.loss]
+        self.loss = recipe.loss
         if not recipe.presence:
             assume_present(model)
 
@@ -48,7 +47,7 @@ class TrainingStep(nn.Module):
         torch.manual_seed(int(rng.integers(2**31)))
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         config = self.model.config
-        weights = WEIGHTS[self.recipe.weights](progress, len(config.scales_mm))
+        weights = self.recipe.weights(progress, len(config.scales_mm))
         self.learns = [weight > 0 or self.recipe.through > 0 for weight in weights]
         for net, learns in zip(self.model.nets, self.learns):
             net.train(learns)

@@ -13,14 +13,14 @@ from safetensors.torch import save as safetensors_bytes
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.model import weights
-from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import calibration_warning, load_weights, save_weights, write_manifest
+from CarotidLandmarkLib.study.methods import get
 
 
 def small_model() -> MultiScaleLocNet:
     torch.manual_seed(0)
-    return MultiScaleLocNet(dataclasses.replace(PRESETS["default"], channels=((2, 4),) * 4, convs=(1,) * 4))
+    return MultiScaleLocNet(dataclasses.replace(get("default").config, channels=((2, 4),) * 4, convs=(1,) * 4))
 
 
 @pytest.fixture
@@ -50,6 +50,20 @@ def test_a_torch_file_with_header_and_state_loads(tmp_path: Path) -> None:
     header = {"format": weights.FORMAT, "name": "x", "version": "1", "config": model.config.to_dict()}
     torch.save({"header": header, "state_dict": model.state_dict(), "step": 3}, tmp_path / "run.pt")
     assert torch.equal(load_weights(tmp_path / "run.pt")[0].nets[2].presence_bias, model.nets[2].presence_bias)
+
+
+OLD = {"padding_mode": "zeros", "presence_scale": 1.0, "presence_offset": 0.0, "window_mm": 12.0, "subvoxel": False}
+
+
+def test_what_older_headers_say_beside_is_read_where_it_changes_nothing(tmp_path: Path) -> None:
+    config = small_model().config.to_dict()
+    assert not OLD.keys() & config.keys()
+    rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config={**config, **OLD})
+    assert load_weights(tmp_path / "w.safetensors")[0].config == small_model().config
+    for key, value in {"padding_mode": "replicate", "presence_scale": 2.0, "subvoxel": True}.items():
+        rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config={**config, **OLD, key: value})
+        with pytest.raises(BadInputError, match=key):
+            load_weights(tmp_path / "w.safetensors")
 
 
 class Trap:
@@ -91,8 +105,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, content: b
         ({"format": "carotid-landmark/weights/2"}, "format"),
         ({"config": None}, "no model"),
         ({"config": {"channels": [[4]]}}, "no model"),
-        ({"config": {**PRESETS["default"].to_dict(), "crop_size": 56.5, "channels": [[2.5, 4]] * 4}}, "no model"),
-        ({"config": PRESETS["default"].to_dict()}, "lacks|unknown tensor"),
+        ({"config": {**get("default").config.to_dict(), "crop_size": 56.5, "channels": [[2.5, 4]] * 4}}, "no model"),
+        ({"config": get("default").config.to_dict()}, "lacks|unknown tensor"),
         ({"config": {**small_model().config.to_dict(), "channels": [[3, 4]] * 4}}, "does not fit"),
         ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, 1, 0, 1]}}, "out of range"),
         ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, -1, 1, 1]}}, "out of range"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.benchmark.cases import needed_views, training_folder
-from CarotidLandmarkLib.study.benchmark.rows import TABLES, Row
+from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.train.cases import cut_case
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
@@ -35,8 +34,10 @@ def two_balls(seed: int) -> CTVolume:
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A benchmark's folder whose cases lie ready, quicker to look at than phantoms: 2 train, 1 val, 2 test; and rows
     with the same methods a few channels wide."""
-    for name, table in TABLES.items():
-        monkeypatch.setitem(TABLES, name, tuple(narrow(row) for row in table if not row.package))
+    for name in names():
+        channels = tuple(tuple(2 for _ in widths) for widths in get(name).config.channels)
+        method = get(name).but(name, get(name).recipe.about, {"channels": channels})
+        monkeypatch.setattr(f"CarotidLandmarkLib.study.methods.{name.replace('-', '_')}.METHOD", method)
     seeds = {"train": [0, 3], "val": [1], "test": [0, 4]}
     views = needed_views(half_resolution=True)
     for split, numbers in seeds.items():
@@ -53,8 +54,3 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 case.save(folder / f"{split}-{seed}.case")
     (tmp_path / "cases" / "seeds.json").write_text(json.dumps(seeds))
     return tmp_path
-
-
-def narrow(row: Row) -> Row:
-    channels = tuple(tuple(2 for _ in widths) for widths in row.design()[0].channels)
-    return replace(row, architecture={**row.architecture, "channels": channels})

@@ -3,13 +3,15 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.model.weights import load_weights
-from CarotidLandmarkLib.study.benchmark.rows import TABLES, Row
+from CarotidLandmarkLib.study.benchmark.rows import TABLES, rows_of
 from CarotidLandmarkLib.study.benchmark.runs import train_and_measure
+from CarotidLandmarkLib.study.methods import get
 
 
 def arguments(out, *more):
@@ -20,6 +22,7 @@ def arguments(out, *more):
 @pytest.fixture
 def here(monkeypatch):
     """Runs in this process, one after the other; in processes of their own: see the test of a run that fails."""
+    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.runs.SAMPLES", 4)
     monkeypatch.setattr(
         "CarotidLandmarkLib.study.processes.run_all",
         lambda tasks, work, parallel: ((task, train_and_measure(*task) is None) for task in tasks),
@@ -126,20 +129,16 @@ def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):
 
 def test_a_peer_that_is_not_installed_is_left_out_with_a_sentence(prepared, capsys, monkeypatch):
     monkeypatch.setattr("CarotidLandmarkLib.study.processes.run_all", lambda *_: iter(()))
-    peer = Row("monai-unet", "monai-unet", package="surely_not_installed")
-    monkeypatch.setitem(TABLES, "table1", (*TABLES["table1"], peer))
+    peer = replace(get("monai-unet"), package="surely_not_installed")
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.monai_unet.METHOD", peer)
     assert main(arguments(prepared, "--rows", "monai-unet")) == 0
     assert "monai-unet is left out: surely_not_installed is not installed." in capsys.readouterr().err
     assert "monai-unet is left out" in (prepared / "table1.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_build_what_they_name(table):
-    names = [row.name for row in TABLES[table]]
-    assert len(set(names)) == len(names) and "default" in names
-    plain = next(row for row in TABLES[table] if row.name == "default").design()
-    for row in TABLES[table]:
-        if not row.package:
-            config, recipe = row.design()
-            assert recipe.about
-            assert row.name == "default" or (config, recipe.loss, recipe.through) != (plain[0], "default", 0.1)
+def test_rows_are_methods_and_differ_from_the_default(table):
+    rows = {row.name: row for row in rows_of(table)}
+    assert "default" in rows and len(rows) == len(rows_of(table)) >= 9
+    designs = [(replace(row.config, name=""), replace(row.recipe, about="")) for row in rows.values()]
+    assert all(one not in designs[:number] for number, one in enumerate(designs))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.config import ModelConfig
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train.cases import cut_case, views_of
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
@@ -19,8 +22,9 @@ TRUTH = {"left": np.array([28.0, 4.0, -6.0]), "right": np.array([-25.0, 0.0, 3.0
 TINY_TRAIN = """
 import sys, torch
 torch.set_num_threads(1)
-from CarotidLandmarkLib.model import config
-config.PRESETS["default"] = config.ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, noise_mm=2.0)
+from CarotidLandmarkLib.study.methods import default
+small = {"channels": ((4, 8),) * 4, "convs": (1,) * 4, "crop_size": 16, "noise_mm": 2.0, "normalise": False}
+default.METHOD = default.METHOD.but("default", "", small)
 from CarotidLandmarkLib.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -86,6 +90,12 @@ def dataset(tmp_path, volume, truth):
         write_volume(volume, folder / f"{name}.nrrd", compress=False)
         write_markups(folder / f"{name}.mrk.json", LandmarkSet(truth))
     return folder
+
+
+@pytest.fixture
+def tiny_default(tiny, monkeypatch):
+    """The method `default` with the tiny architecture."""
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
-from CarotidLandmarkLib.model import config as model_config
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.study.train import sources
@@ -72,9 +71,7 @@ def test_two_processes_train_one_model_though_steps_leave_nets_out(dataset, tmp_
     assert load_weights(tmp_path / "run" / "weights.safetensors")[1]["training"]["steps"] == 8
 
 
-def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(model_config.PRESETS, "default", tiny)
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", model_config.PRESETS)
+def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, tiny_default):
     out = tmp_path / "run"
     path = train(Options(out=out, data=dataset, steps=4, epoch=2, workers=0, device="cpu"))
     model, header = load_weights(path)
@@ -93,10 +90,7 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert summary["stages"][0]["data"] == "3 volumes"
 
 
-def test_a_folder_of_corrections_is_trained_on_as_it_stands(
-    tmp_path, volume, truth, tiny, monkeypatch, capsys, arguments
-):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, capsys, arguments, tiny_default):
     for case, right in (("case-a", "moved"), ("case-b", "unreviewed")):
         correction = Correction(
             case=case,
@@ -140,8 +134,7 @@ def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny)
 
 @pytest.mark.parametrize("count", [3, 12])
 @pytest.mark.parametrize("method", [None, "default"])
-def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny, monkeypatch, count, method):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny, count, method, tiny_default):
     for number in range(3, count):
         for suffix in (".nrrd", ".mrk.json"):
             os.link(dataset / f"a{suffix}", dataset / f"more{number}{suffix}")
@@ -154,8 +147,7 @@ def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny,
     assert header["calibration"] == {"cases": 400, "kept_from_start": True}
 
 
-def test_a_calibration_says_how_many_cases_it_rests_on(case, tiny, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_a_calibration_says_how_many_cases_it_rests_on(case, tiny, dataset, tmp_path, monkeypatch, tiny_default):
     for split, number in (("train", 1), ("val", 20)):
         (tmp_path / split).mkdir()
         for n in range(number):

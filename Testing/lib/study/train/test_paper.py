@@ -9,25 +9,24 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.crop import crop, side_frame
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights
-from CarotidLandmarkLib.study.benchmark.rows import TABLES
+from CarotidLandmarkLib.study.benchmark.rows import rows_of
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.cases import all_views, cut_case, views_of
 from CarotidLandmarkLib.study.train.loop import Options, train
-from CarotidLandmarkLib.study.train.recipes import RECIPES
 from CarotidLandmarkLib.study.train.step import TrainingStep
 from CarotidLandmarkLib.volume.sample import FILL, VolumePyramid
 
-PAPER = [row.name for row in TABLES["table1"] if row.paper]
+PAPER = [row.name for row in rows_of("table1") if row.paper]
 SMALL = {"channels": ((2, 4),) * 4, "crop_size": 16, "dropout": 0.0}
 
 
 @pytest.fixture
 def config():
-    return replace(PRESETS["paper"].at_half_resolution(), **SMALL)
+    return replace(get("paper").config.at_half_resolution(), **SMALL)
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def whole(volume, truth, config):
 def test_every_row_of_the_paper_is_without_what_the_paper_has_not():
     assert PAPER == ["heatmap", "single-scale", "patch-based", "multi-step", "end-to-end", "end-to-end-noise"]
     for name in PAPER:
-        recipe = RECIPES[name]
+        recipe = get(name).recipe
         assert recipe.anywhere and not (recipe.augmented or recipe.presence or recipe.average or recipe.decoys)
         assert recipe.clip == np.inf and recipe.optimizer == "adam"
 
@@ -60,9 +59,9 @@ def lead_astray(model, place):
 @pytest.mark.parametrize("place", [(-25.0, 0.0, 3.0), (20.0, 40.0, -50.0), (500.0, -300.0, 900.0)])
 def test_every_crop_is_on_the_answer_before_in_and_outside_of_the_volume(whole, config, name, place, monkeypatch):
     torch.manual_seed(0)
-    model = MultiScaleLocNet(replace(config, noise_mm=PRESETS[name].noise_mm))
+    model = MultiScaleLocNet(replace(config, noise_mm=get(name).config.noise_mm))
     lead_astray(model, place)
-    step = TrainingStep(model, RECIPES[name], Augmentation())
+    step = TrainingStep(model, get(name).recipe, Augmentation())
     asked, answers, look = [], [], step._look
 
     def noted(case, scale, center, side, rng):
@@ -92,20 +91,18 @@ def test_every_crop_is_on_the_answer_before_in_and_outside_of_the_volume(whole, 
         assert spread == pytest.approx([0] * 3, abs=1e-9)
 
 
-def test_gradients_flow_through_every_crop_however_far_off(whole, config, monkeypatch):
-    import CarotidLandmarkLib.study.train.step as module
-
+def test_gradients_flow_through_every_crop_however_far_off(whole, config):
     torch.manual_seed(0)
     model = MultiScaleLocNet(config)
     lead_astray(model, (500.0, -300.0, 900.0))
-    monkeypatch.setitem(module.WEIGHTS, "paper", lambda progress, scales: [0.0, 0.0, 0.0, 1.0])
-    TrainingStep(model, RECIPES["paper"], Augmentation())(whole, 1.0, (0, 0))[0].backward()
+    last = replace(get("paper").recipe, weights=lambda progress, scales: [0.0, 0.0, 0.0, 1.0])
+    TrainingStep(model, last, Augmentation())(whole, 1.0, (0, 0))[0].backward()
     assert sum(float(p.grad.abs().sum()) for p in model.nets[0].parameters() if p.grad is not None) > 0
 
 
 def test_the_defaults_crops_are_not_always_on_the_answer(case, tiny):
     model = MultiScaleLocNet(tiny)
-    step = TrainingStep(model, replace(RECIPES["default"], coarse_only=0.0), Augmentation(cut=0.0))
+    step = TrainingStep(model, replace(get("default").recipe, coarse_only=0.0), Augmentation(cut=0.0))
     assert all(step(case, 0.5, (0, number))[1]["on_answer"] < 1 for number in range(3))
 
 
@@ -131,7 +128,7 @@ def test_the_papers_weights_are_the_last_steps_and_believe_in_every_volume(whole
         (tmp_path / split).mkdir()
         whole.save(tmp_path / split / "0.case")
     options = Options(tmp_path / "run", "paper", cases=tmp_path, steps=2, workers=0, device="cpu")
-    path = train(options, config, RECIPES["paper"])
+    path = train(options, config, get("paper").recipe)
     state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
     for name, value in load_weights(path)[0].state_dict().items():
         assert torch.equal(value, state["model"][name]), name

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train import loop
 from CarotidLandmarkLib.study.train.loop import Options, train
 
@@ -58,15 +59,17 @@ def test_what_cannot_be_done_here_is_a_sentence(dataset, tmp_path, capsys, monke
 
 
 def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys, arguments):
-    presets = {"default": tiny, "multi-step": replace(tiny, name="multi-step", looks=1)}
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", presets)
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
+    other = replace(get("multi-step"), config=replace(tiny, name="multi-step", looks=1))
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.multi_step.METHOD", other)
     out = tmp_path / "run"
     assert main(arguments(dataset, out, 1)) == 0
     capsys.readouterr()
     for words, what in (["--method", "multi-step"], "method"), (["--scales", "4"], "scales"), (["--seed", "3"], "seed"):
         assert main([*arguments(dataset, out, 2), "--resume", *words]) == 2
         assert f"another {what}" in sentence(capsys)
-    monkeypatch.setitem(presets, "default", replace(tiny, looks=1))
+    wider = replace(get("default"), config=replace(tiny, looks=1))
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", wider)
     assert main([*arguments(dataset, out, 2), "--resume"]) == 2
     assert "another architecture" in sentence(capsys)
     (out / "last.ckpt").write_bytes((out / "last.ckpt").read_bytes()[:1000])
@@ -74,8 +77,7 @@ def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys
     assert "damaged" in sentence(capsys)
 
 
-def test_a_run_that_stops_with_an_error_ends_its_workers(dataset, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_a_run_that_stops_with_an_error_ends_its_workers(dataset, tmp_path, monkeypatch, tiny_default):
     monkeypatch.setattr(loop, "clip_gradients", lambda *_: 1 / 0)
     before = multiprocessing.active_children()
     with pytest.raises(ZeroDivisionError):
@@ -116,8 +118,7 @@ def test_ctrl_c_is_one_sentence(dataset, tmp_path, arguments, tiny_train):
     assert said.splitlines()[-1].startswith("Interrupted") and "KeyboardInterrupt" not in said
 
 
-def test_a_new_run_begins_its_logs_anew(dataset, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_a_new_run_begins_its_logs_anew(dataset, tmp_path, tiny_default):
     out = tmp_path / "run"
     for _ in range(2):
         train(Options(out, data=dataset, steps=2, epoch=2, workers=0, device="cpu"))

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.cases import cut_case, load_case, views_of
-from CarotidLandmarkLib.study.train.recipes import RECIPES
 from CarotidLandmarkLib.study.train.step import TrainingStep
 from CarotidLandmarkLib.study.train.validate import validate
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -29,7 +29,7 @@ def taught(tiny, monkeypatch):
     def taught(case):
         torch.manual_seed(0)
         told = []
-        step = TrainingStep(MultiScaleLocNet(tiny), RECIPES["default"], Augmentation(cut=0.0))
+        step = TrainingStep(MultiScaleLocNet(tiny), get("default").recipe, Augmentation(cut=0.0))
         loss = step.loss
         monkeypatch.setattr(step, "loss", lambda output, truth: told.append(truth is not None) or loss(output, truth))
         for number in range(8):
