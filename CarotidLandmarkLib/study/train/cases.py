@@ -59,6 +59,12 @@ class TrainingCase:
             return self.whole(spacing_mm)
         return _floating(_box(self.wholes[spacing_mm], center, STRETCH * extent_mm * np.sqrt(3) / 2))
 
+    def lacks(self, views: Views) -> list[float]:
+        """The spacings of these views that neither are kept nor can be averaged from what is."""
+        kept = {*self.wholes, *(spacing for spacing, _, _ in self.pieces)}
+        wanted = {*views.wholes, *views.pieces} - kept
+        return [spacing for spacing in wanted if all(w > spacing or spacing % w for w in self.wholes)]
+
     def save(self, path: Path) -> None:
         """Write atomically; read again by ``load_case``."""
         values = {

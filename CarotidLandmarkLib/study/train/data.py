@@ -42,9 +42,13 @@ class TrainingData:
         self.count = 0
         parts = []
         if options.cases is not None:
-            ready = CaseFolder(options.cases / "train")
+            ready, val_ready = (CaseFolder(options.cases / split) for split in ("train", "val"))
+            missing = min(
+                (spacing for one in (ready, val_ready) for spacing in self._get(one, 0).lacks(views)), default=0
+            )
+            if missing:
+                raise BadInputError(f"The cases in {options.cases} lack what {config.name} looks at at {missing:g} mm.")
             self._add(ready, len(ready))
-            val_ready = CaseFolder(options.cases / "val")
             self.validation += [(val_ready, i) for i in range(len(val_ready))]
             parts.append(f"{len(ready)} training cases")
         if options.data is not None:

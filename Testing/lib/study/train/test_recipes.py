@@ -169,6 +169,16 @@ def test_a_folder_without_cases_is_a_sentence(tmp_path):
         train(Options(out=tmp_path / "run", cases=tmp_path, device="cpu"))
 
 
+def test_cases_without_what_a_method_looks_at_are_refused(ready, case, tiny):
+    for split in ("train", "val"):
+        (ready / split / "0.case").unlink()
+        case.save(ready / split / "0.case")
+    anywhere = dataclasses.replace(tiny, name="end-to-end")
+    with pytest.raises(BadInputError, match=r"lack what end-to-end looks at at 0.5 mm"):
+        train(options(ready, steps=1), anywhere, get("end-to-end").recipe)
+    assert train(options(ready, steps=1), tiny, get("default").recipe).is_file()
+
+
 def test_a_case_serves_all_methods_and_levels_that_are_not_kept_are_averaged(ready, volume):
     from CarotidLandmarkLib.study.train.cases import load_case
 
