@@ -93,6 +93,7 @@ def train_and_measure(run: Run) -> None:
     facts = {
         "steps": training["steps"],
         "minutes": training["minutes"],
+        "crops_on_answers": training["crops_on_answers"],
         "parameters": parameter_count(detector.model),
         "seconds_per_case": round(seconds[len(seconds) // 2], 2),
         "settings": dict(run.settings),

@@ -114,6 +114,7 @@ def training_summary(
     options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """What the weights file says of its making; ``starts`` are the headers of what it started from."""
+    total, steps = state["on_answer"]
     plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
     plain.update(start=[path.name for path in options.start])
     plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
@@ -121,6 +122,7 @@ def training_summary(
         "date": time.strftime("%Y-%m-%d"),
         "steps": state["step"],
         "minutes": round(state["minutes"], 1),
+        "crops_on_answers": round(total / steps, 4) if steps else None,
         "machine": f"{platform.machine()} {device}",
         "torch": torch.__version__,
         "data": data if state["step"] else "none; put together and calibrated",

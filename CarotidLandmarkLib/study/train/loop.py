@@ -134,7 +134,7 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     average.nets.requires_grad_(False)
     average.use_dtype(dtype)
     optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
-    state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
+    state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": [], "on_answer": [0.0, 0]}
     training_step, optimizer = fabric.setup(step_module, optimizer)
     if checkpoint_path.exists():
         saved = load_checkpoint(checkpoint_path, model.config, options)
@@ -176,6 +176,8 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
             optimizer.step()
             optimizer.zero_grad()
             state["step"] += 1
+            if "on_answer" in values:
+                state["on_answer"] = [state["on_answer"][0] + values["on_answer"], state["on_answer"][1] + 1]
             update_average(average, model, min(recipe.average, (1 + state["step"]) / (10 + state["step"])))
             log({"loss": float(loss.detach()), "rate": rate, "norm": norm, **values}, state["step"])
             steps.update()

@@ -93,7 +93,9 @@ def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys)
     assert "damaged" in (weights.parent / "log.txt").read_text()
     table = json.loads((prepared / "table1.json").read_text())["rows"]
     assert [row["row"] for row in table] == ["end-to-end-noise"]
-    with (prepared / "runs" / "end-to-end-noise" / "seed-0" / "csv" / "from-0" / "metrics.csv").open() as file:
+    run = prepared / "runs" / "end-to-end-noise" / "seed-0"
+    assert json.loads((run / "run.json").read_text())["crops_on_answers"] == 1
+    with (run / "csv" / "from-0" / "metrics.csv").open() as file:
         assert [float(row["on_answer"]) for row in csv.DictReader(file) if row["on_answer"]] == [1.0, 1.0]
 
 
