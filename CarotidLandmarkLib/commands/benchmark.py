@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -11,64 +10,81 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
-from ..study.benchmark.rows import BUDGETS, TABLES
+from .options import positive_number, some_path, whole_number
+from .train import require_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `carotid-landmark benchmark`."""
-    add = parser.add_argument
-    add("table", choices=TABLES, help="the paper's Table 1, or the ablations of the default")
+    add, count = parser.add_argument, whole_number(1)
+    add("table", choices=("table1", "ablations"), help="the paper's Table 1, or the ablations of the default")
     add(
         "--out",
-        type=Path,
+        type=some_path,
         required=True,
         metavar="DIR",
         help="cases, runs and the table; goes on with what is there",
     )
-    add("--budget", choices=BUDGETS, default="small", help="small: half the resolution, on CPUs; full: as published")
-    add("--rows", nargs="+", metavar="ROW", help="only these, and the default, which all are compared with")
-    add("--seeds", type=int, default=3, metavar="N", help="runs of each row (default 3)")
-    add("--parallel", type=int, default=1, metavar="N", help="runs at a time; on a CPU each has one thread (default 1)")
-    add("--minutes-per-run", type=float, metavar="M", help="training of one run (default: 8 small, 120 full)")
-    add("--steps-per-run", type=int, metavar="N", help="end a run's training after so many steps at the latest")
-    sizes = {"nargs": 3, "type": int, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
+    add(
+        "--budget",
+        choices=("small", "full"),
+        default="small",
+        help="small: half the resolution, on CPUs",
+    )
+    add("--rows", nargs="+", metavar="ROW", help="only these; the default is what all are compared with")
+    add("--seeds", type=count, default=3, metavar="N", help="runs of each row (default 3)")
+    add(
+        "--parallel",
+        type=count,
+        default=1,
+        metavar="N",
+        help="runs at a time, on a CPU of one thread (default 1)",
+    )
+    add("--minutes-per-run", type=positive_number, metavar="M", help="training of one run (default: 8 small, 120 full)")
+    add("--epochs-per-run", type=count, metavar="N", help="train for N rounds through the cases instead (paper: 500)")
+    add("--steps-per-run", type=count, metavar="N", help="end a run's training after so many steps at the latest")
+    sizes = {"nargs": 3, "type": count, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
     add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]
 
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
-    missing = [name for name in ("lightning_fabric", "tensorboard", "tqdm") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CannotRunError(f"Training needs {', '.join(missing)}: install carotid-landmark[train].")
-    from ..study.benchmark.cases import prepare_cases
-    from ..study.benchmark.processes import run_all
+    require_training()
+    from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report
+    from ..study.benchmark.rows import BUDGETS
     from ..study.benchmark.runs import Run, perform
     from ..study.benchmark.table import tabulate
+    from ..study.processes import run_all
+    from ..study.train.sources import source_digest
 
-    if min(args.seeds, args.parallel, *args.cases) < 1 or (args.minutes_per_run or 1) <= 0:
-        raise BadInputError("--seeds, --parallel, --cases and --minutes-per-run must be 1 or more.")
+    if args.epochs_per_run and (args.minutes_per_run or args.steps_per_run):
+        raise BadInputError("--epochs-per-run is all of a run: leave --minutes-per-run and --steps-per-run out.")
     budget = BUDGETS[args.budget]
-    budget = replace(budget, minutes=args.minutes_per_run or budget.minutes)
+    budget = replace(budget, minutes=None if args.epochs_per_run else args.minutes_per_run or budget.minutes)
+    steps = args.epochs_per_run * args.cases[0] if args.epochs_per_run else args.steps_per_run
     rows, left_out = _chosen(args.table, args.rows)
     settings = {
         "budget": args.budget,
         "minutes_per_run": budget.minutes,
         "clock": budget.clock,
         "steps_per_run": args.steps_per_run,
+        "epochs_per_run": args.epochs_per_run,
         "cases": dict(zip(("train", "val", "test"), args.cases)),
+        "phantom_code": source_digest(),
     }
     _claim(args.out, settings)
 
     def made(done: int, total: int) -> None:
         print(f"\r{done} of {total} phantoms", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
-    designs = [row.design()[0] for table in TABLES.values() for row in table if row.installed()]
-    configs = [config.at_half_resolution() if budget.half_resolution else config for config in designs]
-    seeds = prepare_cases(args.out / "cases", settings["cases"], configs, args.parallel, made)
+    views = needed_views(budget.half_resolution)
+    seeds = prepare_cases(args.out / "cases", settings["cases"], views, args.parallel, made)
+    cases = training_folder(args.out / "cases", views)
     facts = {**circumstances(settings, seeds), "left_out": left_out}
-    runs = {row.name: [Run(args.out, row, n, budget, args.steps_per_run) for n in range(args.seeds)] for row in rows}
-    tasks = [(runs[row.name][n],) for n in range(args.seeds) for row in rows if not runs[row.name][n].result()]
+    every = range(args.seeds)
+    runs = {row.name: [Run(args.out, cases, row, n, budget, steps, settings) for n in every] for row in rows}
+    tasks = [(runs[row.name][n],) for n in every for row in rows if not runs[row.name][n].result()]
     failed = []
     for number, ((one,), went_well) in enumerate(run_all(tasks, perform, args.parallel), start=1):
         name = f"{one.row.name}, seed {one.seed}"
@@ -86,13 +102,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, str]]:
     """The table's rows to run, and why others are left out."""
-    from ..study.benchmark.rows import BASELINE
+    from ..study.benchmark.rows import rows_of
 
-    unknown = set(names or ()) - {row.name for row in TABLES[table]}
+    every = rows_of(table)
+    unknown = set(names or ()) - {row.name for row in every}
     if unknown:
-        known = ", ".join(row.name for row in TABLES[table])
+        known = ", ".join(row.name for row in every)
         raise BadInputError(f"--rows {min(unknown)} is no row of {table}; there are {known}.")
-    wanted = [row for row in TABLES[table] if names is None or row.name in {*names, BASELINE}]
+    wanted = [row for row in every if names is None or row.name in names]
     left_out = {row.name: f"{row.package} is not installed." for row in wanted if not row.installed()}
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason} Install carotid-landmark[peers].", file=sys.stderr)

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check and load the weights, print their header and, where it lies beside them, their card (CARD.md)."""
     from ..model.unet import parameter_count
-    from ..model.weights import load_weights
+    from ..model.weights import calibration_warning, load_weights
 
     model, header = load_weights(args.weights)
     if args.json:
@@ -33,9 +33,13 @@ def run(args: argparse.Namespace) -> int:
         "sha256": header["sha256"],
         "parameters": f"{parameter_count(model):,}",
         "scales": ", ".join(f"{spacing:g} mm" for spacing in model.config.scales_mm),
+        "calibration": as_json(header.get("calibration")),
         "training": as_json(header.get("training", {})),
     }
     print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))
+    warning = calibration_warning(header)
+    if warning:
+        print(f"warning:     {warning}")
     card = file.with_name("CARD.md")
     if card.is_file():
         print("\n" + card.read_text(encoding="utf-8").rstrip())

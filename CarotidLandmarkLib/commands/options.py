@@ -51,7 +51,7 @@ def probability(text: str) -> float:
 def some_path(text: str) -> Path:
     """A path; an empty one, as an unset variable leaves it, would be the current folder."""
     if not text:
-        raise argparse.ArgumentTypeError(f"give a path, not {text!r}")
+        raise _wrong("a path", text)
     return Path(text)
 
 

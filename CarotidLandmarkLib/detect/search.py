@@ -211,7 +211,7 @@ class Search:
         return distance, float(self._believed(other.presence_logit))
 
     def _believed(self, logit: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.config.presence_scale * logit.double() + self.config.presence_offset).mean()
+        return torch.sigmoid(logit.double()).mean()
 
     def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> LevelLike:
         with self._clock("pyramid"):

@@ -10,7 +10,8 @@ Events on stdout, each with the request's "id" but for the first and the heartbe
     hello {protocol, version, pid}; heartbeat {}, every few seconds, also while detecting; progress {text, fraction};
     and at the end of each request one of result {detection, files}, description {devices, model},
     error {message, exit_code, reason, device}, cancelled {}. The reason is "out_of_memory" or null; devices are those
-    of list_devices; model is {name, version, sha256, path, data, card}, or {path, problem} with a sentence.
+    of list_devices; model is {name, version, sha256, path, data, warnings, card}, the warnings sentences, or
+    {path, problem} with a sentence.
 Requests are worked off in their order. The worker ends when stdin does, after the last of them; with
 --exit-with-parent at once, in the middle of a detection too, or when nobody reads its stdout any more, and it takes
 temporary volumes with it.
@@ -32,7 +33,7 @@ from typing import Any, TextIO
 from .. import __version__
 from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
-from ..model.weights import load_weights
+from ..model.weights import calibration_warning, load_weights
 from ..volume.read import find_cases
 from .case import Settings, detect_case
 from .detector import Detector
@@ -192,6 +193,7 @@ def _describe(weights: str | None) -> dict[str, Any]:
     return {
         **{key: header.get(key) for key in ("name", "version", "sha256", "path")},
         "data": training.get("data") if isinstance(training, dict) else None,
+        "warnings": [warning for warning in [calibration_warning(header)] if warning],
         "card": card.read_text(encoding="utf-8") if card.is_file() else None,
     }
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..errors import BadInputError
 
+# What older weights files may say, all of them the same.
+GONE = {"padding_mode": "zeros", "presence_scale": 1.0, "presence_offset": 0.0, "window_mm": 12.0, "subvoxel": False}
+
 Channels = tuple[int, ...]
 Window = tuple[float, float]
 
@@ -26,7 +29,7 @@ class ModelConfig:
     network: what answers at each scale, a name of networks.NETWORKS.
     scales_mm: voxel size of each scale. channels: U-Net width at each level. convs: 3x3x3 convolutions per level.
     crop_size: voxels along a side of the crops of all scales but the first, and about that many of a whole volume
-    where there is but one scale. activation, pooling, padding_mode, dropout, slim_decoder, normalise: see UNet3d.
+    where there is but one scale. activation, pooling, dropout, slim_decoder, normalise: see UNet3d.
     window_hu: one (low, high) pair per input channel, mapped linearly onto [0, 1] and clamped.
     noise_mm: half width of the uniform shift, on each axis, of the last scale's crop.
     looks: passes at each scale but the first, each centred on the answer before it, so that an answer at the edge of
@@ -40,10 +43,7 @@ class ModelConfig:
     integer_crops: crops lie on whole voxels while their answers are placed as if they did not, and no gradient goes
     through where they lie (known of the paper's implementation).
     skip_from_mm: levels coarser than this take every n-th voxel of it instead of averaging; 0 averages them all.
-    window_mm: half width of the window around a heatmap's peak that its spread is read from, and where `subvoxel` its
-    position too, which else is the peak's voxel. Only of networks that read peaks.
     covariance_scale: factor from each scale's heatmap covariance to a calibrated one.
-    presence_scale, presence_offset: calibrated presence = sigmoid(scale * logit + offset).
     """
 
     name: str = "default"
@@ -54,7 +54,6 @@ class ModelConfig:
     crop_size: int = 56
     activation: str = "softmax"
     pooling: str = "blur"
-    padding_mode: str = "zeros"
     slim_decoder: bool = True
     dropout: float = 0.0
     normalise: bool = False
@@ -67,11 +66,7 @@ class ModelConfig:
     mirror_crops: bool = True
     integer_crops: bool = False
     skip_from_mm: float = 0.0
-    window_mm: float = 12.0
-    subvoxel: bool = False
     covariance_scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
-    presence_scale: float = 1.0
-    presence_offset: float = 0.0
 
     def __post_init__(self) -> None:
         count = len(self.scales_mm)
@@ -81,11 +76,10 @@ class ModelConfig:
                 "The model's configuration does not give each scale its channels, convs and calibration."
             )
         numbers = [*self.scales_mm, *self.covariance_scale, *(edge for window in self.window_hu for edge in window)]
-        numbers += [self.dropout, self.noise_mm, self.presence_scale, self.presence_offset]
-        numbers += [self.skip_from_mm, self.window_mm, *self.starts_mm, self.sweep_mm]
+        numbers += [self.dropout, self.noise_mm, self.skip_from_mm, *self.starts_mm, self.sweep_mm]
         sound = (
             all(math.isfinite(number) for number in numbers)
-            and all(spacing > 0 for spacing in self.scales_mm)
+            and all(number > 0 for number in (*self.scales_mm, *self.covariance_scale))
             and all(1 <= len(widths) <= 6 and all(1 <= width <= 256 for width in widths) for widths in self.channels)
             and all(1 <= number <= 4 for number in self.convs)
             and bool(self.window_hu)
@@ -98,10 +92,8 @@ class ModelConfig:
             and self.skip_from_mm >= 0
             and self.sweep_mm >= 0
             and self.peaks >= 1
-            and self.window_mm > 0
             and self.activation in ("softmax", "relu", "linear")
-            and self.pooling in ("max", "average", "blur")
-            and self.padding_mode in ("zeros", "replicate")
+            and self.pooling in ("max", "blur")
         )
         if not sound:
             raise BadInputError("The model's configuration holds a value that is out of range or not known here.")
@@ -126,76 +118,10 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        """The reverse of to_dict. Raises BadInputError for unknown keys and for values of a wrong kind."""
+        """The reverse of to_dict, also of older versions. Raises BadInputError for unknown keys and for values of a
+        wrong kind."""
         try:
+            values = {key: value for key, value in values.items() if GONE.get(key, ...) != value}
             return cls(**{key: _tuples(value) for key, value in values.items()})
         except (TypeError, ValueError, AttributeError) as error:
             raise BadInputError(f"The model's configuration cannot be understood ({error}).") from error
-
-
-_PAPER = ModelConfig(
-    name="end-to-end-noise",
-    channels=((16, 32, 64, 128),) * 4,
-    convs=(1, 1, 1, 1),
-    activation="relu",
-    pooling="max",
-    slim_decoder=False,
-    dropout=0.5,
-    looks=1,
-    starts_mm=(0.0,),
-    peaks=1,
-    sweep_mm=0.0,
-    window_hu=((-200.0, 600.0),),
-)
-_PAPER_SINGLE = dataclasses.replace(
-    _PAPER,
-    name="single-scale",
-    scales_mm=(1.0,),
-    channels=((16, 32, 64, 128, 256),),
-    convs=(1,),
-    covariance_scale=(1.0,),
-    noise_mm=0.0,
-    crop_size=224,
-)
-
-# The architectures of the methods that `--method` names, of Ma et al. (ISBI 2020, Table 1) unless it says otherwise;
-# train.recipes holds how each is trained. Where the paper is silent:
-# - widths, max pooling, dropout and the rectified output are those of the authors' implementation;
-# - one network serves both sides (the paper has one per landmark), which halves the time of every row alike;
-# - window: the soft tissue and contrast medium that a carotid is made of;
-# - single scale: the footnote's extra convolution and down-sampling are read as a fifth level of the U-Net, of twice
-#   the width, because it must see as far in mm as the coarse nets do; one pass, since there is no crop to shift;
-# - no second look, no other starts: the paper has one way down.
-PRESETS = {
-    "default": ModelConfig(normalise=True),
-    "paper": _PAPER,
-    "end-to-end-noise": _PAPER,
-    "end-to-end": dataclasses.replace(_PAPER, name="end-to-end", noise_mm=0.0),
-    "multi-step": dataclasses.replace(_PAPER, name="multi-step", noise_mm=0.0),
-    "single-scale": _PAPER_SINGLE,
-    # Ronneberger's regression of a Gaussian: the output is not rectified, since nothing then pulls back what has once
-    # become zero everywhere, and the Gaussian is small in a volume. The spread is read within two of its SDs.
-    "heatmap": dataclasses.replace(_PAPER_SINGLE, name="heatmap", network="heatmap", activation="linear"),
-    # What made the default better, without its centre of mass over the whole map and without its scales: softmax and
-    # cross-entropy, normalisation, antialiased pooling, two windows, no dropout. Narrow where voxels are many: more
-    # steps in a budget.
-    "heatmap-tuned": dataclasses.replace(
-        _PAPER_SINGLE,
-        name="heatmap-tuned",
-        network="heatmap",
-        channels=((8, 16, 32, 64, 96),),
-        activation="softmax",
-        pooling="blur",
-        slim_decoder=True,
-        dropout=0.0,
-        normalise=True,
-        window_hu=ModelConfig.window_hu,
-        window_mm=4.0,
-        subvoxel=True,
-    ),
-    # Noothout et al. 2018 (arXiv 1804.04963): convolutions and pooling down to patches of 8 voxels (three levels), two
-    # more convolutions for the surroundings of a patch. Widths are ours: about the paper's U-Net at these depths.
-    "patch-based": dataclasses.replace(
-        _PAPER_SINGLE, name="patch-based", network="patches", channels=((32, 64, 128),), dropout=0.0
-    ),
-}

@@ -78,7 +78,6 @@ class LocNet(ScaleNet):
             channels=config.channels[scale],
             convs_per_level=config.convs[scale],
             pooling=config.pooling,
-            padding_mode=config.padding_mode,
             activation=config.activation,
             dropout=config.dropout,
             slim_decoder=config.slim_decoder,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..landmarks.points import SIDES
-from .config import PRESETS, ModelConfig
+from .config import ModelConfig
 from .crop import covariance_to_world, crop, crop_center_index, side_frame, to_world
 from .networks import make_network
 from .pyramid import LevelLike, PyramidLike, SkippingPyramid
@@ -33,11 +33,11 @@ class ScaleOutput(NamedTuple):
 class MultiScaleLocNet(nn.Module):
     """Networks from coarse to fine, one a scale. The first sees a whole volume and answers for both sides; the others
     see crops of one side, mirrored for the left, so each serves both sides. With a single scale there is only the
-    first: all methods of the paper's Table 1 are built here, from their configuration."""
+    first: the methods of the paper's Table 1 are all built here, from their configuration."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         super().__init__()
-        self.config = config or PRESETS["default"]
+        self.config = config or ModelConfig(normalise=True)
         scales = range(len(self.config.scales_mm))
         self.nets = nn.ModuleList([make_network(self.config, scale, 1 if scale else len(SIDES)) for scale in scales])
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from ..errors import BadInputError
-from .config import ModelConfig
-from .heatmap import HeatmapNet
-from .locnet import LocNet, ScaleNet
-from .patches import PatchNet
+import importlib
 
-NETWORKS: dict[str, type[ScaleNet]] = {"loc-net": LocNet, "heatmap": HeatmapNet, "patches": PatchNet}
+from ..errors import BadInputError
+from . import MORE_NETWORKS
+from .config import ModelConfig
+from .locnet import LocNet, ScaleNet
+
+NETWORKS: dict[str, type[ScaleNet]] = {"loc-net": LocNet}
 
 
 def make_network(config: ModelConfig, scale: int, landmarks: int) -> ScaleNet:
-    """The network of one scale. Raises BadInputError for a name that NETWORKS does not hold."""
+    """The network of one scale. Raises BadInputError for a name that NETWORKS does not hold, nor any of MORE_NETWORKS
+    makes known."""
+    for room in MORE_NETWORKS if config.network not in NETWORKS else ():
+        importlib.import_module(room).make_known()
     if config.network not in NETWORKS:
         known = ", ".join(sorted(NETWORKS))
         raise BadInputError(f"The network {config.network!r} is not known here; there are {known}.")

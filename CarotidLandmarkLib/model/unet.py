@@ -69,17 +69,8 @@ class _Blur(torch.autograd.Function):
         return gradient
 
 
-class AveragePool3d(nn.Module):
-    """Mean of each 2x2x2 block, as a grouped convolution, which bfloat16 has on every device."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = x.new_full((x.shape[1], 1, 2, 2, 2), 0.125)
-        return F.conv3d(x, kernel, stride=2, groups=x.shape[1])
-
-
 POOLING: dict[str, Callable[[], nn.Module]] = {
     "max": lambda: nn.MaxPool3d(2),
-    "average": AveragePool3d,
     "blur": BlurPool3d,
 }
 
@@ -113,7 +104,7 @@ class UNet3d(nn.Module):
     `compute_dtype` (float32 or bfloat16) is the type of the convolutions; the head is always float32, since a logit of
     20 in bfloat16 is off by up to 6 %.
 
-    Zero padding is the default: replicate padding adds a copy and 10 to 25 % to each convolution on a CPU. The windowed
+    Convolutions pad with zeros: replicate padding adds a copy and 10 to 25 % to each of them on a CPU. The windowed
     input is 0 for air, so zeros go on as the air around a body does.
     """
 
@@ -124,7 +115,6 @@ class UNet3d(nn.Module):
         channels: Sequence[int],
         convs_per_level: int = 1,
         pooling: str = "blur",
-        padding_mode: str = "zeros",
         activation: str = "softmax",
         dropout: float = 0.0,
         slim_decoder: bool = True,
@@ -139,7 +129,7 @@ class UNet3d(nn.Module):
         def block(width: int, *widths: int, drop: float = 0.0) -> nn.Sequential:
             layers: list[nn.Module] = []
             for fan_in, fan_out in zip((width, *widths), widths):
-                convolution = Conv3d(fan_in, fan_out, 3, padding=1, padding_mode=padding_mode)  # type: ignore[arg-type]
+                convolution = Conv3d(fan_in, fan_out, 3, padding=1)
                 layers += [convolution, *([InstanceNorm3d(fan_out)] if normalise else []), nn.LeakyReLU(slope)]
             return nn.Sequential(*layers, *([nn.Dropout(drop)] if drop else []))
 

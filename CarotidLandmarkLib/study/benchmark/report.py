@@ -55,14 +55,16 @@ def as_markdown(title: str, rows: Sequence[Mapping[str, Any]], facts: Mapping[st
     seeds = facts["phantoms"]["seeds"]
     sizes = ", ".join(f"{len(numbers)} {split}" for split, numbers in seeds.items())
     measure = "of processor time on one core" if facts["clock"] == "cpu" else "by the clock"
+    minutes = facts["minutes_per_run"]
+    length = f"{facts['epochs_per_run']} epochs" if minutes is None else f"{minutes:g} minutes {measure}"
     words = [
         f"# {title}\n",
         Table(title, header, [_cells(row) for row in rows]).markdown(),
         "\nPhantom millimetres are not patient millimetres: the two columns of errors cannot be compared.\n",
-        f"Every row has the same budget: {facts['minutes_per_run']:g} minutes {measure} a run"
+        f"Every row has the same budget: {length} a run"
         + (f", {facts['steps_per_run']} steps at most" if facts["steps_per_run"] else "")
-        + f" (budget `{facts['budget']}`), the same cases in the same order with the same augmentation; `steps` are "
-        "the cases it has seen in that time, one a step. A landmark counts once for each seed. Intervals and p values: "
+        + f" (budget `{facts['budget']}`), and the same cases in the same order; `steps` are the cases it has seen in "
+        "that time, one a step. A landmark counts once for each seed. Intervals and p values: "
         "bootstrap over cases; differences are paired, below 0 the row is better than the default. A landmark that was "
         "given up as absent counts with the position that the network would have answered. The paper's Pearson (0.608) "
         "is of the passes' spread alone: 65.47 times the product of its SDs along the axes.\n",

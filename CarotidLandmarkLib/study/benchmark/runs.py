@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...atomic import write_text
-from .rows import Budget, Row
+from ...errors import BadInputError
+from ..methods.method import Method
+from .rows import Budget
 
 if TYPE_CHECKING:
     from ...detect.detector import Detector
@@ -18,26 +21,41 @@ if TYPE_CHECKING:
 
 SAMPLES = 50  # of models with noise; the others make one pass whatever they are asked for
 ENDLESS = 10**9
+MADE = ("date", "machine", "versions", "commit")  # of the circumstances: where and with what, which may differ
 
 
 @dataclass(frozen=True)
 class Run:
-    """``out`` is the benchmark's folder. ``steps`` end the training before its time, where they are given."""
+    """``out`` is the benchmark's folder, ``cases`` holds its training cases. ``steps`` end the training before its
+    time, where they are given. ``settings`` are what all runs of a benchmark have in common.
+    """
 
     out: Path
-    row: Row
+    cases: Path
+    row: Method
     seed: int
     budget: Budget
     steps: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         return self.out / "runs" / self.row.name / f"seed-{self.seed}"
 
     def result(self) -> dict[str, Any] | None:
-        """What `perform` has written at its end, or None."""
+        """What `perform` has written at its end, here or on another machine, or None.
+
+        Raises BadInputError for a run of a benchmark with other settings, which must not be in the same table.
+        """
         file = self.folder / "run.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if not file.is_file():
+            return None
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        for key, value in self.settings.items():
+            theirs = facts.get("settings", {}).get(key)
+            if theirs != value:
+                raise BadInputError(f"{file} is of a benchmark with another {key} ({theirs}, not {value}): remove it.")
+        return dict(facts)
 
     def scores(self) -> list[Score]:
         """The scores of the test landmarks that there are."""
@@ -50,7 +68,7 @@ class Run:
 
 
 def perform(run: Run) -> None:
-    """Train and measure, or go on with it; what it says goes to `log.txt` in its folder, its end to `run.json`."""
+    """`train_and_measure` in a process of its own: what it says goes to `log.txt` in the run's folder."""
     run.folder.mkdir(parents=True, exist_ok=True)
     log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -60,8 +78,14 @@ def perform(run: Run) -> None:
 
     if run.budget.device == "cpu":
         torch.set_num_threads(1)
+    train_and_measure(run)
+
+
+def train_and_measure(run: Run) -> None:
+    """Begin, or go on with what was finished before; `run.json` says that it has come to its end."""
     from ...detect.detector import Detector
     from ...model.unet import parameter_count
+    from .report import circumstances
 
     detector = Detector.from_weights(_trained(run), run.budget.device)
     seconds = sorted(_measure(run, detector))
@@ -69,8 +93,11 @@ def perform(run: Run) -> None:
     facts = {
         "steps": training["steps"],
         "minutes": training["minutes"],
+        "crops_on_answers": training["crops_on_answers"],
         "parameters": parameter_count(detector.model),
         "seconds_per_case": round(seconds[len(seconds) // 2], 2),
+        "settings": dict(run.settings),
+        "made": {key: value for key, value in circumstances({}, {}).items() if key in MADE},
     }
     write_text(run.folder / "run.json", json.dumps(facts, indent=1) + "\n")
 
@@ -79,14 +106,13 @@ def _trained(run: Run) -> Path:
     """The run's weights; a run that was interrupted goes on from its last checkpoint."""
     from ..train.loop import WEIGHTS, Options, train
 
-    config, recipe = run.row.design()
-    config = config.at_half_resolution() if run.budget.half_resolution else config
+    config = run.row.config.at_half_resolution() if run.budget.half_resolution else run.row.config
     if (run.folder / WEIGHTS).is_file():
         return run.folder / WEIGHTS
     options = Options(
         out=run.folder,
         method=run.row.name,
-        cases=run.out / "cases",
+        cases=run.cases,
         steps=run.steps or ENDLESS,
         epoch=ENDLESS,
         max_minutes=run.budget.minutes,
@@ -97,7 +123,7 @@ def _trained(run: Run) -> Path:
         seed=run.seed,
         resume=True,
     )
-    return train(options, config, recipe)
+    return train(options, config, run.row.recipe)
 
 
 def _measure(run: Run, detector: Detector) -> list[float]:

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ..methods.method import Method
 from ..scores import FAILURE_MM, Score, compare, intervals, summary, uncertainty
-from .rows import BASELINE, Row
+from .rows import BASELINE
 from .runs import Run
 
 Runs = Mapping[str, Sequence[Run]]
 FIGURES = ("mean_mm", "median_mm", "p95_mm", "success", "share_over_10_mm")
 
 
-def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
+def tabulate(rows: Sequence[Method], runs: Runs) -> list[dict[str, Any]]:
     """The figures of each row that has a finished run, in order; ``runs`` are those of each row's name.
 
     A landmark counts once for each seed; intervals are a bootstrap over cases, with all that belongs to a case. The
@@ -37,7 +38,7 @@ def tabulate(rows: Sequence[Row], runs: Runs) -> list[dict[str, Any]]:
         table.append(
             {
                 "row": row.name,
-                "about": row.design()[1].about,
+                "about": row.recipe.about,
                 "paper_patients_mm": row.paper or None,
                 "seeds": list(seeds),
                 "cases": len({score.case for score in every}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,12 +49,21 @@ class TrainingCase:
         return averaged(_floating(self.wholes[finer]), round(spacing_mm / finer))
 
     def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> Level:
-        """The stored piece of this spacing whose anchor is nearest to ``center_lps`` (3,), or the whole volume."""
-        near = [p for p in self.pieces if p[0] == spacing_mm]
-        if not near:
-            return self.whole(spacing_mm)
+        """The stored piece of this spacing whose anchor is nearest to ``center_lps`` (3,), or the whole volume;
+        of a case without pieces what the whole volume shows of a cube of edge ``extent_mm``, however it is rotated."""
         center = np.asarray(center_lps, float)
-        return _floating(min(near, key=lambda p: float(np.linalg.norm(p[1] - center)))[2])
+        near = [p for p in self.pieces if p[0] == spacing_mm]
+        if near:
+            return _floating(min(near, key=lambda p: float(np.linalg.norm(p[1] - center)))[2])
+        if self.pieces or spacing_mm not in self.wholes:
+            return self.whole(spacing_mm)
+        return _floating(_box(self.wholes[spacing_mm], center, STRETCH * extent_mm * np.sqrt(3) / 2))
+
+    def lacks(self, views: Views) -> list[float]:
+        """The spacings of these views that neither are kept nor can be averaged from what is."""
+        kept = {*self.wholes, *(spacing for spacing, _, _ in self.pieces)}
+        wanted = {*views.wholes, *views.pieces} - kept
+        return [spacing for spacing in wanted if all(w > spacing or spacing % w for w in self.wholes)]
 
     def save(self, path: Path) -> None:
         """Write atomically; read again by ``load_case``."""
@@ -70,8 +80,8 @@ class TrainingCase:
 
 
 def load_case(path: Path) -> TrainingCase:
-    """Read what ``TrainingCase.save`` wrote."""
-    d = torch.load(path, weights_only=True)
+    """Read what ``TrainingCase.save`` wrote; images are read when they are looked at."""
+    d = torch.load(path, weights_only=True, mmap=True)
     return TrainingCase(
         d["name"],
         {side: None if p is None else p.numpy() for side, p in d["truth"].items()},
@@ -82,38 +92,72 @@ def load_case(path: Path) -> TrainingCase:
     )
 
 
+class Views(NamedTuple):
+    """What is kept of a volume: whole at these spacings, mm; of these others pieces: spacing to edge length around a
+    landmark and around a decoy, mm."""
+
+    wholes: tuple[float, ...]
+    pieces: dict[float, tuple[float, float]]
+
+
+def views_of(config: ModelConfig, anywhere: bool = False) -> Views:
+    """What training a model of this configuration looks at: with ``anywhere`` at every scale all of the volume."""
+    base = config.skip_from_mm
+    wholes = {config.scales_mm[0]} | {s for s in (*config.scales_mm, base) if s and (anywhere or s >= 2 or s == base)}
+    pieces = {}
+    for scale, spacing in enumerate(config.scales_mm):
+        if spacing not in wholes:
+            extent = config.crop_size * spacing * STRETCH
+            pieces[spacing] = (extent + 2 * JITTER_MM[min(scale, len(JITTER_MM) - 1)], extent)
+    return Views(tuple(sorted(wholes)), pieces)
+
+
+def all_views(several: Sequence[Views]) -> Views:
+    """What has all that each of several has."""
+    pieces: dict[float, tuple[float, float]] = {}
+    for views in several:
+        for spacing, size in views.pieces.items():
+            pieces[spacing] = max(pieces.get(spacing, size), size)
+    wholes = {spacing for views in several for spacing in views.wholes}
+    return Views(tuple(sorted(wholes)), dict(sorted(pieces.items())))
+
+
 def cut_case(
     name: str,
     pyramid: PyramidLike,
     truth: dict[str, np.ndarray | None],
-    config: ModelConfig | Sequence[ModelConfig],
+    views: Views,
     seed: int,
     unreviewed: tuple[str, ...] = (),
 ) -> TrainingCase:
-    """The views of ``pyramid`` that the scales of ``config``, or of any of several, need around each landmark and
-    around one decoy.
+    """The ``views`` of ``pyramid``: wholes, and pieces around each landmark and around one decoy.
 
     A side without a landmark has no pieces of its own. Deterministic in ``seed``.
     """
-    configs = [config] if isinstance(config, ModelConfig) else config
     rng = np.random.default_rng(seed)
-    wanted = {s for c in configs for s in (*c.scales_mm, c.skip_from_mm) if s >= 2} | {c.scales_mm[0] for c in configs}
-    wanted |= {c.skip_from_mm for c in configs if c.skip_from_mm}
-    wholes = {s: _packed(pyramid.whole(s)) for s in sorted(wanted, reverse=True)}
-    decoy = _draw_decoy(rng, pyramid.whole(max(wanted)), [p for p in truth.values() if p is not None])
-    extents: dict[float, tuple[float, float]] = {}
-    for c in configs:
-        for scale, spacing in enumerate(c.scales_mm):
-            if scale and spacing < 2:
-                extent = c.crop_size * spacing * STRETCH
-                room = extent + 2 * JITTER_MM[min(scale, len(JITTER_MM) - 1)]
-                extents[spacing] = max(extents.get(spacing, (0.0, 0.0)), (room, extent))
+    wholes = {s: _packed(pyramid.whole(s)) for s in sorted(views.wholes, reverse=True)}
+    decoy = _draw_decoy(rng, pyramid.whole(max(wholes)), [p for p in truth.values() if p is not None])
     pieces = []
-    for spacing, (room, extent) in sorted(extents.items(), reverse=True):
+    for spacing, (room, extent) in sorted(views.pieces.items(), reverse=True):
         for anchor in [truth[side] for side in SIDES if truth[side] is not None]:
             pieces.append((spacing, np.asarray(anchor, float), _packed(pyramid.around(anchor, room, spacing))))
         pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
     return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
+
+
+def _box(level: Level, center: np.ndarray, reach: float) -> Level:
+    """The part of a level within ``reach`` mm of ``center`` on each axis; where that is outside, a layer at the border
+    is left of it."""
+    matrix = level.world_to_index.numpy()
+    middle = matrix[:3, :3] @ center + matrix[:3, 3]
+    away = reach * np.linalg.norm(matrix[:3, :3], axis=1) + 1
+    size = np.array(level.image.shape[:1:-1])
+    low = np.clip(np.floor(middle - away), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(middle + away) + 1, low + 1, size).astype(int)
+    x, y, z = (slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
+    moved = level.world_to_index.clone()
+    moved[:3, 3] -= torch.from_numpy(low)
+    return Level(level.image[:, :, z, y, x], moved)
 
 
 def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...errors import BadInputError
 from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
 from ..cases import read_cases
-from .cases import TrainingCase
+from .cases import TrainingCase, views_of
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ class TrainingData:
 
     A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
     from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
+    With ``anywhere`` cases show all of the volume at every scale, and else pieces of it around the landmarks.
     """
 
-    def __init__(self, options: Options, config: ModelConfig, device: str) -> None:
+    def __init__(self, options: Options, config: ModelConfig, device: str, anywhere: bool = False) -> None:
+        views = views_of(config, anywhere)
+        self.anywhere = anywhere
         folder = options.cache or options.out / "cases"
         self.seed = options.seed
         self.stores: list[tuple[CaseStore | CaseFolder, int]] = []
@@ -38,9 +42,13 @@ class TrainingData:
         self.count = 0
         parts = []
         if options.cases is not None:
-            ready = CaseFolder(options.cases / "train")
+            ready, val_ready = (CaseFolder(options.cases / split) for split in ("train", "val"))
+            missing = min(
+                (spacing for one in (ready, val_ready) for spacing in self._get(one, 0).lacks(views)), default=0
+            )
+            if missing:
+                raise BadInputError(f"The cases in {options.cases} lack what {config.name} looks at at {missing:g} mm.")
             self._add(ready, len(ready))
-            val_ready = CaseFolder(options.cases / "val")
             self.validation += [(val_ready, i) for i in range(len(val_ready))]
             parts.append(f"{len(ready)} training cases")
         if options.data is not None:
@@ -48,8 +56,8 @@ class TrainingData:
             order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
             held = max(1, len(samples) // 10) if len(samples) > 1 else 0
             train = [samples[i] for i in sorted(order[held:])]
-            self._add(CaseStore(VolumeRecipe(train), config, folder / "data", options.workers), len(train))
-            store = CaseStore(VolumeRecipe([samples[i] for i in sorted(order[:held])]), config, folder / "data-val")
+            self._add(CaseStore(VolumeRecipe(train), views, folder / "data", options.workers), len(train))
+            store = CaseStore(VolumeRecipe([samples[i] for i in sorted(order[:held])]), views, folder / "data-val")
             self.validation += [(store, i) for i in range(held)]
             parts.append(f"{len(samples)} volumes")
         number = 0 if self.online else int(options.phantoms)
@@ -57,9 +65,9 @@ class TrainingData:
             scaffolds = list_scaffolds(options.scaffold) if options.scaffold else []
             worker_device = device if options.workers == 0 else "cpu"
             train_recipe = PhantomRecipe("train", options.first_seed, scaffolds, options.scaffold_share, worker_device)
-            self._add(CaseStore(train_recipe, config, folder, options.workers), number)
+            self._add(CaseStore(train_recipe, views, folder, options.workers), number)
             val_recipe = PhantomRecipe("val", 0, scaffolds, options.scaffold_share, worker_device)
-            val = CaseStore(val_recipe, config, folder, options.workers)
+            val = CaseStore(val_recipe, views, folder, options.workers)
             self.validation += [(val, i) for i in range(options.validation)]
             share = f", {options.scaffold_share:.0%} on scaffolds" if scaffolds else ""
             parts.append(f"{'online' if self.online else number} procedural phantoms{share}")
@@ -92,14 +100,17 @@ class TrainingData:
         for ahead in range(position, position + AHEAD):
             store, index = self._locate(ahead)
             store.prefetch([index])
-        store, index = self._locate(position)
-        return store.get(index)
+        return self._get(*self._locate(position))
 
     def validation_cases(self) -> Iterator[TrainingCase]:
         for store, index in self.validation:
             store.prefetch([index])
         for store, index in self.validation:
-            yield store.get(index)
+            yield self._get(store, index)
+
+    def _get(self, store: CaseStore | CaseFolder, index: int) -> TrainingCase:
+        case = store.get(index)
+        return replace(case, pieces=[]) if self.anywhere else case
 
     def close(self) -> None:
         for store in {store for store, _ in [*self.stores, *self.validation]}:

@@ -6,35 +6,41 @@ Every random number of a step comes from (seed, step), so a run that was interru
 from __future__ import annotations
 
 import math
-import platform
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from tqdm import tqdm
 
 from ... import __version__
-from ...atomic import replacing
-from ...errors import BadInputError
-from ...model.config import PRESETS, ModelConfig
+from ...detect.device import choose_device
+from ...detect.results import prepare_folder
+from ...errors import BadInputError, CannotRunError
+from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet
 from ...model.numerics import has_bfloat16
 from ...model.weights import load_weights, save_weights
+from ..methods import get, names
+from ..methods.method import Recipe
 from .augment import Augmentation
 from .data import TrainingData
-from .log import Log
-from .recipes import RECIPES, Recipe
+from .files import calibrated, load_checkpoint, load_start, save_checkpoint, training_summary
 from .step import TrainingStep
-from .validate import calibrate, validate
+from .validate import validate
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 PRESENCE_PACE = 50.0
 CLOCKS = {"wall": time.monotonic, "cpu": time.process_time}
+LOGGERS = ((CSVLogger, "csv"), (TensorBoardLogger, "tensorboard"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,8 @@ class Options:
     """What `carotid-landmark train` is told. ``phantoms`` is a number or "online"; ``data`` a folder or CSV of cases;
     ``cases`` a folder with training cases ready-made in `train` and `val`.
 
-    ``method`` names an architecture (model.config.PRESETS) and how it is trained (RECIPES), which ``learning_rate``
-    changes; None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
+    ``method`` names an architecture and how it is trained (study.methods), of which ``learning_rate`` changes a number;
+    None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
     ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
     ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
     wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
@@ -65,8 +71,6 @@ class Options:
     clock: str = "wall"
     checkpoint_minutes: float = 5.0
     learning_rate: float | None = None
-    ema: float = 0.998
-    clip: float = 5.0
     device: str = "auto"
     devices: int = 1
     workers: int = 1
@@ -81,16 +85,13 @@ class Options:
 def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | None = None) -> Path:
     """Train as told and return the path of the weights; all progress is kept in ``options.out``.
 
-    ``config`` and ``recipe`` are those that the options ask for unless given.
+    ``config`` and ``recipe`` are those that the options ask for unless given. Raises BadInputError for options and data
+    that cannot be, CannotRunError where there is no such device or nothing can be written.
     """
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint_path = options.out / CHECKPOINT
-    if checkpoint_path.exists() and not options.resume:
-        raise BadInputError(f"{options.out} already holds a run: give --resume to go on with it, or another --out.")
-    accelerator = {"auto": "auto", "cuda": "gpu"}.get(options.device, options.device)
-    fabric = Fabric(accelerator=accelerator, devices=options.devices)
-    fabric.launch()
-
+    prepare_folder(options.out, "--out")
+    if options.cache:
+        prepare_folder(options.cache, "--cache")
+    fabric = launch(options)
     if config is None or recipe is None:
         asked = design(options)
         config, recipe = config or asked[0], recipe or asked[1]
@@ -99,88 +100,134 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {config.name}.")
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
-    data = TrainingData(options, config, device=str(fabric.device))
+    if options.scales and recipe.anywhere:
+        raise BadInputError(f"--scales cannot be with {config.name}, whose scales learn from each other's answers.")
+    with closing(TrainingData(options, config, str(fabric.device), recipe.anywhere)) as data:
+        return run(options, config, recipe, data, fabric)
+
+
+def launch(options: Options) -> Fabric:
+    """The processes to train in, which from here on all do the same."""
+    if (options.out / CHECKPOINT).exists() and not options.resume:
+        raise BadInputError(f"{options.out} already holds a run: give --resume to go on with it, or another --out.")
+    device = choose_device(options.device)
+    available = {"cuda": torch.cuda.device_count(), "cpu": os.cpu_count() or 1}.get(device.type, 1)
+    if options.devices > available:
+        raise CannotRunError(f"--devices {options.devices} is more than there are here ({available} x {device.type}).")
+    several = options.devices > 1 or TorchElasticEnvironment.detect()
+    strategy = "ddp_find_unused_parameters_true" if several else "auto"  # a step may leave nets out
+    fabric = Fabric(accelerator=device.type, devices=options.devices, strategy=strategy)
+    fabric.launch()
+    return fabric
+
+
+def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingData, fabric: Fabric) -> Path:
+    """The loop itself: go on from the checkpoint in ``options.out``, if there is one, to the weights."""
+    checkpoint_path = options.out / CHECKPOINT
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
     starts = [load_start(path, model) for path in options.start]
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
-    average = MultiScaleLocNet(config).to(fabric.device)
+    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
+    average = MultiScaleLocNet(model.config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.nets.requires_grad_(False)
     average.use_dtype(dtype)
-    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
-    state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": []}
+    state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": [], "on_answer": [0.0, 0]}
+    training_step, optimizer = fabric.setup(step_module, optimizer)
     if checkpoint_path.exists():
-        saved = torch.load(checkpoint_path, map_location=fabric.device, weights_only=True)
+        saved = load_checkpoint(checkpoint_path, model.config, options)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         state = saved["state"]
-    training_step, optimizer = fabric.setup(step_module, optimizer)
+
+    def keep() -> None:
+        state["minutes"] = (clock() - started) / 60
+        if fabric.is_global_zero:
+            save_checkpoint(checkpoint_path, model, average, optimizer, state, options)
+
+    def report() -> None:
+        values = validate(average, data.validation_cases(), whole_way=step_module.coarse)
+        state["history"].append({"step": state["step"], **values})
+        log({f"validation/{name}": value for name, value in values.items()}, state["step"])
+        tqdm.write(f"step {state['step']}: " + ", ".join(f"{name} {value:.3g}" for name, value in values.items()))
 
     clock = CLOCKS[options.clock]
     started = clock() - 60 * state["minutes"]
-    log = Log(options.out, asdict(options), fabric.is_global_zero)
-    progress_bar = tqdm(total=options.steps, initial=state["step"], disable=not fabric.is_global_zero, unit="step")
-    while state["step"] < options.steps:
-        minutes = (clock() - started) / 60
-        progress = state["step"] / options.steps
-        if options.max_minutes is not None:
-            progress = max(progress, minutes / options.max_minutes)
-        if progress >= 1:
-            break
-        rate = learning_rate(recipe, progress, state["step"])
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["pace"]
-        case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
-        loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
-        if loss.requires_grad:
+    steps = tqdm(total=options.steps, initial=state["step"], disable=not fabric.is_global_zero, unit="step")
+    with steps, logging(options.out, state["step"], fabric.is_global_zero) as log:
+        while state["step"] < options.steps:
+            minutes = (clock() - started) / 60
+            progress = state["step"] / options.steps
+            if options.max_minutes is not None:
+                progress = max(progress, minutes / options.max_minutes)
+                progress = fabric.broadcast(progress)  # clocks differ, and no process may end before the others
+            if progress >= 1:
+                break
+            rate = learning_rate(recipe, progress, state["step"])
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["pace"]
+            case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
+            loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
             fabric.backward(loss)
-        norm = clip_gradients(model, options.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        state["step"] += 1
-        update_average(average, model, min(options.ema, (1 + state["step"]) / (10 + state["step"])))
-        log.step(state["step"], {"loss": float(loss.detach()), "rate": rate, "norm": norm, **values})
-        progress_bar.update()
-        minutes = (clock() - started) / 60
-        epoch_ends = state["step"] % options.epoch == 0 or state["step"] == options.steps
-        if epoch_ends and fabric.is_global_zero:
-            log.epoch(state, validate(average, data.validation_cases(), whole_way=step_module.coarse))
-        if epoch_ends or minutes - state["minutes"] >= options.checkpoint_minutes:
-            state["minutes"] = (clock() - started) / 60
-            if fabric.is_global_zero:
-                save_checkpoint(checkpoint_path, model, average, optimizer, state)
-        if epoch_ends:
-            fabric.barrier()
-    progress_bar.close()
-    state["minutes"] = (clock() - started) / 60
+            norm = clip_gradients(model, recipe.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            state["step"] += 1
+            if "on_answer" in values:
+                state["on_answer"] = [state["on_answer"][0] + values["on_answer"], state["on_answer"][1] + 1]
+            update_average(average, model, min(recipe.average, (1 + state["step"]) / (10 + state["step"])))
+            log({"loss": float(loss.detach()), "rate": rate, "norm": norm, **values}, state["step"])
+            steps.update()
+            minutes = (clock() - started) / 60
+            epoch_ends = state["step"] % options.epoch == 0 or state["step"] == options.steps
+            if epoch_ends and fabric.is_global_zero:
+                report()
+            if epoch_ends or minutes - state["minutes"] >= options.checkpoint_minutes:
+                keep()
+            if epoch_ends:
+                fabric.barrier()
+        if fabric.is_global_zero and (not state["history"] or state["history"][-1]["step"] != state["step"]):
+            report()
     path = options.out / WEIGHTS
     if fabric.is_global_zero:
-        if not state["history"] or state["history"][-1]["step"] != state["step"]:
-            log.epoch(state, validate(average, data.validation_cases(), whole_way=step_module.coarse))
-        if not options.scales:
-            average.config = calibrate(average, data.validation_cases(), options.seed)
-        save_checkpoint(checkpoint_path, model, average, optimizer, state)
+        calibration = calibrated(average, data, options, starts)
+        keep()
         story = training_summary(options, state, data.description, str(fabric.device), starts)
-        save_weights(path, average, {"version": __version__, "training": story})
-    data.close()
-    log.close()
+        save_weights(path, average, {"version": __version__, "training": story, "calibration": calibration})
     return path
+
+
+@contextmanager
+def logging(out: Path, step: int, active: bool) -> Iterator[Callable[[Mapping[str, float], int], None]]:
+    """What writes values down: in `csv/` and `tensorboard/` of ``out``, those of this process and of no other, apart by
+    the step that it goes on from."""
+    loggers = [logger(out, name, f"from-{step}") for logger, name in LOGGERS] if active else []
+
+    def log(values: Mapping[str, float], step: int) -> None:
+        for logger in loggers:
+            logger.log_metrics(dict(values), step)
+
+    try:
+        yield log
+    finally:
+        for logger in loggers:
+            logger.finalize("ended")
 
 
 def design(options: Options) -> tuple[ModelConfig, Recipe]:
     """The architecture that the options ask for, and how it is trained."""
     if options.method is None and options.start:
         config = load_weights(options.start[0])[0].config
-        if config.name not in RECIPES:
+        if config.name not in names():
             raise BadInputError(f"{options.start[0]} is of a method not known here ({config.name}): give --method.")
-        return config, RECIPES[config.name]
-    method = options.method or "default"
-    config = PRESETS[method].at_half_resolution() if options.half_resolution else PRESETS[method]
-    return config, RECIPES[method]
+        return config, get(config.name).recipe
+    method = get(options.method or "default")
+    config = method.config.at_half_resolution() if options.half_resolution else method.config
+    return config, method.recipe
 
 
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], Recipe], torch.optim.Optimizer]] = {
@@ -200,8 +247,9 @@ def parameter_groups(model: MultiScaleLocNet) -> list[dict[str, Any]]:
         if getattr(net, "presence_scale", None) is not None
         for parameter in (net.presence_scale, net.presence_bias)
     ]
+    reading = [parameter for parameter in reading if parameter.requires_grad]
     known = {id(parameter) for parameter in reading}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known and parameter.requires_grad]
     return [{"params": rest, "pace": 1.0}, *([{"params": reading, "pace": PRESENCE_PACE}] if reading else [])]
 
 
@@ -232,67 +280,3 @@ def update_average(average: torch.nn.Module, model: torch.nn.Module, keep: float
     """Exponential moving average of the parameters: keep * old + (1 - keep) * new."""
     for old, new in zip(average.parameters(), model.parameters()):
         old.lerp_(new.detach(), 1 - keep)
-
-
-def save_checkpoint(
-    path: Path, model: torch.nn.Module, average: torch.nn.Module, optimizer: Any, state: dict[str, Any]
-) -> None:
-    """All that resuming needs, in place at once."""
-    values = {
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "state": state,
-    }
-    with replacing(path) as part:
-        torch.save(values, part)
-
-
-def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
-    """Put trained weights of the same architecture into ``model``, for the scales that they were trained on.
-
-    Returns what their header says of their training.
-    """
-    other, header = load_weights(path)
-    trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
-    if not set(trained) & set(model.config.scales_mm):
-        raise BadInputError(f"{path} was trained at other scales than {model.config.scales_mm} mm.")
-    for spacing, ours, theirs in zip(model.config.scales_mm, model.nets, other.nets):
-        if spacing in trained:
-            state = theirs.state_dict()
-            if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
-                raise BadInputError(
-                    f"{path} has another architecture than what is to be trained: leave --method out, and let all "
-                    "--start be of one."
-                )
-            ours.load_state_dict(state)
-    return dict(header["training"])
-
-
-def training_summary(
-    options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """What the weights file says of its making; ``starts`` say it of the weights that it started from."""
-    plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
-    plain.update(start=[path.name for path in options.start])
-    plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "steps": state["step"],
-        "minutes": round(state["minutes"], 1),
-        "machine": f"{platform.machine()} {device}",
-        "torch": torch.__version__,
-        "data": data if state["step"] else "none; put together and calibrated",
-        "options": plain,
-        "stages": lineage(starts),
-        "validation": state["history"][-1] if state["history"] else None,
-    }
-
-
-def lineage(trainings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """These trainings and all that led to them, the first first, each once and without a list of its own."""
-    told: list[dict[str, Any]] = []
-    for training in trainings:
-        own = {key: value for key, value in training.items() if key != "stages"}
-        told += [stage for stage in (*lineage(training.get("stages", ())), own) if stage not in told]
-    return told

@@ -36,9 +36,6 @@ def stage_weights(progress: float, scales: int) -> list[float]:
     return [float(scale == stage) for scale in range(scales)]
 
 
-WEIGHTS = {"paper": paper_weights, "equal": equal_weights, "stages": stage_weights}
-
-
 def paper_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """Squared distance in mm^2 to the truth (B, 3); without truth only the presence is trained."""
     presence = presence_loss(output.presence_logit, truth is not None)
@@ -105,16 +102,6 @@ def patches_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     for axis, away in enumerate((x[:, None, None], y[:, None, :, None], z[:, :, None, None])):
         loss = loss + (coded[:, axis] - away.sign() * away.abs().log1p()).abs().mean()
     return loss
-
-
-LOSSES = {
-    "paper": paper_loss,
-    "default": default_loss,
-    "distance": distance_loss,
-    "cross-entropy": cross_entropy_loss,
-    "heatmap": heatmap_loss,
-    "patches": patches_loss,
-}
 
 
 def presence_loss(logit: Tensor, present: bool) -> Tensor:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, Union
-
-import torch
+from typing import Any, Protocol
 
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
-from ...model.config import ModelConfig
 from ...phantom.patches import PhantomPyramid
 from ...phantom.phantom import Phantom
 from ...phantom.scaffold import load_scaffold
 from ...phantom.scan import Scan
+from ...volume.ct import hash_files
 from ...volume.read import case_name, read_volume
 from ...volume.sample import VolumePyramid
 from ..cases import Case
-from .cases import TrainingCase, cut_case, load_case
+from ..processes import pool
+from . import cases
+from .cases import TrainingCase, Views, cut_case, load_case
 
-Configs = Union[ModelConfig, Sequence[ModelConfig]]
+NAME_LENGTH = 80  # of a case, in its file's name
 
 
 class Recipe(Protocol):
-    """How to make the case of an index, in any process; ``key`` names its file."""
+    """How to make the case of an index, in any process; ``facts`` are all that it depends on, but for the code."""
 
-    def key(self, index: int) -> str: ...
-    def make(self, index: int, config: Configs) -> TrainingCase: ...
+    def name(self, index: int) -> str: ...
+    def facts(self, index: int) -> tuple[Any, ...]: ...
+    def make(self, index: int, views: Views) -> TrainingCase: ...
 
 
 class PhantomRecipe:
@@ -50,17 +53,21 @@ class PhantomRecipe:
         count = int((seed + 1) * self.share + 1e-9)
         return self.scaffolds[(count - 1) % len(self.scaffolds)] if count > int(seed * self.share + 1e-9) else None
 
-    def key(self, index: int) -> str:
+    def name(self, index: int) -> str:
         path = self.scaffold_of(self.first_seed + index)
         return f"{self.split}-{self.first_seed + index}" + (f"-{case_name(path)}" if path else "")
 
-    def make(self, index: int, config: Configs) -> TrainingCase:
+    def facts(self, index: int) -> tuple[Any, ...]:
+        path = self.scaffold_of(self.first_seed + index)
+        return self.split, self.first_seed + index, _content(path, path.parent / "labels.json") if path else None
+
+    def make(self, index: int, views: Views) -> TrainingCase:
         seed = self.first_seed + index
         path = self.scaffold_of(seed)
         phantom = Phantom.draw(seed, self.split, load_scaffold(path) if path else None)
         scan = Scan.draw(phantom)
         truth = {side: phantom.truth[side] if scan.covers(phantom.truth[side], 2.0) else None for side in SIDES}
-        return cut_case(self.key(index), PhantomPyramid(phantom, scan, self.device), truth, config, seed)
+        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed)
 
 
 class VolumeRecipe:
@@ -69,13 +76,20 @@ class VolumeRecipe:
     def __init__(self, samples: Sequence[Case]) -> None:
         self.samples = list(samples)
 
-    def key(self, index: int) -> str:
-        return f"{index:05d}-{self.samples[index].name}"
+    def name(self, index: int) -> str:
+        return self.samples[index].name
 
-    def make(self, index: int, config: Configs) -> TrainingCase:
+    def facts(self, index: int) -> tuple[Any, ...]:
         sample = self.samples[index]
-        pyramid = VolumePyramid(read_volume(sample.volume, sample.series))
-        return cut_case(sample.name, pyramid, sample.points, config, index, sample.unreviewed)
+        points = {side: None if point is None else point.tolist() for side, point in sorted(sample.points.items())}
+        sha256 = sample.sha256 or read_volume(sample.volume, sample.series).sha256
+        return sha256, points, sample.unreviewed
+
+    def make(self, index: int, views: Views) -> TrainingCase:
+        sample = self.samples[index]
+        volume = read_volume(sample.volume, sample.series)
+        seed = int((volume.sha256 or "0")[:8], 16)
+        return cut_case(sample.name, VolumePyramid(volume), sample.points, views, seed, sample.unreviewed)
 
 
 class CaseFolder:
@@ -100,40 +114,63 @@ class CaseFolder:
 
 
 class CaseStore:
-    """Cases by index, made once by ``workers`` processes (0: here, when asked for) and kept in ``folder``."""
+    """Cases by index, made once by ``workers`` processes (0: here, when asked for) and kept in ``folder``.
 
-    def __init__(self, recipe: Recipe, config: Configs, folder: Path, workers: int = 0) -> None:
-        self.recipe, self.config, self.folder = recipe, config, folder
+    A file is named by all that its case depends on, so that what was kept of other points, phantoms or scales is not
+    taken for it.
+    """
+
+    def __init__(self, recipe: Recipe, views: Views, folder: Path, workers: int = 0) -> None:
+        self.recipe, self.views, self.folder, self.workers = recipe, views, folder, workers
+        self.paths: dict[int, Path] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self.pool = (
-            ProcessPoolExecutor(
-                workers, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-            )
-            if workers
-            else None
-        )
+        self.opened = ExitStack()
+        self.pool: ProcessPoolExecutor | None = None
         self.coming: dict[int, Future[None]] = {}
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Begin to make these cases, in this order."""
         for index in indices:
-            if self.pool and index not in self.coming and not self.path(index).exists():
-                self.coming[index] = self.pool.submit(_make, self.recipe, index, self.config, self.path(index))
+            if self.workers and index not in self.coming and not self.path(index).exists():
+                self.pool = self.pool or self.opened.enter_context(pool(self.workers))
+                self.coming[index] = self.pool.submit(_make, self.recipe, index, self.views, self.path(index))
 
     def path(self, index: int) -> Path:
-        return self.folder / f"{self.recipe.key(index)}.case"
+        if index not in self.paths:
+            key = digest(source_digest(), tuple(self.views), self.recipe.facts(index))
+            self.paths[index] = self.folder / f"{self.recipe.name(index)[:NAME_LENGTH]}-{key}.case"
+        return self.paths[index]
 
     def get(self, index: int) -> TrainingCase:
         if index in self.coming:
             self.coming.pop(index).result()
         elif not self.path(index).exists():
-            _make(self.recipe, index, self.config, self.path(index))
+            _make(self.recipe, index, self.views, self.path(index))
         return load_case(self.path(index))
 
     def close(self) -> None:
-        if self.pool:
-            self.pool.shutdown(wait=False, cancel_futures=True)
+        self.opened.close()
 
 
-def _make(recipe: Recipe, index: int, config: Configs, path: Path) -> None:
-    recipe.make(index, config).save(path)
+def digest(*facts: Any) -> str:
+    """16 hexadecimal digits that stand for these facts, which are plain values and containers of them."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def source_digest() -> str:
+    """Stands for the code that makes cases and phantoms: a number that someone has to count up would be forgotten, and
+    a case made anew for a changed comment costs seconds."""
+    package = Path(__file__).resolve().parents[2]
+    files = [path for room in ("phantom", "volume") for path in (package / room).rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix in (".py", ".json")] + [Path(__file__), Path(cases.__file__)]
+    return hash_files(sorted(files))
+
+
+@lru_cache
+def _content(*paths: Path) -> str:
+    return hash_files(paths)
+
+
+def _make(recipe: Recipe, index: int, views: Views, path: Path) -> None:
+    recipe.make(index, views).save(path)

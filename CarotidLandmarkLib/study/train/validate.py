@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ...detect.uncertainty import combine
 from ...landmarks.detection import chi2_quantile
-from ...landmarks.points import SIDES
-from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
 from .cases import TrainingCase
 
 CONFIDENCE = 0.9
 SAMPLES = 8
+LEAST_LANDMARKS = 10
+GROSS_MM = 10.0
 
 
 @torch.no_grad()
@@ -24,7 +23,7 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     """Errors in mm of each scale along the way from the coarse answer on, and how well presence is told.
 
     Without ``whole_way`` the coarse answer is taken to be 17 mm off: for finer scales that are trained apart.
-    A landmark counts as present where the least presence of all scales is above 0.5.
+    A landmark counts as present where the least presence of all scales is above 0.5. What no case says is left out.
     """
     model.eval()
     errors: list[list[float]] = [[] for _ in model.config.scales_mm]
@@ -41,16 +40,14 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
                 for scale, output in zip(errors, outputs):
                     scale.append(float(np.linalg.norm(output.position[0].cpu().numpy() - truth)))
     model.train()
-    last = np.array(errors[-1]) if errors[-1] else np.array([np.nan])
-    result = {f"mean_{s:g}mm": float(np.mean(e)) if e else float("nan") for s, e in zip(model.config.scales_mm, errors)}
-    result.update(
-        median=float(np.median(last)),
-        p95=float(np.percentile(last, 95)),
-        over_10mm=float((last > 10).mean()),
-        found=float(np.mean(np.array(seen) > 0)) if seen else float("nan"),
-        false_found=float(np.mean(np.array(imagined) > 0)) if imagined else float("nan"),
-    )
-    return result
+    values = {f"mean_{s:g}mm": np.mean(e) for s, e in zip(model.config.scales_mm, errors) if e}
+    if errors[-1]:
+        last = np.array(errors[-1])
+        values |= {"median": np.median(last), "p95": np.percentile(last, 95), "over_10mm": (last > 10).mean()}
+    for name, logits in (("found", seen), ("false_found", imagined)):
+        if logits:
+            values[name] = np.mean(np.array(logits) > 0)
+    return {name: float(value) for name, value in values.items()}
 
 
 def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[ScaleOutput]]:
@@ -70,26 +67,29 @@ def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[Sc
 
 
 @torch.no_grad()
-def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int) -> ModelConfig:
-    """The model's configuration with covariance scales such that 90 % ellipsoids hold 90 % of these cases' points.
+def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int) -> tuple[tuple[float, ...], int]:
+    """Covariance scales such that 90 % ellipsoids hold 90 % of these cases' points, and the number of cases they rest
+    on; those that the model has, and 0, where a scale has fewer than ``LEAST_LANDMARKS`` to calibrate on.
 
-    Gross errors (over 10 mm) are left out: they are the business of presence and review, not of the ellipsoid.
+    Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review,
+    not of the ellipsoid.
     """
     model.eval()
     distances: list[list[float]] = [[] for _ in model.config.scales_mm]
     generator = torch.Generator().manual_seed(seed)
+    count = 0
     for case in cases:
-        outputs = model(case, samples=SAMPLES, generator=generator)
-        for side in SIDES:
-            truth = case.truth[side]
-            if truth is None:
-                continue
+        points = {side: point for side, point in case.truth.items() if point is not None}
+        count += bool(points)
+        outputs = model(case, samples=SAMPLES, generator=generator) if points else {}
+        for side, truth in points.items():
             for scale, output in enumerate(outputs[side]):
                 mean, covariance = combine(output.position.cpu().numpy(), output.covariance.double().cpu().numpy(), 1.0)
                 away = mean - truth
-                if np.linalg.norm(away) < 10 + 5 * model.config.scales_mm[scale]:
+                if np.linalg.norm(away) < GROSS_MM + 5 * model.config.scales_mm[scale]:
                     distances[scale].append(float(away @ np.linalg.solve(covariance, away)))
     model.train()
+    if min(len(d) for d in distances) < LEAST_LANDMARKS:
+        return model.config.covariance_scale, 0
     expected = chi2_quantile(CONFIDENCE)
-    scales = [float(np.quantile(d, CONFIDENCE)) / expected if len(d) >= 10 else 1.0 for d in distances]
-    return replace(model.config, covariance_scale=tuple(scales))
+    return tuple(float(np.quantile(d, CONFIDENCE)) / expected for d in distances), count

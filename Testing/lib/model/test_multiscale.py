@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from CarotidLandmarkLib.model.config import PRESETS, ModelConfig
+from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.crop import side_frame
 from CarotidLandmarkLib.model.locnet import LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.study.methods import get, names
 
-SEVERAL_SCALES = sorted(name for name, config in PRESETS.items() if len(config.scales_mm) > 1)
+SEVERAL_SCALES = [name for name in names() if len(get(name).config.scales_mm) > 1]
 
 
 class View(NamedTuple):
@@ -59,7 +60,7 @@ class Fixed(nn.Module):
 
 
 def small(name: str) -> ModelConfig:
-    config = dataclasses.replace(PRESETS[name], channels=((4, 8, 8),) * 4, convs=(1,) * 4, crop_size=16, dropout=0.0)
+    config = dataclasses.replace(get(name).config, channels=((4, 8, 8),) * 4, convs=(1,) * 4, crop_size=16, dropout=0.0)
     return config
 
 

@@ -10,16 +10,17 @@ import pytest
 import torch
 from safetensors.torch import save as safetensors_bytes
 
+from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.model import weights
-from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import load_weights, save_weights, write_manifest
+from CarotidLandmarkLib.model.weights import calibration_warning, load_weights, save_weights, write_manifest
+from CarotidLandmarkLib.study.methods import get
 
 
 def small_model() -> MultiScaleLocNet:
     torch.manual_seed(0)
-    return MultiScaleLocNet(dataclasses.replace(PRESETS["default"], channels=((2, 4),) * 4, convs=(1,) * 4))
+    return MultiScaleLocNet(dataclasses.replace(get("default").config, channels=((2, 4),) * 4, convs=(1,) * 4))
 
 
 @pytest.fixture
@@ -71,6 +72,20 @@ def test_a_torch_file_with_header_and_state_loads(tmp_path: Path) -> None:
     assert torch.equal(load_weights(tmp_path / "run.pt")[0].nets[2].presence_bias, model.nets[2].presence_bias)
 
 
+OLD = {"padding_mode": "zeros", "presence_scale": 1.0, "presence_offset": 0.0, "window_mm": 12.0, "subvoxel": False}
+
+
+def test_what_older_headers_say_beside_is_read_where_it_changes_nothing(tmp_path: Path) -> None:
+    config = small_model().config.to_dict()
+    assert not OLD.keys() & config.keys()
+    rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config={**config, **OLD})
+    assert load_weights(tmp_path / "w.safetensors")[0].config == small_model().config
+    for key, value in {"padding_mode": "replicate", "presence_scale": 2.0, "subvoxel": True}.items():
+        rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config={**config, **OLD, key: value})
+        with pytest.raises(BadInputError, match=key):
+            load_weights(tmp_path / "w.safetensors")
+
+
 class Trap:
     def __reduce__(self) -> tuple:
         return (Path.touch, (Path("trap_was_sprung"),))
@@ -110,9 +125,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, content: b
         ({"format": "carotid-landmark/weights/2"}, "format"),
         ({"config": None}, "no model"),
         ({"config": {"channels": [[4]]}}, "no model"),
-        ({"config": {**PRESETS["default"].to_dict(), "crop_size": 56.5, "channels": [[2.5, 4]] * 4}}, "no model"),
-        ({"config": PRESETS["default"].to_dict()}, "lacks|unknown tensor"),
+        ({"config": {**get("default").config.to_dict(), "crop_size": 56.5, "channels": [[2.5, 4]] * 4}}, "no model"),
+        ({"config": get("default").config.to_dict()}, "lacks|unknown tensor"),
         ({"config": {**small_model().config.to_dict(), "channels": [[3, 4]] * 4}}, "does not fit"),
+        ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, 1, 0, 1]}}, "out of range"),
+        ({"config": {**small_model().config.to_dict(), "covariance_scale": [1, -1, 1, 1]}}, "out of range"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
@@ -192,3 +209,22 @@ def test_a_torch_file_with_another_content_kind(tmp_path: Path) -> None:
     (tmp_path / "w.pt").write_bytes(stream.getvalue())
     with pytest.raises(BadInputError, match="not made by CarotidLandmark"):
         load_weights(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"cases": 300, "kept_from_start": False}, None),
+        ({"cases": 24, "kept_from_start": False}, "rests on 24 cases"),
+        ({"cases": 12, "kept_from_start": True}, "started from rests on 12 cases"),
+        (None, "does not give"),
+    ],
+)
+def test_a_calibration_on_few_cases_is_a_warning(
+    saved: Path, capsys: pytest.CaptureFixture, told: dict | None, words: str | None
+) -> None:
+    save_weights(saved, small_model(), {"calibration": told})
+    warning = calibration_warning(load_weights(saved)[1])
+    assert (warning is None) == (words is None) and (words is None or words in str(warning))
+    assert main(["model", "--weights", str(saved)]) == 0
+    assert (words is None) == ("warning:" not in capsys.readouterr().out)

@@ -8,7 +8,8 @@ import pytest
 
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
-from CarotidLandmarkLib.model.config import PRESETS
+from CarotidLandmarkLib.study.benchmark.cases import needed_views, training_folder
+from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.train.cases import cut_case
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
@@ -30,12 +31,17 @@ def two_balls(seed: int) -> CTVolume:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Path:
-    """A benchmark's folder whose cases lie ready, quicker to look at than phantoms: 2 train, 1 val, 2 test."""
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A benchmark's folder whose cases lie ready, quicker to look at than phantoms: 2 train, 1 val, 2 test; and rows
+    with the same methods a few channels wide."""
+    for name in names():
+        channels = tuple(tuple(2 for _ in widths) for widths in get(name).config.channels)
+        method = get(name).but(name, get(name).recipe.about, {"channels": channels})
+        monkeypatch.setattr(f"CarotidLandmarkLib.study.methods.{name.replace('-', '_')}.METHOD", method)
     seeds = {"train": [0, 3], "val": [1], "test": [0, 4]}
-    config = [PRESETS["default"].at_half_resolution(), PRESETS["single-scale"].at_half_resolution()]
+    views = needed_views(half_resolution=True)
     for split, numbers in seeds.items():
-        folder = tmp_path / "cases" / split
+        folder = (tmp_path / "cases" if split == "test" else training_folder(tmp_path / "cases", views)) / split
         folder.mkdir(parents=True)
         for seed in numbers:
             volume = two_balls(seed)
@@ -44,7 +50,7 @@ def prepared(tmp_path: Path) -> Path:
                 write_markups(folder / f"test-{seed:05d}.mrk.json", LandmarkSet(TRUTH))
                 (folder / f"test-{seed:05d}.phantom.json").write_text("{}")
             else:
-                case = cut_case(f"{split}-{seed}", VolumePyramid(volume), dict(TRUTH), config, seed)
+                case = cut_case(f"{split}-{seed}", VolumePyramid(volume), dict(TRUTH), views, seed)
                 case.save(folder / f"{split}-{seed}.case")
     (tmp_path / "cases" / "seeds.json").write_text(json.dumps(seeds))
     return tmp_path

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.model.weights import load_weights
-from CarotidLandmarkLib.study.benchmark.rows import TABLES
+from CarotidLandmarkLib.study.benchmark.rows import TABLES, rows_of
+from CarotidLandmarkLib.study.benchmark.runs import train_and_measure
+from CarotidLandmarkLib.study.methods import get
 
 
 def arguments(out, *more):
@@ -15,12 +19,22 @@ def arguments(out, *more):
     return ["benchmark", "table1", "--out", str(out), *sizes, *more]
 
 
-def test_rows_are_trained_measured_and_tabled_and_what_is_finished_is_kept(prepared, capsys):
-    assert main(arguments(prepared, "--rows", "patch-based")) == 0, capsys.readouterr().err
+@pytest.fixture
+def here(monkeypatch):
+    """Runs in this process, one after the other; in processes of their own: see the test of a run that fails."""
+    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.runs.SAMPLES", 4)
+    monkeypatch.setattr(
+        "CarotidLandmarkLib.study.processes.run_all",
+        lambda tasks, work, parallel: ((task, train_and_measure(*task) is None) for task in tasks),
+    )
+
+
+def test_rows_are_trained_measured_and_tabled_and_what_is_finished_is_kept(prepared, capsys, here):
+    assert main(arguments(prepared, "--rows", "patch-based", "default")) == 0, capsys.readouterr().err
     table = json.loads((prepared / "table1.json").read_text())
     assert [row["row"] for row in table["rows"]] == ["patch-based", "default"]
     for row in table["rows"]:
-        assert row["steps"] == [2] and row["landmarks"] == 4 and row["cases"] == 2 and row["parameters"] > 1000
+        assert row["steps"] == [2] and row["landmarks"] == 4 and row["cases"] == 2 and row["parameters"] > 500
         assert row["mean_mm"] >= 0 and row["interval_95"]["mean_mm"][0] <= row["mean_mm"]
     assert table["rows"][0]["paper_patients_mm"] == "4.35 ± 4.33"
     assert table["rows"][0]["difference_to_default"]["landmarks"] == 4
@@ -39,7 +53,7 @@ def test_rows_are_trained_measured_and_tabled_and_what_is_finished_is_kept(prepa
     (unfinished / "scores" / "test-00004.json").unlink()
     kept = (unfinished / "scores" / "test-00000.json").stat().st_mtime_ns
     capsys.readouterr()
-    assert main(arguments(prepared, "--rows", "patch-based")) == 0
+    assert main(arguments(prepared, "--rows", "patch-based", "default")) == 0
     assert "1 of 1 runs: default, seed 0" in capsys.readouterr().err
     assert (unfinished / "scores" / "test-00004.json").is_file()
     assert (unfinished / "scores" / "test-00000.json").stat().st_mtime_ns == kept
@@ -48,19 +62,54 @@ def test_rows_are_trained_measured_and_tabled_and_what_is_finished_is_kept(prepa
     assert [row["mean_mm"] for row in again] == [row["mean_mm"] for row in table["rows"]]
 
 
+def test_a_run_made_elsewhere_is_taken_as_done_unless_it_is_of_another_benchmark(prepared, tmp_path, capsys, here):
+    assert main(arguments(prepared, "--rows", "end-to-end")) == 0
+    other = tmp_path / "other"
+    shutil.copytree(prepared / "cases", other / "cases")
+    there, here = (folder / "runs" / "end-to-end" / "seed-0" for folder in (other, prepared))
+    shutil.copytree(here / "scores", there / "scores")
+    shutil.copy(here / "run.json", there)
+    capsys.readouterr()
+    assert main(arguments(other, "--rows", "end-to-end")) == 0
+    said = capsys.readouterr()
+    assert "runs: end-to-end" not in said.err and not (there / "weights.safetensors").exists()
+    rows = [json.loads((folder / "table1.json").read_text())["rows"] for folder in (prepared, other)]
+    assert rows[0] == rows[1]
+    facts = json.loads((there / "run.json").read_text())
+    assert set(facts["made"]) == {"date", "machine", "versions", "commit"}
+    facts["settings"]["minutes_per_run"] = 30.0
+    (there / "run.json").write_text(json.dumps(facts))
+    assert main(arguments(other, "--rows", "end-to-end")) == 2
+    assert "another minutes_per_run (30.0, not 8.0)" in capsys.readouterr().err
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys):
     weights = prepared / "runs" / "patch-based" / "seed-0" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"no weights")
-    assert main(arguments(prepared, "--rows", "patch-based")) == 3
+    assert main(arguments(prepared, "--rows", "patch-based", "end-to-end-noise")) == 3
     assert "patch-based, seed 0" in capsys.readouterr().err
     assert "no weights" not in (weights.parent / "log.txt").read_text()
     assert "damaged" in (weights.parent / "log.txt").read_text()
-    assert [row["row"] for row in json.loads((prepared / "table1.json").read_text())["rows"]] == ["default"]
+    table = json.loads((prepared / "table1.json").read_text())["rows"]
+    assert [row["row"] for row in table] == ["end-to-end-noise"]
+    run = prepared / "runs" / "end-to-end-noise" / "seed-0"
+    assert json.loads((run / "run.json").read_text())["crops_on_answers"] == 1
+    with (run / "csv" / "from-0" / "metrics.csv").open() as file:
+        assert [float(row["on_answer"]) for row in csv.DictReader(file) if row["on_answer"]] == [1.0, 1.0]
+
+
+def test_epochs_are_the_length_of_a_run_where_they_are_given(prepared, capsys, here):
+    words = ["benchmark", "table1", "--out", str(prepared), "--cases", "2", "1", "2", "--seeds", "1"]
+    assert main([*words, "--rows", "patch-based", "--epochs-per-run", "2"]) == 0
+    assert json.loads((prepared / "table1.json").read_text())["rows"][0]["steps"] == [4]
+    assert "same budget: 2 epochs a run" in (prepared / "table1.md").read_text(encoding="utf-8")
+    assert main([*words, "--epochs-per-run", "2", "--minutes-per-run", "1"]) == 2
+    assert "--minutes-per-run" in capsys.readouterr().err
 
 
 def test_a_folder_of_another_benchmark_is_not_gone_on_with(prepared, capsys, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
+    monkeypatch.setattr("CarotidLandmarkLib.study.processes.run_all", lambda *_: iter(()))
     assert main(arguments(prepared, "--rows", "default")) == 0
     assert main(arguments(prepared, "--rows", "default", "--minutes-per-run", "20")) == 2
     assert "minutes_per_run (8.0, not 20.0)" in capsys.readouterr().err
@@ -76,25 +125,29 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_commands_own_option(tm
 def test_unknown_rows_and_empty_numbers_are_sentences(tmp_path, capsys):
     assert main(arguments(tmp_path, "--rows", "guessing")) == 2
     assert "--rows guessing is no row of table1" in capsys.readouterr().err
-    assert main(arguments(tmp_path, "--seeds", "0")) == 2
-    assert "--seeds" in capsys.readouterr().err
+    for option, value in (
+        ("--seeds", "0"),
+        ("--parallel", "-1"),
+        ("--minutes-per-run", "0"),
+        ("--epochs-per-run", "x"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(arguments(tmp_path, option, value))
+        assert left.value.code == 2 and option in capsys.readouterr().err
 
 
 def test_a_peer_that_is_not_installed_is_left_out_with_a_sentence(prepared, capsys, monkeypatch):
-    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.processes.run_all", lambda *_: iter(()))
-    monkeypatch.setattr("CarotidLandmarkLib.study.benchmark.rows.Row.installed", lambda row: not row.package)
+    monkeypatch.setattr("CarotidLandmarkLib.study.processes.run_all", lambda *_: iter(()))
+    peer = replace(get("monai-unet"), package="surely_not_installed")
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.monai_unet.METHOD", peer)
     assert main(arguments(prepared, "--rows", "monai-unet")) == 0
-    assert "monai-unet is left out: monai is not installed." in capsys.readouterr().err
+    assert "monai-unet is left out: surely_not_installed is not installed." in capsys.readouterr().err
     assert "monai-unet is left out" in (prepared / "table1.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_build_what_they_name(table):
-    names = [row.name for row in TABLES[table]]
-    assert len(set(names)) == len(names) and "default" in names
-    plain = next(row for row in TABLES[table] if row.name == "default").design()
-    for row in TABLES[table]:
-        if not row.package:
-            config, recipe = row.design()
-            assert recipe.about
-            assert row.name == "default" or (config, recipe.loss, recipe.through) != (plain[0], "default", 0.1)
+def test_rows_are_methods_and_differ_from_the_default(table):
+    rows = {row.name: row for row in rows_of(table)}
+    assert "default" in rows and len(rows) == len(rows_of(table)) >= 9
+    designs = [(replace(row.config, name=""), replace(row.recipe, about="")) for row in rows.values()]
+    assert all(one not in designs[:number] for number, one in enumerate(designs))

@@ -5,13 +5,20 @@ from types import SimpleNamespace
 import pytest
 
 from CarotidLandmarkLib.study.benchmark.report import as_markdown, write_report
-from CarotidLandmarkLib.study.benchmark.rows import TABLES
+from CarotidLandmarkLib.study.benchmark.rows import rows_of
 from CarotidLandmarkLib.study.benchmark.table import over_seeds, tabulate
 from CarotidLandmarkLib.study.scores import Score
 
 RESULT = {"steps": 10, "minutes": 1.0, "parameters": 5, "seconds_per_case": 2.0}
 FACTS = {
-    **{"budget": "small", "minutes_per_run": 8.0, "clock": "cpu", "steps_per_run": None, "left_out": {}},
+    **{
+        "budget": "small",
+        "minutes_per_run": 8.0,
+        "epochs_per_run": None,
+        "clock": "cpu",
+        "steps_per_run": None,
+        "left_out": {},
+    },
     **{"command": "c", "date": "d", "machine": "m", "system": "s", "versions": {"torch": "1"}, "commit": "abc"},
     "phantoms": {"rule": "r", "seeds": {"test": [3, 4, 5, 9]}},
 }
@@ -28,7 +35,7 @@ def landmarks(*errors):
 
 @pytest.fixture
 def rows():
-    chosen = [row for row in TABLES["table1"] if row.name in ("heatmap", "single-scale", "default")]
+    chosen = [row for row in rows_of("table1") if row.name in ("heatmap", "single-scale", "default")]
     runs = {
         "heatmap": [a_run(0, landmarks(3, 4, 5, 12)), a_run(1, landmarks(5, 4, 3, 20), status="absent")],
         "single-scale": [a_run(0, {}, result=None)],
@@ -52,7 +59,7 @@ def test_a_row_holds_all_seeds_and_is_compared_landmark_by_landmark(rows):
 
 
 def test_a_difference_is_over_the_seeds_that_both_rows_have():
-    chosen = [row for row in TABLES["table1"] if row.name in ("heatmap", "default")]
+    chosen = [row for row in rows_of("table1") if row.name in ("heatmap", "default")]
     easy, hard = a_run(0, landmarks(1, 1, 1, 1)), a_run(1, landmarks(9, 9, 9, 9))
     heatmap, _ = tabulate(chosen, {"heatmap": [a_run(0, landmarks(2, 2, 2, 2))], "default": [easy, hard]})
     assert heatmap["difference_to_default"]["difference_mm"] == pytest.approx(1.0)

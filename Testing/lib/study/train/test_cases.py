@@ -6,7 +6,7 @@ import torch
 
 from CarotidLandmarkLib.model.crop import crop, side_frame
 from CarotidLandmarkLib.study.train.augment import Augmentation
-from CarotidLandmarkLib.study.train.cases import JITTER_MM, cut_case, load_case
+from CarotidLandmarkLib.study.train.cases import JITTER_MM, cut_case, load_case, views_of
 from CarotidLandmarkLib.volume.sample import FILL, Level, VolumePyramid
 
 
@@ -42,7 +42,7 @@ def test_pieces_leave_room_for_the_jitter(case, truth):
 
 def test_the_decoy_is_no_landmark(volume, tiny, truth):
     for seed in range(8):
-        case = cut_case("a", VolumePyramid(volume), dict(truth), tiny, seed)
+        case = cut_case("a", VolumePyramid(volume), dict(truth), views_of(tiny), seed)
         assert min(np.linalg.norm(case.decoy - p) for p in truth.values()) > 15
 
 

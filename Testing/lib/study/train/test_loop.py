@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,58 +18,20 @@ from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
-from CarotidLandmarkLib.model import config as model_config
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
-from CarotidLandmarkLib.study.train.cases import load_case
+from CarotidLandmarkLib.study.train import sources
+from CarotidLandmarkLib.study.train.cases import load_case, views_of
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.study.train.loop import Options, lineage, load_start, train
-from CarotidLandmarkLib.study.train.sources import PhantomRecipe
+from CarotidLandmarkLib.study.train.files import lineage, load_start
+from CarotidLandmarkLib.study.train.loop import Options, train
+from CarotidLandmarkLib.study.train.sources import CaseStore, PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
 
-# The command line with a network small enough for a test; the rest is the real thing.
-TINY_TRAIN = """
-import sys, torch
-torch.set_num_threads(1)
-from CarotidLandmarkLib.model import config
-config.PRESETS["default"] = config.ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, noise_mm=2.0)
-from CarotidLandmarkLib.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
-
-@pytest.fixture
-def dataset(tmp_path, volume, truth):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for name in ("a", "b", "c"):
-        write_volume(volume, folder / f"{name}.nrrd", compress=False)
-        write_markups(folder / f"{name}.mrk.json", LandmarkSet(truth))
-    return folder
-
-
-def arguments(dataset, out, steps, *more):
-    return [
-        "train",
-        "--data",
-        str(dataset),
-        "--out",
-        str(out),
-        "--steps",
-        str(steps),
-        "--epoch",
-        "3",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-        *more,
-    ]
-
-
-def start(args):
+def start(script, args):
     return subprocess.Popen(
-        [sys.executable, "-c", TINY_TRAIN, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", script, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -75,9 +39,9 @@ def tensors(path):
     return load_weights(path)[0].state_dict()
 
 
-def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
-    whole = start(arguments(dataset, tmp_path / "whole", 12))
-    broken = start(arguments(dataset, tmp_path / "broken", 12))
+def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path, arguments, tiny_train):
+    whole = start(tiny_train, arguments(dataset, tmp_path / "whole", 12))
+    broken = start(tiny_train, arguments(dataset, tmp_path / "broken", 12))
     checkpoint = tmp_path / "broken" / "last.ckpt"
     until = time.monotonic() + 120
     while not checkpoint.exists() and broken.poll() is None and time.monotonic() < until:
@@ -87,30 +51,38 @@ def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path):
     saved = torch.load(checkpoint, weights_only=True)["state"]["step"]
     assert not (tmp_path / "broken" / "weights.safetensors").exists()
     assert 0 < saved < 12
-    resumed = start(arguments(dataset, tmp_path / "broken", 12, "--resume"))
+    resumed = start(tiny_train, arguments(dataset, tmp_path / "broken", 12, "--resume"))
     assert resumed.wait() == 0, resumed.stdout.read()
     assert whole.wait() == 0, whole.stdout.read()
     one, two = (tensors(tmp_path / name / "weights.safetensors") for name in ("whole", "broken"))
     assert one.keys() == two.keys()
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
-    steps = [int(line.split(",")[0]) for line in (tmp_path / "broken" / "steps.csv").read_text().splitlines()[1:]]
-    assert steps[-1] == 12 and set(range(saved + 1, 13)) <= set(steps)
+    with (tmp_path / "broken" / "csv" / f"from-{saved}" / "metrics.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file) if row["loss"]] == list(range(saved + 1, 13))
 
 
-def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(model_config.PRESETS, "default", tiny)
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", model_config.PRESETS)
+def test_two_processes_train_one_model_though_steps_leave_nets_out(dataset, tmp_path, arguments, tiny_train):
+    script = tmp_path / "train.py"
+    script.write_text(tiny_train)
+    words = arguments(dataset, tmp_path / "run", 8, "--devices", "2", "--max-minutes", "50", "--seed", "1")
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert load_weights(tmp_path / "run" / "weights.safetensors")[1]["training"]["steps"] == 8
+
+
+def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, tiny_default):
     out = tmp_path / "run"
     path = train(Options(out=out, data=dataset, steps=4, epoch=2, workers=0, device="cpu"))
     model, header = load_weights(path)
     assert model.config.scales_mm == tiny.scales_mm
     assert header["training"]["steps"] == 4
     assert header["training"]["data"] == "3 volumes"
-    epochs = [json.loads(line) for line in (out / "epochs.jsonl").read_text().splitlines()]
-    assert [e["step"] for e in epochs] == [2, 4]
-    assert all(e["mean_0.5mm"] >= 0 for e in epochs)
-    assert list((out / "tensorboard").glob("events*"))
+    with (out / "csv" / "from-0" / "metrics.csv").open() as file:
+        epochs = [row for row in csv.DictReader(file) if row["validation/median"]]
+    assert [e["step"] for e in epochs] == ["2", "4"]
+    assert all(float(e["validation/mean_0.5mm"]) >= 0 for e in epochs)
+    assert list((out / "tensorboard").rglob("events*"))
     assert str(tmp_path) not in json.dumps(header["training"])
     again = train(Options(out=tmp_path / "again", data=dataset, steps=0, workers=0, device="cpu", start=(path,)))
     summary = load_weights(again)[1]["training"]
@@ -118,8 +90,7 @@ def test_a_run_leaves_weights_logs_and_their_story(dataset, tmp_path, tiny, monk
     assert summary["stages"][0]["data"] == "3 volumes"
 
 
-def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, tiny, monkeypatch, capsys):
-    monkeypatch.setattr("CarotidLandmarkLib.study.train.loop.PRESETS", {"default": tiny})
+def test_a_folder_of_corrections_is_trained_on_as_it_stands(tmp_path, volume, truth, capsys, arguments, tiny_default):
     for case, right in (("case-a", "moved"), ("case-b", "unreviewed")):
         correction = Correction(
             case=case,
@@ -144,7 +115,7 @@ def test_going_on_takes_from_each_weights_file_the_scales_it_was_trained_on(tmp_
         files.append(tmp_path / f"{number}.safetensors")
         save_weights(files[-1], MultiScaleLocNet(tiny), {"training": {"options": {"scales": scales}}})
     model = MultiScaleLocNet(tiny)
-    stages = [load_start(file, model) for file in files]
+    stages = [load_start(file, model)["training"] for file in files]
     assert [stage["options"]["scales"] for stage in stages] == [[4.0], [2.0, 1.0, 0.5]]
     for index, net in enumerate(model.nets):
         source = load_weights(files[min(index, 1)])[0].nets[index].state_dict()
@@ -159,6 +130,35 @@ def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny)
     assert replace(load_weights(path)[0].config, covariance_scale=tiny.covariance_scale) == tiny
     for name, value in tensors(path).items():
         assert torch.equal(value, tensors(start)[name]), name
+
+
+@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize("method", [None, "default"])
+def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny, count, method, tiny_default):
+    for number in range(3, count):
+        for suffix in (".nrrd", ".mrk.json"):
+            os.link(dataset / f"a{suffix}", dataset / f"more{number}{suffix}")
+    start, kept = tmp_path / "start.safetensors", (0.26, 0.21, 0.27, 0.18)
+    told = {"training": {}, "calibration": {"cases": 400, "kept_from_start": False}}
+    save_weights(start, MultiScaleLocNet(replace(tiny, covariance_scale=kept)), told)
+    options = Options(tmp_path / "run", method, data=dataset, steps=1, workers=0, device="cpu", start=(start,))
+    model, header = load_weights(train(options))
+    assert model.config.covariance_scale == kept
+    assert header["calibration"] == {"cases": 400, "kept_from_start": True}
+
+
+def test_a_calibration_says_how_many_cases_it_rests_on(case, tiny, dataset, tmp_path, monkeypatch, tiny_default):
+    for split, number in (("train", 1), ("val", 20)):
+        (tmp_path / split).mkdir()
+        for n in range(number):
+            case.save(tmp_path / split / f"{n}.case")
+    start = tmp_path / "start.safetensors"
+    save_weights(start, MultiScaleLocNet(replace(tiny, covariance_scale=(9.0,) * 4)), {"training": {}})
+    monkeypatch.setattr("CarotidLandmarkLib.study.train.validate.GROSS_MM", 1e6)
+    options = Options(tmp_path / "run", cases=tmp_path, steps=0, workers=0, device="cpu", start=(start,))
+    model, header = load_weights(train(options))
+    assert header["calibration"] == {"cases": 20, "kept_from_start": False}
+    assert 9.0 not in model.config.covariance_scale
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_story_of_weights_names_each_training_once():
     assert not any("stages" in stage for stage in lineage(again))
 
 
-def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys):
+def test_a_finished_run_is_not_overwritten_by_mistake(dataset, tmp_path, capsys, arguments):
     out = tmp_path / "run"
     out.mkdir()
     (out / "last.ckpt").write_bytes(b"")
@@ -200,13 +200,45 @@ def test_nothing_to_train_on_is_a_sentence(tmp_path, capsys):
     assert "--phantoms" in capsys.readouterr().err
 
 
-def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys):
+def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys, arguments):
     (dataset / "b.mrk.json").unlink()
     (dataset / "c.mrk.json").write_text("{}")
     assert main(arguments(dataset, tmp_path / "run", 4)) == 2
     text = capsys.readouterr().err
     assert "b.mrk.json" in text and "c.mrk.json" in text
     assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_cases_that_are_kept_are_of_these_volumes_points_and_scales(dataset, tmp_path, tiny, truth, volume):
+    def right_point(config=tiny):
+        options = Options(tmp_path / "run", data=dataset, workers=0, cache=tmp_path / "cache")
+        data = TrainingData(options, config, "cpu")
+        points = [data.case(n).truth["right"] for n in range(3)] + [c.truth["right"] for c in data.validation_cases()]
+        return np.unique(np.round(points, 3), axis=0).tolist(), len(list((tmp_path / "cache").rglob("*.case")))
+
+    assert right_point() == ([pytest.approx(truth["right"], abs=1e-3)], 3)
+    assert right_point()[1] == 3, "what is the same is made once"
+    moved = {**truth, "right": truth["right"] + [0, 0, 9.0]}
+    for name in ("a", "b", "c"):
+        write_markups(dataset / f"{name}.mrk.json", LandmarkSet(moved))
+    assert right_point() == ([pytest.approx(moved["right"], abs=1e-3)], 6)
+    assert right_point(replace(tiny, crop_size=24))[1] == 9
+    for name in ("a", "b", "c"):
+        write_volume(replace(volume, array=volume.array + np.int16(1)), dataset / f"{name}.nrrd", compress=False)
+    assert right_point()[1] == 12
+
+
+def test_phantoms_that_are_kept_are_of_this_code_and_scaffold(tmp_path, tiny, monkeypatch):
+    (tmp_path / "labels.json").write_text("{}")
+    (tmp_path / "a.nii.gz").write_text("one")
+    store = CaseStore(PhantomRecipe("train", 0, [tmp_path / "a.nii.gz"], 1.0), views_of(tiny), tmp_path / "cache")
+    paths = [store.path(0)]
+    (tmp_path / "b.nii.gz").write_text("two")
+    other = PhantomRecipe("train", 0, [tmp_path / "b.nii.gz"], 1.0)
+    paths.append(CaseStore(other, views_of(tiny), tmp_path / "cache").path(0))
+    monkeypatch.setattr(sources, "source_digest", lambda: "other code")
+    paths.append(CaseStore(other, views_of(tiny), tmp_path / "cache").path(0))
+    assert len({path.name[-21:] for path in paths}) == 3
 
 
 def test_online_phantoms_are_renewed_and_their_order_is_fixed(tmp_path, tiny):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.losses import (
     DISTANCE_WEIGHT,
@@ -15,10 +16,9 @@ from CarotidLandmarkLib.study.train.losses import (
     paper_loss,
     paper_weights,
 )
-from CarotidLandmarkLib.study.train.recipes import RECIPES
 from CarotidLandmarkLib.study.train.step import TrainingStep
 
-ALL_SCALES = replace(RECIPES["default"], coarse_only=0.0)
+ALL_SCALES = replace(get("default").recipe, coarse_only=0.0)
 
 
 def output(position, logits=None, presence=0.0):
@@ -67,7 +67,7 @@ def test_without_truth_only_presence_is_trained():
         assert float(loss(output([5.0, 5, 5], presence=20.0), None)) > 10
 
 
-@pytest.mark.parametrize("recipe", [ALL_SCALES, RECIPES["paper"]], ids=["default", "paper"])
+@pytest.mark.parametrize("recipe", [ALL_SCALES, get("paper").recipe], ids=["default", "paper"])
 def test_a_step_trains_every_net_and_is_repeatable(case, tiny, recipe):
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
@@ -86,7 +86,7 @@ def test_only_the_chosen_scales_are_trained(case, tiny):
     for scales, trained in (((4.0,), {0}), ((1.0, 0.5), {2, 3})):
         torch.manual_seed(0)
         model = MultiScaleLocNet(tiny)
-        TrainingStep(model, RECIPES["default"], Augmentation(cut=0.0), scales)(case, 0.0, (0, 0))[0].backward()
+        TrainingStep(model, get("default").recipe, Augmentation(cut=0.0), scales)(case, 0.0, (0, 0))[0].backward()
         touched = {i for i, net in enumerate(model.nets) if any(p.grad is not None for p in net.parameters())}
         assert touched == trained
 
@@ -94,21 +94,18 @@ def test_only_the_chosen_scales_are_trained(case, tiny):
 def test_a_volume_without_landmarks_still_teaches_the_fine_scales_what_is_none(case, tiny):
     case.truth = dict.fromkeys(case.truth)
     for seed in range(4):
-        loss, values = TrainingStep(MultiScaleLocNet(tiny), RECIPES["default"], Augmentation(), (2.0, 1.0, 0.5))(
+        loss, values = TrainingStep(MultiScaleLocNet(tiny), get("default").recipe, Augmentation(), (2.0, 1.0, 0.5))(
             case, 0.0, (0, seed)
         )
         assert float(loss.detach()) > 0 and len(values) == 1
 
 
-def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny, monkeypatch):
+def test_a_fine_scale_teaches_the_coarse_ones_through_its_crop(case, tiny):
     """End to end: with the loss of the last scale alone, the first net still gets a gradient."""
-    import CarotidLandmarkLib.study.train.step as module
-
     torch.manual_seed(0)
     model = MultiScaleLocNet(tiny)
-    monkeypatch.setitem(module.WEIGHTS, "paper", lambda progress, scales: [0.0] * (scales - 1) + [1.0])
-    monkeypatch.setattr(module, "JITTER_MM", (500.0,) * 4)  # every answer is near enough
-    step = TrainingStep(model, RECIPES["paper"], Augmentation(cut=0.0, mirror=0.0))
+    last = replace(get("paper").recipe, weights=lambda progress, scales: [0.0] * (scales - 1) + [1.0])
+    step = TrainingStep(model, last, Augmentation(cut=0.0, mirror=0.0))
     step(case, 1.0, (0, 0))[0].backward()
     assert sum(float(p.grad.abs().sum()) for p in model.nets[0].parameters() if p.grad is not None) > 0
 

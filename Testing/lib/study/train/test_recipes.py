@@ -8,22 +8,21 @@ import torch
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.model.config import PRESETS
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet, ScaleOutput
 from CarotidLandmarkLib.model.weights import load_weights
+from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.train import loop
 from CarotidLandmarkLib.study.train.augment import Augmentation
-from CarotidLandmarkLib.study.train.cases import cut_case
+from CarotidLandmarkLib.study.train.cases import all_views, cut_case, views_of
 from CarotidLandmarkLib.study.train.loop import Options, train
-from CarotidLandmarkLib.study.train.losses import LOSSES, WEIGHTS, heatmap_loss, patches_loss
-from CarotidLandmarkLib.study.train.recipes import RECIPES
+from CarotidLandmarkLib.study.train.losses import heatmap_loss, patches_loss, stage_weights
 from CarotidLandmarkLib.study.train.step import TrainingStep
 from CarotidLandmarkLib.volume.sample import VolumePyramid
 
 
 def narrow(method):
     """A method's architecture at half resolution, small enough for a test."""
-    config = PRESETS[method]
+    config = get(method).config
     channels = tuple(tuple(min(width, 8) for width in widths) for widths in config.channels)
     return dataclasses.replace(config, channels=channels, crop_size=32, dropout=0.0).at_half_resolution()
 
@@ -33,7 +32,10 @@ def ready(volume, truth, tmp_path):
     """A folder of ready-made cases for all methods."""
     for split in ("train", "val"):
         (tmp_path / "cases" / split).mkdir(parents=True)
-        case = cut_case(split, VolumePyramid(volume), dict(truth), [narrow(m) for m in PRESETS], seed=0)
+        views = all_views(
+            [views_of(narrow(method), get(method).recipe.anywhere) for method in names() if get(method).installed()]
+        )
+        case = cut_case(split, VolumePyramid(volume), dict(truth), views, seed=0)
         case.save(tmp_path / "cases" / split / "0.case")
     return tmp_path / "cases"
 
@@ -44,18 +46,17 @@ def options(ready, **changes):
 
 
 def test_every_method_has_an_architecture_and_a_recipe():
-    assert PRESETS.keys() == RECIPES.keys()
-    for method, recipe in RECIPES.items():
-        assert recipe.loss in LOSSES and recipe.weights in WEIGHTS and recipe.optimizer in loop.OPTIMIZERS
-        assert PRESETS[method].name == method or method == "paper"
-    assert PRESETS["paper"] is PRESETS["end-to-end-noise"] and RECIPES["paper"] is RECIPES["end-to-end-noise"]
+    for name in names():
+        method = get(name)
+        assert method.name == name and method.recipe.about and method.recipe.optimizer in loop.OPTIMIZERS
+    assert get("paper") is get("end-to-end-noise")
 
 
-@pytest.mark.parametrize("method", sorted(set(RECIPES) - {"paper"}))
+@pytest.mark.parametrize("method", [name for name in names() if get(name).installed()])
 def test_every_method_trains_and_its_weights_are_validated_and_load(method, ready):
     path = train(options(ready, method=method), dataclasses.replace(narrow(method)))
     model, header = load_weights(path)
-    assert model.config.network == PRESETS[method].network
+    assert model.config.network == get(method).config.network
     assert header["training"]["steps"] == 3 and header["training"]["options"]["method"] == method
     last = header["training"]["validation"]
     assert last["step"] == 3 and np.isfinite(last["median"])
@@ -72,7 +73,7 @@ def gradients(step, case, progress):
 
 def test_multi_step_trains_one_scale_after_another(case, tiny):
     model = MultiScaleLocNet(tiny)
-    step = TrainingStep(model, RECIPES["multi-step"], Augmentation(cut=0.0))
+    step = TrainingStep(model, get("multi-step").recipe, Augmentation(cut=0.0))
     for stage, progress in enumerate((0.1, 0.3, 0.6, 1.0)):
         assert gradients(step, case, progress) == [scale == stage for scale in range(4)]
         assert [net.training for net in model.nets] == [scale == stage for scale in range(4)]
@@ -84,10 +85,10 @@ def test_without_gradients_through_the_crops_each_net_learns_from_its_own_loss_a
     import CarotidLandmarkLib.study.train.step as module
 
     monkeypatch.setattr(module, "JITTER_MM", (500.0,) * 4)  # every answer is near enough
-    monkeypatch.setitem(module.WEIGHTS, "equal", lambda progress, scales: [0.0] * (scales - 1) + [1.0])
+    last = lambda progress, scales: [0.0] * (scales - 1) + [1.0]  # noqa: E731
     for through, reached in ((1.0, True), (0.0, False)):
         torch.manual_seed(0)
-        recipe = dataclasses.replace(RECIPES["default"], through=through, answers=1.0, coarse_only=0.0)
+        recipe = dataclasses.replace(get("default").recipe, through=through, answers=1.0, coarse_only=0.0, weights=last)
         step = TrainingStep(MultiScaleLocNet(tiny), recipe, Augmentation(cut=0.0, mirror=0.0))
         assert gradients(step, case, 0.5) == [reached, reached, reached, True]
 
@@ -107,7 +108,7 @@ def test_a_presence_that_is_only_read_learns_faster_than_the_network():
 
 
 def test_stage_weights_are_one_scale_at_a_time():
-    stages = [WEIGHTS["stages"](progress, 4).index(1.0) for progress in (0.0, 0.24, 0.26, 0.5, 0.99, 1.0)]
+    stages = [stage_weights(progress, 4).index(1.0) for progress in (0.0, 0.24, 0.26, 0.5, 0.99, 1.0)]
     assert stages == [0, 0, 1, 2, 3, 3]
 
 
@@ -149,7 +150,7 @@ def test_the_clock_can_be_the_processors(ready, monkeypatch):
 
 def test_checkpoints_come_by_the_minute_between_epochs(ready, monkeypatch):
     saved = []
-    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: saved.append(given[-1]["step"]))
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: saved.append(given[-2]["step"]))
     train(options(ready, method="patch-based", steps=4, checkpoint_minutes=0.0), narrow("patch-based"))
     assert saved[:4] == [1, 2, 3, 4]
 
@@ -168,11 +169,21 @@ def test_a_folder_without_cases_is_a_sentence(tmp_path):
         train(Options(out=tmp_path / "run", cases=tmp_path, device="cpu"))
 
 
+def test_cases_without_what_a_method_looks_at_are_refused(ready, case, tiny):
+    for split in ("train", "val"):
+        (ready / split / "0.case").unlink()
+        case.save(ready / split / "0.case")
+    anywhere = dataclasses.replace(tiny, name="end-to-end")
+    with pytest.raises(BadInputError, match=r"lack what end-to-end looks at at 0.5 mm"):
+        train(options(ready, steps=1), anywhere, get("end-to-end").recipe)
+    assert train(options(ready, steps=1), tiny, get("default").recipe).is_file()
+
+
 def test_a_case_serves_all_methods_and_levels_that_are_not_kept_are_averaged(ready, volume):
     from CarotidLandmarkLib.study.train.cases import load_case
 
     case = load_case(ready / "train" / "0.case")
-    for config in (narrow(method) for method in PRESETS):
+    for config in (narrow(method) for method in names() if get(method).installed()):
         for spacing in config.scales_mm:
             assert case.around(case.truth["left"], 20.0, spacing).image.dtype == torch.float32
         assert case.whole(config.scales_mm[0]).image.ndim == 5

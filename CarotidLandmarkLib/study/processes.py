@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import parent_process
@@ -15,9 +17,32 @@ from typing import Any
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Processes of one thread each, for short tasks."""
-    return ProcessPoolExecutor(workers, SPAWN, initializer=_single_thread)
+@contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of one thread each, for short tasks. When the block is left, however that is, they are ended."""
+    with _deaf():
+        executor = ProcessPoolExecutor(workers, SPAWN, initializer=_single_thread)
+        for _ in range(workers):  # each starts a process
+            executor.submit(os.getpid)
+    try:
+        yield executor
+    finally:
+        for process in list((executor._processes or {}).values()):
+            process.kill()
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started in here do not hear Ctrl-C, which ends the one that started them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def run_all(tasks: Iterable[tuple[Any, ...]], work: Callable[..., None], parallel: int) -> Iterator[tuple[Any, bool]]:
@@ -30,7 +55,8 @@ def run_all(tasks: Iterable[tuple[Any, ...]], work: Callable[..., None], paralle
         while True:
             while len(running) < parallel and (task := next(waiting, None)) is not None:
                 process = SPAWN.Process(target=_followed, args=(work, task), daemon=True)
-                process.start()
+                with _deaf():
+                    process.start()
                 running[process.sentinel] = (process, task)
             if not running:
                 return

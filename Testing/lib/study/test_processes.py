@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 
-from CarotidLandmarkLib.study.benchmark.processes import run_all
+from CarotidLandmarkLib.study.processes import run_all
 
 STARTS_ONE = """
 import sys, time
 from pathlib import Path
-from CarotidLandmarkLib.study.benchmark.processes import run_all
+from CarotidLandmarkLib.study.processes import run_all
 
 def work(file):
     import os

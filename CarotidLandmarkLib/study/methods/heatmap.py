@@ -1,29 +1,37 @@
-"""Heatmap regression: a U-Net whose heatmaps are read at their peaks."""
+"""Heatmap regression (Ronneberger's U-Net), read at its peak.
+
+The output is not rectified, since nothing then pulls back what has once become zero everywhere, and the Gaussian is
+small in a volume.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from .center_of_mass import peak_moments
-from .config import ModelConfig
-from .locnet import LocNet, LocNetOutput
+from ...model.center_of_mass import peak_moments
+from ...model.config import ModelConfig
+from ...model.locnet import LocNet, LocNetOutput
+from ..train.losses import heatmap_loss
+from .single_scale import METHOD as SINGLE_SCALE
 
 PRESENCE = (10.0, 5.0)  # of a heatmap that is 1 at a landmark: a peak of 0.5 is as likely one as not
 
 
 class HeatmapNet(LocNet):
-    """The answer is the peak of the heatmap, by voxel or, with `config.subvoxel`, the centre of mass around it.
+    """The answer is the peak of the heatmap, by voxel or, with `subvoxel`, the centre of mass around it.
 
     The heatmap is the U-Net's output, rectified; with "softmax" the exponential of it. The position has no gradient
     unless it is sub-voxel. Presence is a learned reading of the peak's height, which is detached; with "softmax" it is
-    that of a Loc-Net.
+    that of a Loc-Net. window_mm: half width of the window around the peak that the spread is read from.
     """
+
+    window_mm = 12.0  # two SDs of the Gaussian
+    subvoxel = False
 
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
         super().__init__(config, scale, landmarks)
-        self.radius = config.window_mm / config.scales_mm[scale]
-        self.subvoxel = config.subvoxel
+        self.radius = self.window_mm / config.scales_mm[scale]
         if self.presence_scale is not None:
             nn.init.constant_(self.presence_scale, PRESENCE[0])
             nn.init.constant_(self.presence_bias, PRESENCE[1])
@@ -44,3 +52,16 @@ class HeatmapNet(LocNet):
 
 def _exponential(logits: Tensor) -> Tensor:
     return torch.exp(logits - logits.flatten(2).amax(-1)[:, :, None, None, None])
+
+
+METHOD = SINGLE_SCALE.but(
+    "heatmap",
+    "The same U-Net without a centre of mass: regression of a Gaussian of SD 6 mm by its squared difference, "
+    "in units of the Gaussian's own square, so that it does not depend on resolution and extent; the answer is the "
+    "highest voxel.",
+    {"network": "heatmap", "activation": "linear"},
+    {"loss": heatmap_loss},
+    network=HeatmapNet,
+    place=0,
+    paper="6.45 ± 9.18",
+)

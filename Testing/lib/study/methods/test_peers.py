@@ -7,16 +7,15 @@ import torch
 
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
-from CarotidLandmarkLib.study.benchmark.rows import TABLES
-from CarotidLandmarkLib.study.train.losses import LOSSES
+from CarotidLandmarkLib.study.methods import get, names
 
-PEERS = [row for row in TABLES["table1"] if row.package]
+PEERS = [method for method in map(get, names()) if method.package]
 
 
 @pytest.fixture(params=PEERS, ids=lambda row: row.name)
 def peer(request):
     pytest.importorskip(request.param.package, reason=f"{request.param.package} is not installed")
-    config, recipe = request.param.design()
+    config, recipe = request.param.config, request.param.recipe
     narrow = tuple(tuple(2 for _ in widths) for widths in config.channels)
     torch.manual_seed(0)
     return MultiScaleLocNet(dataclasses.replace(config.at_half_resolution(), channels=narrow)), recipe
@@ -34,7 +33,7 @@ def test_peers_answer_any_extent_and_learn_from_their_loss(peer):
         output = model.coarse(View())["left"]
         assert output.logits.shape == (1, 1, 30, 37, 41) and output.logits.dtype == torch.float32
         assert output.position.isfinite().all()
-        LOSSES[recipe.loss](output, torch.tensor([[30.0, 40.0, 30.0]])).backward()
+        recipe.loss(output, torch.tensor([[30.0, 40.0, 30.0]])).backward()
         gradients = [p.grad for p in model.nets[0].unet.parameters() if p.grad is not None]
         assert all(gradient.isfinite().all() for gradient in gradients)
         assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0

@@ -10,24 +10,25 @@ import torch
 from torch import nn
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.model.config import PRESETS, ModelConfig
-from CarotidLandmarkLib.model.heatmap import HeatmapNet
+from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.locnet import LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.networks import make_network
 from CarotidLandmarkLib.model.numerics import choose_dtype
-from CarotidLandmarkLib.model.patches import PatchNet
 from CarotidLandmarkLib.model.pyramid import SkippedLevel, SkippingPyramid
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.study.methods import get, names
+from CarotidLandmarkLib.study.methods.heatmap import HeatmapNet
+from CarotidLandmarkLib.study.methods.patch_based import PatchNet
 
-METHODS = sorted(PRESETS)
-SINGLE = sorted(name for name, config in PRESETS.items() if len(config.scales_mm) == 1)
+METHODS = [name for name in names() if get(name).installed()]
+SINGLE = [name for name in METHODS if len(get(name).config.scales_mm) == 1]
 SHAPE = (22, 27, 19)
 
 
 def narrow(name: str) -> ModelConfig:
     """The architecture of a method, a few channels wide."""
-    config = PRESETS[name]
+    config = get(name).config
     return dataclasses.replace(config, channels=tuple((4,) * len(c) for c in config.channels), crop_size=16)
 
 
@@ -104,7 +105,7 @@ def gaussian(center: tuple[float, float, float], sd: float) -> torch.Tensor:
 
 
 def test_a_heatmap_as_published_is_read_at_its_highest_voxel() -> None:
-    net = make_network(PRESETS["heatmap"], 0, 1)
+    net = make_network(get("heatmap").config, 0, 1)
     heat = gaussian((9.3, 12.8, 11.4), 2.0)
     heat[0, 0, 3, 4, 5] = -9.0
     output = heatmap_of(net, heat)  # type: ignore[arg-type]
@@ -114,7 +115,7 @@ def test_a_heatmap_as_published_is_read_at_its_highest_voxel() -> None:
 
 
 def test_the_tuned_heatmap_is_read_between_voxels_and_only_around_its_peak() -> None:
-    net = make_network(PRESETS["heatmap-tuned"], 0, 1)
+    net = make_network(get("heatmap-tuned").config, 0, 1)
     heat = gaussian((9.3, 12.8, 11.4), 0.9) + 0.8 * gaussian((2.0, 3.0, 2.0), 0.9)
     output = heatmap_of(net, (heat + 1e-9).log())  # type: ignore[arg-type]
     assert output.position[0, 0].tolist() == pytest.approx([9.3, 12.8, 11.4], abs=0.05)
@@ -135,7 +136,7 @@ def patch_answers(net: PatchNet, logits: torch.Tensor, displacement: torch.Tenso
 
 
 def test_patches_vote_where_the_landmark_is_by_how_sure_they_are_to_hold_it() -> None:
-    net = make_network(PRESETS["patch-based"], 0, 1)
+    net = make_network(get("patch-based").config, 0, 1)
     logits, displacement = torch.full((3, 4, 3), -30.0), torch.full((3, 3, 4, 3), 2.0)
     logits[1, 2, 0], logits[2, 2, 0] = 8.0, 8.0  # centres at voxels (3.5, 19.5, 11.5) and (3.5, 19.5, 19.5)
     displacement[:, 1, 2, 0] = torch.tensor([0.25, -0.5, 0.5])
@@ -163,9 +164,8 @@ def test_patches_lie_where_the_output_says() -> None:
 
 def test_half_resolution_keeps_the_millimetres() -> None:
     for name in METHODS:
-        config, half = PRESETS[name], PRESETS[name].at_half_resolution()
+        config, half = get(name).config, get(name).config.at_half_resolution()
         assert half.extent_mm == config.extent_mm and half.noise_mm == config.noise_mm
-        assert half.window_mm == config.window_mm
         assert [b / a for a, b in zip(config.scales_mm, half.scales_mm)] == [2.0] * len(config.scales_mm)
 
 

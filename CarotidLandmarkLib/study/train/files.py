@@ -1,0 +1,141 @@
+"""What a training run starts from and what it leaves: checkpoints, weights to go on from, calibration, its story."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...atomic import replacing
+from ...errors import BadInputError
+from ...model.config import ModelConfig
+from ...model.multiscale import MultiScaleLocNet
+from ...model.weights import load_weights
+from .validate import calibrate
+
+if TYPE_CHECKING:
+    from .data import TrainingData
+    from .loop import Options
+
+LEAST_CASES = 20  # to calibrate on, where else the calibration of what was started from can be kept
+
+
+def save_checkpoint(
+    path: Path,
+    model: torch.nn.Module,
+    average: MultiScaleLocNet,
+    optimizer: Any,
+    state: dict[str, Any],
+    options: Options,
+) -> None:
+    """All that resuming needs, whole or not at all."""
+    values = {
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": state,
+        "run": _identity(average.config, options),
+    }
+    with replacing(path) as part:
+        torch.save(values, part)
+
+
+def load_checkpoint(path: Path, config: ModelConfig, options: Options) -> dict[str, Any]:
+    """What `save_checkpoint` wrote. Raises BadInputError if that is of another run or damaged."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = saved["run"]
+    except Exception as error:  # torch.load raises almost anything for a file that is not its own
+        raise BadInputError(f"{path} is damaged or of another version, so --resume cannot go on from it.") from error
+    ours = _identity(config, options)
+    for key, value in ours.items():
+        if theirs.get(key) != value:
+            given = "" if key == "architecture" else f" ({theirs.get(key)}, not {value})"
+            raise BadInputError(f"{path} is of a run with another {key}{given}: resume with its own, or another --out.")
+    return dict(saved)
+
+
+def _identity(config: ModelConfig, options: Options) -> dict[str, Any]:
+    """What must be the same where a run goes on."""
+    architecture = replace(config, covariance_scale=(1.0,) * len(config.scales_mm)).to_dict()
+    return {
+        "method": config.name,
+        "architecture": repr(sorted(architecture.items())),
+        "scales": list(options.scales),
+        "seed": options.seed,
+    }
+
+
+def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
+    """Put trained weights of the same architecture into ``model``, with their calibration, for the scales that they
+    were trained on. Returns their header.
+    """
+    other, header = load_weights(path)
+    trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
+    if not set(trained) & set(model.config.scales_mm):
+        raise BadInputError(f"{path} was trained at other scales than {model.config.scales_mm} mm.")
+    scales = list(model.config.covariance_scale)
+    for index, (spacing, ours, theirs) in enumerate(zip(model.config.scales_mm, model.nets, other.nets)):
+        if spacing in trained:
+            state = theirs.state_dict()
+            if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
+                raise BadInputError(
+                    f"{path} has another architecture than what is to be trained: leave --method out, and let all "
+                    "--start be of one."
+                )
+            ours.load_state_dict(state)
+            scales[index] = other.config.covariance_scale[index]
+    model.config = replace(model.config, covariance_scale=tuple(scales))
+    return header
+
+
+def calibrated(
+    model: MultiScaleLocNet, data: TrainingData, options: Options, starts: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Calibrate ``model``, unless it is trained in part or has a start whose calibration rests on more than there is
+    here. Returns what the header says of it: on how many cases it rests (None: not known), and if that is the start's.
+    """
+    scales, cases = model.config.covariance_scale, 0
+    if not options.scales and (not starts or len(data.validation) >= LEAST_CASES):
+        scales, cases = calibrate(model, data.validation_cases(), options.seed)
+    if cases or not starts:
+        model.config = replace(model.config, covariance_scale=scales)
+        return {"cases": cases, "kept_from_start": False}
+    known = [header.get("calibration", {}).get("cases") for header in starts]
+    return {"cases": None if None in known else min(known), "kept_from_start": True}
+
+
+def training_summary(
+    options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the weights file says of its making; ``starts`` are the headers of what it started from."""
+    total, steps = state["on_answer"]
+    plain = {k: v for k, v in asdict(options).items() if k not in ("out", "cache", "resume")}
+    plain.update(start=[path.name for path in options.start])
+    plain.update({k: plain[k].name for k in ("data", "cases", "scaffold") if plain[k]})
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "steps": state["step"],
+        "minutes": round(state["minutes"], 1),
+        "crops_on_answers": round(total / steps, 4) if steps else None,
+        "machine": f"{platform.machine()} {device}",
+        "torch": torch.__version__,
+        "data": data if state["step"] else "none; put together and calibrated",
+        "options": plain,
+        "stages": lineage([header["training"] for header in starts]),
+        "validation": state["history"][-1] if state["history"] else None,
+    }
+
+
+def lineage(trainings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These trainings and all that led to them, the first first, each once and without a list of its own."""
+    told: list[dict[str, Any]] = []
+    for training in trainings:
+        own = {key: value for key, value in training.items() if key != "stages"}
+        told += [stage for stage in (*lineage(training.get("stages", ())), own) if stage not in told]
+    return told

@@ -1,0 +1,127 @@
+"""What goes wrong in training is a sentence in the words of the user, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.study.methods import get
+from CarotidLandmarkLib.study.train import loop
+from CarotidLandmarkLib.study.train.loop import Options, train
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--epoch", "0"], ["--workers", "-1"], ["--max-minutes", "0"], ["--max-minutes", "-1"], ["--steps", "-5"]),
+        *(["--devices", "0"], ["--learning-rate", "-1"], ["--learning-rate", "nan"], ["--seed", "-1"]),
+        *(["--seed", str(2**64)], ["--first-seed", "-1"], ["--phantoms", "²"], ["--phantoms", "-3"], ["--scales", "0"]),
+        *(["--validation", "-1"], ["--scaffold-share", "1.5"], ["--data", ""], ["--epoch", "x"]),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_number_is_a_sentence_in_the_words_of_its_option(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--out", str(tmp_path / "run"), *words])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert left.value.code == 2 and words[0] in said and "give a" in said
+    assert not (tmp_path / "run").exists()
+
+
+def sentence(capsys):
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1, said
+    return said[0]
+
+
+def test_what_cannot_be_done_here_is_a_sentence(dataset, tmp_path, capsys, monkeypatch, arguments):
+    file = tmp_path / "file"
+    file.touch()
+    for words in (["--out", str(file)], ["--out", str(file / "run")], ["--cache", str(file)]):
+        assert main([*arguments(dataset, tmp_path / "run", 1), *words]) in (2, 3)
+        assert str(file) in sentence(capsys)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert main([*arguments(dataset, tmp_path / "run", 1), "--device", "cuda"]) == 3
+    assert "--device" in sentence(capsys)
+    assert main([*arguments(dataset, tmp_path / "run", 1), "--devices", "5000"]) == 3
+    assert "--devices 5000" in sentence(capsys)
+
+
+def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys, arguments):
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
+    other = replace(get("multi-step"), config=replace(tiny, name="multi-step", looks=1))
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.multi_step.METHOD", other)
+    out = tmp_path / "run"
+    assert main(arguments(dataset, out, 1)) == 0
+    capsys.readouterr()
+    for words, what in (["--method", "multi-step"], "method"), (["--scales", "4"], "scales"), (["--seed", "3"], "seed"):
+        assert main([*arguments(dataset, out, 2), "--resume", *words]) == 2
+        assert f"another {what}" in sentence(capsys)
+    wider = replace(get("default"), config=replace(tiny, looks=1))
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", wider)
+    assert main([*arguments(dataset, out, 2), "--resume"]) == 2
+    assert "another architecture" in sentence(capsys)
+    (out / "last.ckpt").write_bytes((out / "last.ckpt").read_bytes()[:1000])
+    assert main([*arguments(dataset, out, 2), "--resume"]) == 2
+    assert "damaged" in sentence(capsys)
+
+
+def test_a_run_that_stops_with_an_error_ends_its_workers(dataset, tmp_path, monkeypatch, tiny_default):
+    monkeypatch.setattr(loop, "clip_gradients", lambda *_: 1 / 0)
+    before = multiprocessing.active_children()
+    with pytest.raises(ZeroDivisionError):
+        train(Options(tmp_path / "run", data=dataset, steps=2, workers=1, device="cpu"))
+    assert multiprocessing.active_children() == before
+
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # what is larger is refused, as by a full disk
+"""
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_part(dataset, tmp_path, arguments, tiny_train):
+    for number, words in enumerate(([], ["--cache", str(tmp_path / "cache")])):
+        args = [*arguments(dataset, tmp_path / "run", 2), "--resume", *words]
+        code = tiny_train if number else FULL_DISK + tiny_train
+        done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=300)
+        if number:
+            assert done.returncode == 0, "where there is room again, it goes on"
+        else:
+            assert done.returncode == 3 and "Traceback" not in done.stderr
+            assert "Cannot write" in done.stderr.splitlines()[-1] and ".case" in done.stderr.splitlines()[-1]
+        assert not list(tmp_path.rglob("*.part"))
+
+
+def test_ctrl_c_is_one_sentence(dataset, tmp_path, arguments, tiny_train):
+    args = arguments(dataset, tmp_path / "run", 10**6, "--epoch", "1", "--workers", "2")
+    running = subprocess.Popen(
+        [sys.executable, "-c", tiny_train, *args], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until = time.monotonic() + 120
+    while not (tmp_path / "run" / "last.ckpt").exists() and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does it, to the workers too
+    said = running.communicate(timeout=120)[1]
+    assert running.returncode == 130 and "Traceback" not in said
+    assert said.splitlines()[-1].startswith("Interrupted") and "KeyboardInterrupt" not in said
+
+
+def test_a_new_run_begins_its_logs_anew(dataset, tmp_path, tiny_default):
+    out = tmp_path / "run"
+    for _ in range(2):
+        train(Options(out, data=dataset, steps=2, epoch=2, workers=0, device="cpu"))
+        with (out / "csv" / "from-0" / "metrics.csv").open() as file:
+            assert [row["step"] for row in csv.DictReader(file) if row["loss"]] == ["1", "2"]
+        (out / "last.ckpt").unlink()
