@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..errors import BadInputError
-from ..phantom.phantom import SPLITS
+from ..phantom.streams import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

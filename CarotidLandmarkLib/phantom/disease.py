@@ -33,7 +33,7 @@ class Filling:
 class Disease:
     """Plaque, stenosis, occlusion, calcification and metal at one fork."""
 
-    def __init__(self, rng: np.random.Generator, filling: Filling) -> None:
+    def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.plaque = rng.random() < 0.55
         self.degree = float(rng.uniform(0.15, 0.9)) if self.plaque and rng.random() < 0.75 else 0.0
@@ -83,9 +83,8 @@ class Disease:
             )
         return out
 
-    def hardware(
-        self, rng: np.random.Generator, internal: np.ndarray, ri: np.ndarray, common: np.ndarray, rc: np.ndarray
-    ) -> list[Shape]:
+    def hardware(self, internal: np.ndarray, ri: np.ndarray, common: np.ndarray, rc: np.ndarray) -> list[Shape]:
+        rng = self.rng
         out: list[Shape] = []
         if rng.random() < 0.03:
             for _ in range(rng.integers(2, 7)):

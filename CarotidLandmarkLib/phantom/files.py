@@ -14,11 +14,11 @@ from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES, LandmarkSet
 from ..volume.ct import CTVolume, write_volume
 from ..volume.geometry import Grid
-from .phantom import Phantom, split_rng
+from .phantom import Phantom
 from .scaffold import Scaffold, list_scaffolds, load_scaffold
 from .scan import Scan
+from .streams import Streams
 
-FILE = 2
 VISIBLE_MM = 2.0  # a landmark nearer to the border of the field of view counts as missing
 SLAB_VOXELS = 4_000_000
 # How the axes lie in files, by the direction in which each index grows; real archives hold all of these.
@@ -64,7 +64,7 @@ def write_phantoms(
         phantom = Phantom.draw(this, split, scaffold)
         scan = Scan.draw(phantom)
         names = list(ORIENTATIONS)
-        orientation = str(split_rng(this, split, FILE).choice(names, p=list(ORIENTATIONS.values())))
+        orientation = str(Streams(this, split)("file").choice(names, p=list(ORIENTATIONS.values())))
         case = f"{split}-{this:05d}" + (f"-{phantom.scaffold}" if phantom.scaffold else "")
         path = out / f"{case}.nrrd"
         write_volume(_acquire(phantom, scan, orientation), path)
@@ -97,7 +97,7 @@ def _acquire(phantom: Phantom, scan: Scan, orientation: str) -> CTVolume:
     grid = scan.grid
     nx, ny, nz = grid.size
     thick = max(1, SLAB_VOXELS // (nx * ny))
-    generator = torch.Generator().manual_seed(phantom.seed * 3 + 2)
+    generator = Streams(phantom.seed, phantom.split).torch("written noise")
     array = np.empty(grid.shape, np.int16)
     for first in range(0, nz, thick):
         count = min(thick, nz - first)

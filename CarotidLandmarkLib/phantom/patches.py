@@ -9,6 +9,7 @@ from ..volume.geometry import Grid, Vector
 from ..volume.sample import Level
 from .phantom import Phantom
 from .scan import Scan
+from .streams import Streams
 
 
 class PhantomPyramid:
@@ -19,7 +20,7 @@ class PhantomPyramid:
 
     def __init__(self, phantom: Phantom, scan: Scan, device: str = "cpu") -> None:
         self.phantom, self.scan, self.device = phantom, scan, device
-        self.generator = torch.Generator().manual_seed(phantom.seed * 3 + 1)
+        self.generator = Streams(phantom.seed, phantom.split).torch("pyramid noise")
         self._whole: dict[float, Level] = {}
 
     def whole(self, spacing_mm: float) -> Level:

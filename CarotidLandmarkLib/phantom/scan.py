@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..volume.geometry import Grid
 from . import priors
-from .phantom import Phantom, split_rng
+from .phantom import Phantom
+from .streams import Streams
 
-SCAN = 1
 SLAB = (45.0, 130.0)  # height of a slab, mm
 # Kind of scan: share, lower and upper end in body mm (mean, SD).
 KINDS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
@@ -56,41 +56,47 @@ class Scan:
     @staticmethod
     def draw(phantom: Phantom, kind: str | None = None, spacing: tuple[float, float] | None = None) -> Scan:
         """The scan that belongs to this phantom; ``kind`` or the voxel (in-plane, slice) mm can be forced."""
-        rng = split_rng(phantom.seed, phantom.split, SCAN)
+        streams = Streams(phantom.seed, phantom.split)
+        rng = streams("scan extent")
         names = list(KINDS)
         drawn = str(rng.choice(names, p=[KINDS[k][0] for k in names]))
         kind = kind or drawn
         low = rng.normal(*KINDS[kind][1])
         high = low + rng.uniform(*SLAB) if kind == "slab" else rng.normal(*KINDS[kind][2])
+        rng = streams("scan field of view")
         field = priors.WIDE_FIELD
         wide = rng.random() < WIDE and kind != "long"
         width = rng.uniform(150, 250) if kind != "chest" else rng.uniform(220, 320)
         if wide:
             width = rng.uniform(field["low"], field["high"])
+        aside = rng.normal(0, 6, 2)
+        if rng.random() < 0.06:
+            aside[0] += rng.choice([-1, 1]) * rng.uniform(30, 60)
+        circle = width / 2 if rng.random() < 0.35 else None
+        padding = priors.choose(rng, PADDING_HU)
+        rng = streams("scan voxels")
         s = priors.IN_PLANE_SPACING
         fine = width / field["matrix"] if wide else float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"]))
         steps = priors.THICK_SPACINGS if rng.random() < THICK else priors.SLICE_SPACINGS
         pixel, thick = spacing or (fine, priors.choose(rng, steps))
-        aside = rng.normal(0, 6, 2)
-        if rng.random() < 0.06:
-            aside[0] += rng.choice([-1, 1]) * rng.uniform(30, 60)
         center = phantom.space.to_world(np.array([aside[0], -22 + aside[1], (low + high) / 2]))
         n, m = int(round(width / pixel)), max(4, int(round((high - low) / thick)))
-        grid = Grid.axis_aligned(center, (n, n, m), (pixel, pixel, thick))
+        rng = streams("scan noise")
         share, low_noise, high_noise = priors.BAD_NOISE
         noise = priors.NOISE_HU if rng.random() > share else (low_noise, high_noise)
+        kernel, tissue = streams("scan kernel"), streams("scan tissue")
         return Scan(
             kind,
-            grid,
-            psf_mm=float(rng.uniform(0.35, 1.3)),
+            Grid.axis_aligned(center, (n, n, m), (pixel, pixel, thick)),
+            psf_mm=float(kernel.uniform(0.35, 1.3)),
             noise_sd=float(np.exp(rng.uniform(*np.log(noise)))),
             grain_mm=float(rng.uniform(0.2, 0.7)),
-            circle=width / 2 if rng.random() < 0.35 else None,
+            circle=circle,
             streaks=float(rng.gamma(1.5, 12)),
-            texture=float(rng.uniform(0, 14)),
-            padding=priors.choose(rng, PADDING_HU),
-            sharpening=float(rng.uniform(0.3, 1.2)) if rng.random() < SHARP else 0.0,
-            marbling=float(rng.uniform(0.2, 0.9)) if rng.random() < MARBLED and phantom.make != "plain" else 0.0,
+            texture=float(tissue.uniform(0, 14)),
+            padding=padding,
+            sharpening=float(kernel.uniform(0.3, 1.2)) if kernel.random() < SHARP else 0.0,
+            marbling=float(tissue.uniform(0.2, 0.9)) if tissue.random() < MARBLED and phantom.make != "plain" else 0.0,
         )
 
     def covers(self, points: np.ndarray, margin_mm: float = 0.0) -> np.ndarray:
@@ -123,7 +129,7 @@ class Scan:
     def _unevenness(self, phantom: Phantom, grid: Grid, device: str) -> Tensor:
         """Unit noise with blobs of about ``TISSUE_MM``, fixed to the body: the same from every grid."""
         size = np.maximum(np.ceil(self.grid.extent_mm / TISSUE_MM).astype(int), 2)
-        generator = torch.Generator().manual_seed(2 * phantom.seed + 1)
+        generator = Streams(phantom.seed, phantom.split).torch("scan texture")
         field = torch.randn(1, 1, *size[::-1].tolist(), generator=generator).to(device)
         scale = np.array(grid.size) * grid.spacing / self.grid.extent_mm
         offset = 2 * (grid.center - self.grid.center) / self.grid.extent_mm

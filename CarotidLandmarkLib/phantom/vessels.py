@@ -12,6 +12,7 @@ from .carina import carina
 from .curves import arc_length, coil, kink, smooth, wiggle
 from .disease import Disease, Filling
 from .shapes import Shape, Space, Tube
+from .streams import Streams
 
 PATCHED = 0.04  # share of bulbs widened by the patch of an endarterectomy
 
@@ -30,6 +31,7 @@ class Carotid:
     sheath: list[Shape] = field(default_factory=list)
     walls: list[Shape] = field(default_factory=list)
     lumens: list[Tube] = field(default_factory=list)
+    branches: list[Tube] = field(default_factory=list)
     disease: list[Shape] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
 
@@ -56,6 +58,7 @@ def draw_forks(rng: np.random.Generator, size: float, gland_y: float) -> dict[st
 
 def draw_carotid(
     rng: np.random.Generator,
+    streams: Streams,
     side: str,
     fork: np.ndarray,
     filling: Filling,
@@ -66,15 +69,23 @@ def draw_carotid(
     """One carotid with its branches around a ``fork`` (3,) given relative to the canal; redrawn until it parts.
 
     It starts at the height ``bottom``; a ``simple`` one has straight, even tubes. What comes back is bent into body mm.
+    ``rng`` draws the course; what lies on it has streams of its own.
     """
     while True:
-        made = _try_carotid(rng, side, fork, filling, space, bottom, simple)
+        made = _try_carotid(rng, streams, side, fork, filling, space, bottom, simple)
         if made is not None:
             return made
 
 
 def _try_carotid(
-    rng: np.random.Generator, side: str, fork: np.ndarray, filling: Filling, space: Space, bottom: float, simple: bool
+    rng: np.random.Generator,
+    streams: Streams,
+    side: str,
+    fork: np.ndarray,
+    filling: Filling,
+    space: Space,
+    bottom: float,
+    simple: bool,
 ) -> Carotid | None:
     s = 1.0 if side == "left" else -1.0
     d = {k: max(rng.normal(*v), v[0] * 0.55) / 2 for k, v in priors.DIAMETERS.items()}
@@ -115,9 +126,9 @@ def _try_carotid(
     sc = arc_length(common)[-1] - arc_length(common)
     rc = d["CCA"] + (max(d["bulb"] * rng.uniform(0.85, 1.05), d["CCA"] * 0.95) - d["CCA"]) * np.exp(-((sc / 8) ** 2))
 
-    disease = Disease(rng, filling)
+    disease, wall = Disease(streams(f"{side} disease")), streams(f"{side} walls")
     walls: list[Shape] = [
-        Tube(p, r + rng.uniform(0.7, 1.3), rng.uniform(20, 70))
+        Tube(p, r + wall.uniform(0.7, 1.3), wall.uniform(20, 70))
         for p, r in ((common, rc), (internal, ri), (external, re))
     ]
     if disease.plaque:
@@ -136,10 +147,12 @@ def _try_carotid(
     if disease.occluded:
         lumens.append(Tube(internal, ri_open, filling.thrombus))
     lumens.append(Tube(internal[keep], ri_open[keep], filling.artery))
-    lumens += draw_branches(rng, s, common, internal, external, parted, d["ECA"], filling, space)
-    carotid = Carotid(trunk, inner, outer, landmark, _sheath(rng, s, common, internal, external), walls, lumens)
+    others = streams(f"{side} branches")
+    branches = draw_branches(others, s, common, internal, external, parted, d["ECA"], filling, space)
+    sheath = _sheath(streams(f"{side} sheath"), s, common, internal, external)
+    carotid = Carotid(trunk, inner, outer, landmark, sheath, walls, lumens, branches)
     carotid.disease = disease.calcifications(internal, ri, common, rc, external, re)
-    carotid.disease += disease.hardware(rng, internal, ri, common, rc)
+    carotid.disease += disease.hardware(internal, ri, common, rc)
     carotid.facts = {
         "angle_deg": float(np.degrees(angle)),
         "spin_deg": float(np.degrees(spin)),
