@@ -33,7 +33,7 @@ def phantom_volume(
     spacing: tuple[float, float] | None = None,
     orientation: str = "LPS",
 ) -> tuple[CTVolume, dict[str, np.ndarray | None]]:
-    """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if not in view.
+    """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if it can't be seen.
 
     ``kind`` (see scan.KINDS) and ``spacing`` (in-plane, slice; mm) are drawn from the seed unless given.
     """
@@ -74,12 +74,18 @@ def write_phantoms(
             "split": split,
             "scaffold": phantom.scaffold,
             "make": phantom.make,
+            "phase": phantom.phase,
             "scan": scan.kind,
             "orientation": orientation,
             "noise_hu": scan.noise_sd,
             "spacing_mm": scan.grid.spacing.tolist(),
             "facts": phantom.facts,
-            "carina_lps_mm": {side: phantom.truth[side].tolist() for side in SIDES},
+            "carina_lps_mm": {side: phantom.carina[side].tolist() for side in SIDES},
+            "centrelines_lps_mm": {
+                side: {name: line.round(2).tolist() for name, line in lines.items()}
+                for side, lines in phantom.centrelines.items()
+            },
+            "decoys_lps_mm": {name: points.round(2).tolist() for name, points in phantom.decoys.items()},
         }
         write_text(out / f"{case}.phantom.json", json.dumps(about, indent=1))
         written.append(path)

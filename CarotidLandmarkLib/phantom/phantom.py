@@ -8,12 +8,12 @@ import numpy as np
 from torch import Tensor
 
 from ..volume.geometry import Grid
-from . import chest, disease, head, spine, tissues, veins, vessels
-from .airway import draw_airway, draw_larynx
+from . import chest, contrast, head, larynx, spine, tissues, veins, vessels
+from .airway import draw_airway
 from .canvas import Canvas
 from .clearance import BoneMap
 from .scaffold import Scaffold
-from .shapes import Shape, Space, Tube
+from .shapes import Ellipsoid, Shape, Space, Tube
 from .streams import Streams
 from .style import Style, draw_plain
 
@@ -25,20 +25,25 @@ TRIES = 40
 class Phantom:
     """A neck in world LPS mm.
 
-    truth: side -> carina (3,). organs: name -> its shapes; ``render`` paints them in this order. metal: (n, 3) body mm
-    of dental metal. facts: the numbers drawn, side -> name -> value (degrees, mm, share of the diameter lost).
-    make: see style.MAKES.
+    carina: side -> (3,). truth: the same where it can be seen, None in a scan without contrast. organs: name -> its
+    shapes; ``render`` paints them in this order. metal: (n, 3) body mm of what streaks. facts: the numbers drawn,
+    side -> name -> value (degrees, mm, HU, share of the diameter lost). centrelines: side -> vessel -> (n, 4), points
+    and radius of the open lumen. decoys: name -> (n, 3), places that are easily taken for a fork. make: see
+    style.MAKES. phase: see priors.PHASES.
     """
 
     seed: int
     split: str
     space: Space
     organs: dict[str, list[Shape]]
-    truth: dict[str, np.ndarray]
+    carina: dict[str, np.ndarray]
     metal: np.ndarray
     facts: dict[str, dict[str, float]]
+    centrelines: dict[str, dict[str, np.ndarray]]
+    decoys: dict[str, np.ndarray]
     scaffold: str | None = None
     make: str = "full"
+    phase: str = "arterial"
 
     @staticmethod
     def draw(seed: int, split: str = "train", scaffold: Scaffold | None = None) -> Phantom:
@@ -48,17 +53,18 @@ class Phantom:
         body = tissues.Body.draw(streams("body"))
         space = _draw_space(streams, scaffold)
         gland_y = scaffold.gland_y if scaffold else float(streams("gland level").normal(-50.9, 5))
-        filling = disease.Filling.draw(streams("contrast"))
+        filling = contrast.Filling.draw(streams("contrast"))
         bones = _draw_bones(streams, body, space, scaffold, style)
         bone_map = BoneMap([shape for shapes in bones.values() for shape in shapes], space)
         forks, carotids = _draw_carotids(streams, body, gland_y, filling, space, style, bone_map)
-        organs = {"couch": chest.draw_couch(streams("couch"))}
+        organs: dict[str, list[Shape]] = {"couch": chest.draw_couch(streams("couch"))}
         metal: list[np.ndarray] = []
+        decoys: dict[str, list[np.ndarray]] = {}
         if style.make == "plain":
             organs.update(bones)
         else:
             airway = max(4.0, min(abs(fork[0]) for fork in forks.values()) - 9)
-            metal = _draw_neck(organs, streams, body, space, scaffold, gland_y, bones, carotids, airway)
+            metal, decoys = _draw_neck(organs, streams, body, space, scaffold, gland_y, bones, carotids, airway)
         arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
         others = _other_vessels(streams, forks, style.native(streams("implant"), filling))
         for name, tubes in others.items():
@@ -67,24 +73,41 @@ class Phantom:
                 organs[name] = [veins.keep_clear(tube, arteries) for tube in bent]
         if style.make == "full":
             ends = {side: c.trunk.points[0] for side, c in carotids.items()}
-            organs["arch"] = list(veins.draw_arch(streams("arch"), ends, filling))
-        organs.update({f"{side} walls": carotid.walls for side, carotid in carotids.items()})
-        for side, carotid in carotids.items():
-            organs[f"{side} carotid"], organs[f"{side} branches"] = list(carotid.lumens), list(carotid.branches)
-            organs[f"{side} disease"] = carotid.disease
-        truth = {side: space.to_world(carotid.landmark) for side, carotid in carotids.items()}
-        facts = {side: {**carotid.facts, "lumen_hu": filling.artery} for side, carotid in carotids.items()}
-        patient = scaffold.name if scaffold else None
-        return Phantom(seed, split, space, organs, truth, np.reshape(metal, (-1, 3)), facts, patient, style.make)
+            arch, dense = veins.draw_arch(streams("arch"), ends, filling)
+            organs["arch"], metal = list(arch), metal + dense
+        for part in ("walls", "lumens", "branches", "calcium", "hardware"):
+            organs.update({f"{side} {part}": list(getattr(c, part)) for side, c in carotids.items()})
+        decoys["plaque"] = [_middle(shape) for c in carotids.values() for shape in c.calcium]
+        return Phantom(
+            seed,
+            split,
+            space,
+            organs,
+            {side: space.to_world(c.landmark) for side, c in carotids.items()},
+            np.reshape(metal, (-1, 3)),
+            {side: c.facts for side, c in carotids.items()},
+            {side: _centrelines(c, space) for side, c in carotids.items()},
+            {name: space.to_world(np.reshape(points, (-1, 3))) for name, points in decoys.items()},
+            scaffold.name if scaffold else None,
+            style.make,
+            filling.phase,
+        )
+
+    @property
+    def truth(self) -> dict[str, np.ndarray | None]:
+        return {side: None if self.phase == contrast.NONE else point for side, point in self.carina.items()}
 
     @property
     def shapes(self) -> list[Shape]:
         """All shapes, in painting order."""
         return [shape for shapes in self.organs.values() for shape in shapes]
 
-    def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu") -> Tensor:
-        """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF."""
-        canvas = Canvas(grid, self.space, psf_mm, device)
+    def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu", filled: object = 1.0) -> Tensor:
+        """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF.
+
+        ``filled``: see Canvas.
+        """
+        canvas = Canvas(grid, self.space, psf_mm, device, filled)
         for shape in self.shapes:
             canvas.paint(shape)
         return canvas.hu
@@ -114,8 +137,9 @@ def _draw_neck(
     bones: dict[str, list[Shape]],
     carotids: dict[str, vessels.Carotid],
     airway: float,
-) -> list[np.ndarray]:
-    """Add all but the vessels to ``organs``, in painting order, and return where dental metal lies."""
+) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
+    """Add all but the vessels to ``organs``, in painting order; where dental metal lies, and what resembles a fork."""
+    organs["collar"] = chest.draw_collar(streams("collar"), body)
     organs["skin"] = tissues.draw_skin(streams("skin"), body)
     organs["chin"] = head.draw_chin(streams("chin"), body, space, scaffold.fields["Mandible"] if scaffold else None)
     organs["muscles"] = tissues.draw_muscles(streams("muscles"), body, space)
@@ -126,16 +150,20 @@ def _draw_neck(
     organs["airway"] = draw_airway(streams("airway"), body, space, airway)
     organs.update(bones)
     organs["teeth"], metal = head.draw_teeth(streams("teeth"), body, space)
-    organs["larynx"] = draw_larynx(streams("larynx"), body, space)
+    organs["larynx"], decoys = larynx.draw_larynx(streams("larynx"), body, space)
+    organs["ligaments"] = larynx.draw_ligaments(streams("ligaments"), body, space)
     organs["shoulders"] = chest.draw_shoulders(streams("shoulders"), body, space)
-    return metal
+    heights = np.linspace(-60, 40, 6)
+    decoys["canal"] = list(space.bend(np.stack([0 * heights, 0 * heights, heights], 1)))
+    decoys["jaw angle"] = head.jaw_angles(body, space, scaffold.fields["Mandible"] if scaffold else None)
+    return metal, decoys
 
 
 def _draw_carotids(
     streams: Streams,
     body: tissues.Body,
     gland_y: float,
-    filling: disease.Filling,
+    filling: contrast.Filling,
     space: Space,
     style: Style,
     bones: BoneMap,
@@ -144,10 +172,13 @@ def _draw_carotids(
     rng = streams("forks")
     bottom = float(rng.uniform(-112, -100))
     courses = {side: streams(f"{side} carotid") for side in SIDES}
+    builds = vessels.draw_builds(streams("calibres"))
     for _ in range(TRIES):
         forks = vessels.draw_forks(rng, body.size, gland_y)
         carotids = {
-            side: vessels.draw_carotid(courses[side], streams, side, forks[side], filling, space, bottom, style.simple)
+            side: vessels.draw_carotid(
+                courses[side], streams, side, builds[side], forks[side], filling, space, bottom, style.simple
+            )
             for side in SIDES
         }
         if not any(bones.meets(carotid) for carotid in carotids.values()):
@@ -155,7 +186,7 @@ def _draw_carotids(
     return forks, {side: style.apply(carotid) for side, carotid in carotids.items()}
 
 
-def _other_vessels(streams: Streams, forks: dict[str, np.ndarray], filling: disease.Filling) -> dict[str, list[Tube]]:
+def _other_vessels(streams: Streams, forks: dict[str, np.ndarray], filling: contrast.Filling) -> dict[str, list[Tube]]:
     """Vessels that are not carotids, relative to the canal, in groups that are shown or left out together."""
     radii = veins.draw_jugular_radii(streams("jugulars"))
     groups = {"small vessels": veins.draw_distractors(streams("small vessels"), filling)}
@@ -164,6 +195,15 @@ def _other_vessels(streams: Streams, forks: dict[str, np.ndarray], filling: dise
         groups[f"{side} vertebral"] = veins.draw_vertebral(streams(f"{side} vertebral"), s, filling)
         groups[f"{side} thyroid"] = veins.draw_thyroid_arteries(streams(f"{side} thyroid"), s, filling)
     return groups
+
+
+def _middle(shape: Shape) -> np.ndarray:
+    return shape.center if isinstance(shape, Ellipsoid) else shape.points[len(shape.points) // 2]  # type: ignore[union-attr]
+
+
+def _centrelines(carotid: vessels.Carotid, space: Space) -> dict[str, np.ndarray]:
+    tubes = {"common": carotid.trunk, "internal": carotid.internal, "external": carotid.external}
+    return {name: np.column_stack([space.to_world(tube.points), tube.radii]) for name, tube in tubes.items()}
 
 
 def _draw_space(streams: Streams, scaffold: Scaffold | None) -> Space:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .contrast import NONE, Filling
 from .curves import arc_length
-from .disease import Filling
 from .head import draw_jaw
 from .shapes import Column, Ellipsoid, Shape, Space, Tube
 from .tissues import OUTLINE, Body, column
@@ -48,7 +48,7 @@ class Style:
         below, inner, outer = self.reach
         kept: list[Tube] = []
         for tube in carotid.lumens:
-            if tube is carotid.trunk:
+            if np.array_equal(tube.points[-1], carotid.trunk.points[-1]):
                 kept.append(_shortened(tube, below, from_end=True))
             else:
                 kept.append(_shortened(tube, outer if tube is carotid.external else inner))
@@ -57,7 +57,7 @@ class Style:
 
     def native(self, rng: np.random.Generator, filling: Filling) -> Filling:
         """Contrast of the vessels that are not carotids: an implanted tree lies among vessels without any."""
-        if self.make != "implant" or rng.random() < 0.25:
+        if self.make != "implant" or filling.phase == NONE or rng.random() < 0.25:
             return filling
         blood = float(rng.uniform(30, 60))
         late = blood + (rng.uniform(0, 120) if rng.random() < 0.4 else 0)

@@ -41,5 +41,5 @@ def test_forks_are_drawn_again_until_both_carotids_are_clear(monkeypatch):
     monkeypatch.setattr(BoneMap, "meets", refuse_the_first)
     again = Phantom.draw(11, "test")
     assert said[0] and said[-2:] == [False, False]
-    assert all(np.linalg.norm(again.truth[side] - first.truth[side]) > 0.5 for side in first.truth)
-    assert np.linalg.norm(again.truth["left"] - again.truth["right"]) > 25
+    assert all(np.linalg.norm(again.carina[side] - first.carina[side]) > 0.5 for side in first.carina)
+    assert np.linalg.norm(again.carina["left"] - again.carina["right"]) > 25
