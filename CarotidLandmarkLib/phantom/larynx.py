@@ -54,16 +54,19 @@ class Ossifying:
         return path
 
 
-def draw_larynx(rng: np.random.Generator, body: Body, space: Space) -> tuple[list[Shape], dict[str, list[np.ndarray]]]:
+def draw_larynx(
+    rng: np.random.Generator, body: Body, space: Space, clearance: float
+) -> tuple[list[Shape], dict[str, list[np.ndarray]]]:
     """Hyoid, thyroid cartilage with its horns, cricoid, arytenoids, epiglottis; and places that look like a fork.
 
-    Ossified to any degree, each side by itself, and of vessel calibre 5 to 15 mm beside the carotids.
+    Ossified to any degree, each side by itself, and of vessel calibre, most of them 5 to 15 mm beside the carotids;
+    half as wide as ``clearance`` and a little more at the most.
     """
     z = body.hyoid_z
     decoys: dict[str, list[np.ndarray]] = {"hyoid": [], "cartilage": []}
     out: list[Shape] = []
     bone = Ossifying(rng, space, 1.0)
-    reach, back = rng.normal(20, 2.5), rng.normal(-38, 3.5)
+    reach, back = min(rng.normal(20, 2.5), max(13.0, clearance + 2)), rng.normal(-38, 3.5)
     body_path = bone.bar([[-14, -60, z], [0, -67, z - 2], [14, -60, z]], [2.6, 3.6, 2.6], (1, 1, 0.65))
     out += bone.shapes
     grade = float(rng.beta(0.7, 0.7))
@@ -79,7 +82,7 @@ def draw_larynx(rng: np.random.Generator, body: Body, space: Space) -> tuple[lis
     tall = rng.uniform(22, 30)
     for s in (1, -1):
         side = Ossifying(rng, space, float(np.clip(grade + rng.normal(0, 0.2), 0, 1)))
-        wing = [s * rng.normal(20, 1.8), rng.normal(-43, 2.5)]
+        wing = [s * min(rng.normal(20, 1.8), max(12.0, clearance + 1)), rng.normal(-43, 2.5)]
         for level in (0.18, 0.5, 0.82):
             height, thick = top - level * tall, rng.uniform(1.1, 1.9)
             middle = [s * 12, -65 + 3 * level, height]

@@ -95,6 +95,7 @@ class Phantom:
 
     @property
     def truth(self) -> dict[str, np.ndarray | None]:
+        """Side -> carina (3,), None in a scan without contrast, where no lumen can be seen."""
         return {side: None if self.phase == contrast.NONE else point for side, point in self.carina.items()}
 
     @property
@@ -150,7 +151,7 @@ def _draw_neck(
     organs["airway"] = draw_airway(streams("airway"), body, space, airway)
     organs.update(bones)
     organs["teeth"], metal = head.draw_teeth(streams("teeth"), body, space)
-    organs["larynx"], decoys = larynx.draw_larynx(streams("larynx"), body, space)
+    organs["larynx"], decoys = larynx.draw_larynx(streams("larynx"), body, space, airway)
     organs["ligaments"] = larynx.draw_ligaments(streams("ligaments"), body, space)
     organs["shoulders"] = chest.draw_shoulders(streams("shoulders"), body, space)
     heights = np.linspace(-60, 40, 6)

@@ -127,7 +127,7 @@ class Scan:
             texture=float(tissue.uniform(0, 14)),
             padding=padding,
             sharpening=float(kernel.uniform(0.3, 1.2)) if kernel.random() < SHARP else 0.0,
-            marbling=float(tissue.uniform(0.2, 0.9)) if tissue.random() < MARBLED and phantom.make != "plain" else 0.0,
+            marbling=float(tissue.uniform(0.1, 0.7)) if tissue.random() < MARBLED and phantom.make != "plain" else 0.0,
             filled=filled,
             window=window,
             tilt=tilt,

@@ -13,6 +13,7 @@ from .shapes import Tube
 
 DENSE = ("early arterial", "arterial", "late arterial")  # phases in which one arm's veins may hold undiluted contrast
 STREAKING_HU = 1200.0
+WIDEST_JUGULAR_MM = 10.0
 JUGULAR_WITHIN_MM = 57.0  # of the midline, below the sternocleidomastoid
 
 
@@ -42,7 +43,7 @@ def draw_jugular_radii(rng: np.random.Generator) -> dict[float, float]:
     """Radius of the internal jugular of each side (1 left, -1 right), mm: the right one is often the larger."""
     radius = priors.truncated_normal(rng, *priors.JUGULAR_RADIUS, 2.0, 9.5)
     ratio = float(np.exp(rng.normal(*priors.JUGULAR_LOG_RATIO) / 2))
-    return {1.0: radius / ratio, -1.0: radius * ratio}
+    return {1.0: min(radius / ratio, WIDEST_JUGULAR_MM), -1.0: min(radius * ratio, WIDEST_JUGULAR_MM)}
 
 
 def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Filling, big: float) -> list[Tube]:

@@ -190,6 +190,7 @@ def test_the_larynx_ossifies_to_any_degree_beside_the_carotids(necks):
         horns.append(places[:, 2].max() - places[:, 2].min())
     assert np.quantile(turned, 0.1) < 0.25 < 0.45 < np.quantile(turned, 0.9)
     assert np.mean([3 < distance < 15 for distance in apart]) > 0.5
+    assert np.quantile(apart, 0.05) > 2.5, "cartilage does not lie in the carotids"
     assert np.mean(horns) > 25
 
 
