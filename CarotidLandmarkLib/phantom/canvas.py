@@ -11,7 +11,7 @@ from .shapes import Column, Ellipsoid, Field, Shape, Space, Tube
 
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6
-PRODUCTS_AT_ONCE = 400_000  # segments times voxels up to which a tube is painted in one piece
+PRODUCTS_AT_ONCE = 100_000  # segments times voxels up to which a tube is painted in one piece
 WAVE_STEP_MM = 6.0
 AIR_HU, FAT_HU = -700.0, -150.0
 
