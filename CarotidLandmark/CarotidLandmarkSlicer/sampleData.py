@@ -16,7 +16,7 @@ from .installation import missingPackages
 
 NAME = "Carotid CTA phantom"
 NODE_NAME = "CarotidCTAPhantom"
-SPLIT, SEED = "test", 1  # 313 x 313 x 214 voxels, both bifurcations in view
+SPLIT, SEED = "test", 7  # 314 x 314 x 176 voxels, both bifurcations in view
 
 
 def register():

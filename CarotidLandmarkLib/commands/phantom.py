@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import CancelledError
-from ..phantom.phantom import SPLITS
+from ..phantom.streams import SPLITS
 from ..streams import counter
 from .options import seed, some_path, whole_number
 

@@ -1,11 +1,10 @@
-"""Airway, larynx and gullet, in painting order (mm relative to the canal unless bent)."""
+"""Airway and gullet, in painting order (mm relative to the canal unless bent)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .curves import smooth
-from .shapes import Column, Ellipsoid, Shape, Space, Tube
+from .shapes import Column, Ellipsoid, Shape, Space
 from .tissues import Body, column
 
 
@@ -48,25 +47,4 @@ def draw_airway(rng: np.random.Generator, body: Body, space: Space, clearance: f
         out.append(column([[-150, 4, -22, 2.5, 1.2], [-60, 3, -34, 2.5, 1.2]], -900.0))
     if rng.random() < 0.3:
         out.append(Ellipsoid(space.bend(np.array([0.0, -75, 33])), np.array([16.0, 22, rng.uniform(2, 6)]), -980.0))
-    return out
-
-
-def draw_larynx(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
-    """Hyoid, thyroid and cricoid cartilage: calcified near the bifurcation, so often taken for it."""
-    z, c = body.hyoid_z, rng.uniform(200, 900)
-    hyoid = smooth(
-        space.bend(np.array([[-20, -40, z + 4], [-16, -58, z], [0, -68, z - 2], [16, -58, z], [20, -40, z + 4]])), 3
-    )
-    out: list[Shape] = [
-        Tube(hyoid, np.interp(np.arange(len(hyoid)), [0, len(hyoid) / 2, len(hyoid)], [1.5, 3.2, 1.5]), c)
-    ]
-    cartilage = float(rng.choice([rng.uniform(60, 150), rng.uniform(150, 600)]))
-    for s in (1, -1):
-        plate = smooth(space.bend(np.array([[0, -76, z - 24], [s * 12, -64, z - 24], [s * 19, -46, z - 24]])), 4)
-        out.append(Tube(plate, np.full(len(plate), rng.uniform(1.2, 2.0)), cartilage, True, np.array([1, 1, 0.12])))
-        horn = smooth(space.bend(np.array([[s * 20, -42, z - 18], [s * 20, -38, z - 2]])), 4)
-        out.append(Tube(horn, np.full(len(horn), rng.uniform(0.9, 1.8)), cartilage * rng.uniform(1, 1.8), True))
-    angle = np.linspace(0, 2 * np.pi, 15)
-    ring = space.bend(np.stack([11 * np.cos(angle), -57 + 12 * np.sin(angle), np.full(15, z - 44.0)], 1))
-    out.append(Tube(ring, np.full(15, 2.0), cartilage, True, np.array([1, 1, 0.4])))
     return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .curves import arc_length, at_length, smooth, wiggle
-from .disease import Filling
 from .shapes import Space, Tube
 
 
@@ -17,7 +16,7 @@ def draw_branches(
     external: np.ndarray,
     parted: float,
     radius: float,
-    filling: Filling,
+    hu: float,
     space: Space,
 ) -> list[Tube]:
     """Branches of the external carotid, some close to the fork, and the end of the internal one: the false forks."""
@@ -26,7 +25,7 @@ def draw_branches(
     def branch(start: np.ndarray, ends: list[np.ndarray], r: float, jitter: float = 4.0) -> None:
         points = smooth([start, *(np.asarray(e, float) + rng.normal(0, jitter, 3) for e in ends)])
         points = wiggle(points, rng.uniform(0, 2.5), rng.uniform(12, 30), rng)
-        out.append(Tube(points, np.linspace(r, r * 0.6, len(points)), filling.artery * rng.uniform(0.8, 1.0)))
+        out.append(Tube(points, np.linspace(r, r * 0.6, len(points)), hu * rng.uniform(0.8, 1.0)))
 
     def far(x: float, y: float, z: float) -> np.ndarray:
         return space.bend(np.array([s * x, y, z]))
@@ -36,7 +35,7 @@ def draw_branches(
 
     thyroid = (
         at_length(common, arc_length(common)[-1] - rng.uniform(2, 14))
-        if rng.random() < 0.2
+        if rng.random() < 0.25
         else on_external(rng.uniform(-1, 8))
     )
     branch(
@@ -56,8 +55,10 @@ def draw_branches(
         branch(lingual, [lingual + [-s * 5, -10, 7], far(14, -68, lingual[2] + 4), far(9, -85, lingual[2] + 12)], r)
         facial = on_external(rng.uniform(10, 26))
         branch(facial, [facial + [-s * 1, -11, 7], far(36, -56, 20), far(46, -68, 10), far(38, -92, 40)], r)
-    back = on_external(rng.uniform(8, 24))
-    branch(back, [back + [s * 7, 10, 10], far(52, 8, 45), far(48, 45, 60)], radius * rng.uniform(0.4, 0.65))
+    threefold = rng.random() < 0.06  # a trifurcation: a third branch of like calibre at the carina itself
+    back = on_external(rng.uniform(-2, 2) if threefold else rng.uniform(8, 24))
+    size = rng.uniform(0.6, 0.9) if threefold else rng.uniform(0.4, 0.65)
+    branch(back, [back + [s * 7, 10, 10], far(52, 8, 45), far(48, 45, 60)], radius * size)
     up = on_external(rng.uniform(0, 12))
     branch(up, [up + [-s * 3, 3, 14], far(20, -26, 55)], rng.uniform(0.4, 0.8))
     top = at_length(external, arc_length(external)[-1] * 0.6)

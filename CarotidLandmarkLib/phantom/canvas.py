@@ -11,6 +11,7 @@ from .shapes import Column, Ellipsoid, Field, Shape, Space, Tube
 
 Box = tuple[slice, slice, slice]
 SEGMENTS_AT_ONCE = 6
+PRODUCTS_AT_ONCE = 100_000  # segments times voxels up to which a tube is painted in one piece
 WAVE_STEP_MM = 6.0
 AIR_HU, FAT_HU = -700.0, -150.0
 
@@ -18,13 +19,15 @@ AIR_HU, FAT_HU = -700.0, -150.0
 class Canvas:
     """HU (D, H, W) on ``grid``; each ``paint`` covers what was there before in proportion to the voxel's coverage.
 
-    ``psf_mm`` is the scanner's blur, added in quadrature to the voxel's own extent.
+    ``psf_mm`` is the scanner's blur, added in quadrature to the voxel's own extent, of which ``filled`` is the share
+    along each index axis that it averages: 1, or less where voxels were left out of a finer scan.
     """
 
-    def __init__(self, grid: Grid, space: Space, psf_mm: float, device: str = "cpu") -> None:
+    def __init__(self, grid: Grid, space: Space, psf_mm: float, device: str = "cpu", filled: object = 1.0) -> None:
         self.grid, self.space, self.device = grid, space, torch.device(device)
         inverse = space.rotation.T
         self.steps = inverse @ grid.affine[:3, :3]
+        self.cell = self.steps * np.asarray(filled, float)
         self.to_index = np.linalg.inv(self.steps)
         self.start = inverse @ (grid.affine[:3, 3] - space.origin)
         self.psf = psf_mm
@@ -34,7 +37,7 @@ class Canvas:
         everything: Box = tuple(slice(0, n) for n in grid.shape)  # type: ignore[assignment]
         shift = self._waves()
         self.warped = [c.add_(d) for c, d in zip(self.plain(everything), shift)]
-        self.edge = float(np.sqrt((self.steps**2).sum() + psf_mm**2))
+        self.edge = float(np.sqrt((self.cell**2).sum() + psf_mm**2))
         most = float(shift.abs().max())
         self.margin = self.edge + most
         self.heights = (self.heights[0] - most, self.heights[1] + most)
@@ -88,7 +91,7 @@ class Canvas:
 
     def width(self, normal: np.ndarray) -> float:
         """Extent in mm of the voxel and the blur along a unit ``normal``."""
-        return float(np.sqrt(((self.steps.T @ normal) ** 2).sum() + self.psf**2))
+        return float(np.sqrt(((self.cell.T @ normal) ** 2).sum() + self.psf**2))
 
     def blend(self, box: Box, cover: Tensor, hu: float) -> None:
         target = self.hu[box]
@@ -113,9 +116,11 @@ class Canvas:
             return
         layers = ((0.0, tube.hu), *tube.inner)
         covers = torch.zeros([len(layers), *(s.stop - s.start for s in whole)], device=self.device)
-        for first in range(0, len(tube.points) - 1, SEGMENTS_AT_ONCE):
-            points = tube.points[first : first + SEGMENTS_AT_ONCE + 1]
-            radii = tube.radii[first : first + SEGMENTS_AT_ONCE + 1]
+        segments = len(tube.points) - 1
+        together = segments if segments * covers[0].numel() <= PRODUCTS_AT_ONCE else SEGMENTS_AT_ONCE
+        for first in range(0, segments, together):
+            points = tube.points[first : first + together + 1]
+            radii = tube.radii[first : first + together + 1]
             box = self.box(points.min(0) - reach, points.max(0) + reach)
             if box is None:
                 continue
@@ -124,7 +129,7 @@ class Canvas:
             distance = _chain_distance(at, points * stretch, radii)
             axis = points[-1] - points[0]
             axis = axis / max(np.linalg.norm(axis), 1e-6)
-            across = ((self.steps**2).sum() - ((self.steps.T @ axis) ** 2).sum()) / 2
+            across = ((self.cell**2).sum() - ((self.cell.T @ axis) ** 2).sum()) / 2
             width = float(np.sqrt(across + self.psf**2)) * float(np.exp(np.log(stretch).mean()))
             inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole))
             for cover, (depth, _) in zip(covers, layers):
@@ -150,7 +155,7 @@ class Canvas:
             second += (u / float(shape.radii[axis])) ** 2
         k0 = first.sqrt_()
         distance = k0 * (k0 - 1) / second.sqrt_().clamp_(min=1e-4)
-        width = np.sqrt((self.steps**2).sum() / 3 + self.psf**2)
+        width = np.sqrt((self.cell**2).sum() / 3 + self.psf**2)
         self.blend(box, (0.5 - distance / float(width)).clamp_(0, 1), shape.hu)
 
     def _column(self, shape: Column) -> None:

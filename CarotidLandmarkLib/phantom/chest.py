@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .curves import smooth
-from .shapes import Ellipsoid, Shape, Space, Tube
-from .tissues import Body, column
+from .shapes import Column, Ellipsoid, Shape, Space, Tube
+from .tissues import OUTLINE, Body, column
 
 
 def draw_lungs(rng: np.random.Generator, body: Body, space: Space, organs: bool) -> list[Shape]:
@@ -79,4 +79,23 @@ def draw_couch(rng: np.random.Generator) -> list[Shape]:
         for s in (1, -1):
             rest = np.array([[s * 88.0, 50, 0], [s * 98, 20, 60], [s * 95, 15, 140]])
             out.append(Tube(rest, np.full(3, rng.uniform(3, 8)), rng.uniform(-900, 0), True))
+    return out
+
+
+def draw_collar(rng: np.random.Generator, body: Body) -> list[Shape]:
+    """What now and then lies in front of a neck: a collar of foam in a plastic shell, or a hand (body mm)."""
+    out: list[Shape] = []
+    if rng.random() < 0.05:
+        outline = OUTLINE[(OUTLINE[:, 0] >= -74) & (OUTLINE[:, 0] <= 18)][:, [0, 1, 1, 2, 3]].copy()
+        outline[:, 1] = 0
+        outline[:, 3:] = outline[:, 3:] * body.size * 1.08 + 0.45 * body.fat + rng.uniform(6, 16)
+        foam = (rng.uniform(2, 4), float(rng.uniform(-980, -850)))
+        out.append(Column(outline, float(rng.uniform(-150, 150)), inner=(foam,)))
+    if rng.random() < 0.04:
+        s, low = rng.choice([-1, 1]), rng.uniform(-40, 30)
+        skin, layers = float(rng.uniform(20, 70)), ((5.0, body.cortical), (6.8, body.cancellous))
+        for finger in range(4):
+            aside = s * (92 + 4 * finger)
+            points = smooth([[aside, -70 + 18 * finger, low], [aside - s * 4, -66 + 16 * finger, low + 70]], 8)
+            out.append(Tube(points, np.full(len(points), 8.5), skin, inner=layers))
     return out

@@ -14,11 +14,11 @@ from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES, LandmarkSet
 from ..volume.ct import CTVolume, write_volume
 from ..volume.geometry import Grid
-from .phantom import Phantom, split_rng
+from .phantom import Phantom
 from .scaffold import Scaffold, list_scaffolds, load_scaffold
 from .scan import Scan
+from .streams import Streams
 
-FILE = 2
 VISIBLE_MM = 2.0  # a landmark nearer to the border of the field of view counts as missing
 SLAB_VOXELS = 4_000_000
 # How the axes lie in files, by the direction in which each index grows; real archives hold all of these.
@@ -34,7 +34,7 @@ def phantom_volume(
     orientation: str = "LPS",
     progress: Callable[[float], None] | None = None,
 ) -> tuple[CTVolume, dict[str, np.ndarray | None]]:
-    """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if not in view.
+    """One phantom as a scanner gives it, int16 HU, and its truth: side -> carina (3,) LPS mm, None if it can't be seen.
 
     ``kind`` (see scan.KINDS) and ``spacing`` (in-plane, slice; mm) are drawn from the seed unless given.
     ``progress`` is told the finished fraction before each slab.
@@ -66,7 +66,7 @@ def write_phantoms(
         phantom = Phantom.draw(this, split, scaffold)
         scan = Scan.draw(phantom)
         names = list(ORIENTATIONS)
-        orientation = str(split_rng(this, split, FILE).choice(names, p=list(ORIENTATIONS.values())))
+        orientation = str(Streams(this, split)("file").choice(names, p=list(ORIENTATIONS.values())))
         case = f"{split}-{this:05d}" + (f"-{phantom.scaffold}" if phantom.scaffold else "")
         path = out / f"{case}.nrrd"
         write_volume(_acquire(phantom, scan, orientation), path)
@@ -76,12 +76,18 @@ def write_phantoms(
             "split": split,
             "scaffold": phantom.scaffold,
             "make": phantom.make,
+            "phase": phantom.phase,
             "scan": scan.kind,
             "orientation": orientation,
             "noise_hu": scan.noise_sd,
             "spacing_mm": scan.grid.spacing.tolist(),
             "facts": phantom.facts,
-            "carina_lps_mm": {side: phantom.truth[side].tolist() for side in SIDES},
+            "carina_lps_mm": {side: phantom.carina[side].tolist() for side in SIDES},
+            "centrelines_lps_mm": {
+                side: {name: line.round(2).tolist() for name, line in lines.items()}
+                for side, lines in phantom.centrelines.items()
+            },
+            "decoys_lps_mm": {name: points.round(2).tolist() for name, points in phantom.decoys.items()},
         }
         write_text(out / f"{case}.phantom.json", json.dumps(about, indent=1))
         written.append(path)
@@ -101,7 +107,7 @@ def _acquire(
     grid = scan.grid
     nx, ny, nz = grid.size
     thick = max(1, SLAB_VOXELS // (nx * ny))
-    generator = torch.Generator().manual_seed(phantom.seed * 3 + 2)
+    generator = Streams(phantom.seed, phantom.split).torch("written noise")
     array = np.empty(grid.shape, np.int16)
     for first in range(0, nz, thick):
         if progress:

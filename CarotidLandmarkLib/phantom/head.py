@@ -88,6 +88,16 @@ def draw_jaw(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
     return out
 
 
+def jaw_angles(body: Body, space: Space, jaw: Field | None = None) -> list[np.ndarray]:
+    """Where the jaw's body and ramus meet, both sides (body mm); a scaffold's jaw: its lowest places behind."""
+    if jaw is None:
+        return [space.bend(np.array([s * 50.0, -32, body.jaw_z + 16])) for s in (1, -1)]
+    inside = jaw.grid.index_to_world(np.argwhere(jaw.distance.numpy() < 0)[:, ::-1])
+    middle = np.median(inside[:, 0])
+    halves = (inside[inside[:, 0] > middle], inside[inside[:, 0] <= middle])
+    return [half[(half[:, 1] - half[:, 2]).argmax()] for half in halves]
+
+
 def _arch(jaw_z: float, height: float) -> np.ndarray:
     """The mandible's course (7, 3) at ``height`` mm above its lower border."""
     z = jaw_z + height

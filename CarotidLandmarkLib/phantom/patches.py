@@ -8,7 +8,8 @@ import torch
 from ..volume.geometry import Grid, Vector
 from ..volume.sample import Level, averaged
 from .phantom import Phantom
-from .scan import Scan
+from .scan import Scan, resample
+from .streams import Streams
 
 
 class PhantomPyramid:
@@ -19,7 +20,7 @@ class PhantomPyramid:
 
     def __init__(self, phantom: Phantom, scan: Scan, device: str = "cpu") -> None:
         self.phantom, self.scan, self.device = phantom, scan, device
-        self.generator = torch.Generator().manual_seed(phantom.seed * 3 + 1)
+        self.generator = Streams(phantom.seed, phantom.split).torch("pyramid noise")
         self._whole: dict[float, Level] = {}
 
     def whole(self, spacing_mm: float) -> Level:
@@ -31,18 +32,22 @@ class PhantomPyramid:
                 self._whole[spacing_mm] = averaged(self.whole(spacing_mm / factor), factor)
             else:
                 size = np.ceil((upper - lower) / spacing_mm).astype(int)
-                self._whole[spacing_mm] = self._level(Grid.axis_aligned((lower + upper) / 2, size.tolist(), spacing_mm))
+                grid = Grid.axis_aligned((lower + upper) / 2, size.tolist(), spacing_mm)
+                blocks = self._blocks((lower + upper) / 2, upper - lower, spacing_mm)
+                hu = self.scan.acquire(self.phantom, blocks, self.generator, self.device)
+                image = resample(hu[None, None], blocks, grid)[None, None]
+                self._whole[spacing_mm] = Level(image, torch.from_numpy(np.linalg.inv(grid.affine)))
         return self._whole[spacing_mm]
 
     def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
         """Voxels as a reader of the native volume averages them towards ``spacing_mm``, in a cube at ``center_lps``."""
         if spacing_mm >= 2:
             return self.whole(spacing_mm)
-        native = self.scan.grid.spacing
-        steps = native * np.maximum(1, np.round(spacing_mm / native))
-        size = np.ceil(extent_mm / steps).astype(int) + 1
-        return self._level(Grid.axis_aligned(center_lps, size.tolist(), steps))
-
-    def _level(self, grid: Grid) -> Level:
+        grid = self._blocks(np.asarray(center_lps, float), np.full(3, extent_mm), spacing_mm)
         hu = self.scan.acquire(self.phantom, grid, self.generator, self.device)
         return Level(hu[None, None], torch.from_numpy(np.linalg.inv(grid.affine)))
+
+    def _blocks(self, center: np.ndarray, extent: np.ndarray, spacing_mm: float) -> Grid:
+        """Blocks of whole native voxels, about ``spacing_mm`` wide, over a box."""
+        steps = self.scan.grid.spacing * np.maximum(1, np.round(spacing_mm / self.scan.grid.spacing))
+        return Grid.axis_aligned(center, (np.ceil(extent / steps).astype(int) + 1).tolist(), steps)

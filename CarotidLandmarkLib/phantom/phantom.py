@@ -9,142 +9,206 @@ from torch import Tensor
 
 from ..landmarks.points import SIDES
 from ..volume.geometry import Grid
-from . import chest, disease, head, spine, tissues, veins, vessels
-from .airway import draw_airway, draw_larynx
+from . import chest, contrast, head, larynx, spine, tissues, veins, vessels
+from .airway import draw_airway
 from .canvas import Canvas
 from .clearance import BoneMap
 from .scaffold import Scaffold
-from .shapes import Shape, Space, Tube
+from .shapes import Ellipsoid, Shape, Space, Tube
+from .streams import Streams
 from .style import Style, draw_plain
 
-SPLITS = ("train", "val", "test")
-STYLE = 3
 TRIES = 40
-
-
-def split_rng(seed: int, split: str, purpose: int = 0) -> np.random.Generator:
-    """Random numbers of one phantom; no two splits, seeds or purposes share a stream."""
-    return np.random.default_rng([SPLITS.index(split), seed, purpose])
 
 
 @dataclass
 class Phantom:
     """A neck in world LPS mm.
 
-    truth: side -> carina (3,). shapes: what ``render`` paints, in order. metal: (n, 3) body mm of dental metal.
-    facts: the numbers drawn, side -> name -> value (degrees, mm, share of the diameter lost). make: see style.MAKES.
+    carina: side -> (3,). truth: the same where it can be seen, None in a scan without contrast. organs: name -> its
+    shapes; ``render`` paints them in this order. metal: (n, 3) body mm of what streaks. facts: the numbers drawn,
+    side -> name -> value (degrees, mm, HU, share of the diameter lost). centrelines: side -> vessel -> (n, 4), points
+    and radius of the open lumen. decoys: name -> (n, 3), places that are easily taken for a fork. make: see
+    style.MAKES. phase: see priors.PHASES.
     """
 
     seed: int
     split: str
     space: Space
-    shapes: list[Shape]
-    truth: dict[str, np.ndarray]
+    organs: dict[str, list[Shape]]
+    carina: dict[str, np.ndarray]
     metal: np.ndarray
     facts: dict[str, dict[str, float]]
+    centrelines: dict[str, dict[str, np.ndarray]]
+    decoys: dict[str, np.ndarray]
     scaffold: str | None = None
     make: str = "full"
+    phase: str = "arterial"
 
     @staticmethod
     def draw(seed: int, split: str = "train", scaffold: Scaffold | None = None) -> Phantom:
         """The phantom of this seed: the same numbers give the same neck on every machine."""
-        rng = split_rng(seed, split)
-        style = Style.draw(split_rng(seed, split, STYLE), scaffold is not None)
-        body = tissues.Body.draw(rng)
-        space = _draw_space(rng, scaffold)
-        gland_y = scaffold.gland_y if scaffold else float(rng.normal(-50.9, 5))
-        filling = disease.Filling.draw(rng)
-        bottom = float(rng.uniform(-112, -100))
+        streams = Streams(seed, split)
+        style = Style.draw(streams("style"), scaffold is not None)
+        body = tissues.Body.draw(streams("body"))
+        space = _draw_space(streams, scaffold)
+        gland_y = scaffold.gland_y if scaffold else float(streams("gland level").normal(-50.9, 5))
+        filling = contrast.Filling.draw(streams("contrast"))
+        bones = _draw_bones(streams, body, space, scaffold, style)
+        bone_map = BoneMap([shape for shapes in bones.values() for shape in shapes], space)
+        forks, carotids = _draw_carotids(streams, body, gland_y, filling, space, style, bone_map)
+        organs: dict[str, list[Shape]] = {"couch": chest.draw_couch(streams("couch"))}
         metal: list[np.ndarray] = []
+        decoys: dict[str, list[np.ndarray]] = {}
         if style.make == "plain":
-            bones = draw_plain(rng, body, space)
-        else:
-            bones = spine.draw_spine(rng, body, space) + head.draw_skull(rng, body, space)
-            bones += _organs(rng, body, scaffold) if scaffold else head.draw_jaw(rng, body, space)
-        forks, carotids = _draw_carotids(rng, body, gland_y, filling, space, bottom, style, BoneMap(bones, space))
-        if style.make == "plain":
-            shapes = [*chest.draw_couch(rng), *bones]
+            organs.update(bones)
         else:
             airway = max(4.0, min(abs(fork[0]) for fork in forks.values()) - 9)
-            shapes, metal = _draw_neck(rng, body, space, scaffold, gland_y, bones, carotids, airway)
-        others = style.thin_out(rng, _other_vessels(rng, forks, style.native(rng, filling)))
+            metal, decoys = _draw_neck(organs, streams, body, space, scaffold, gland_y, bones, carotids, airway)
         arteries = [tube for c in carotids.values() for tube in (c.trunk, c.internal, c.external)]
-        bent = [replace(tube, points=space.bend(tube.points), within=True) for tube in others]
-        shapes += [veins.keep_clear(tube, arteries) for tube in bent]
+        others = _other_vessels(streams, forks, style.native(streams("implant"), filling))
+        for name, tubes in others.items():
+            if style.shows(streams(f"{name} shown")):
+                bent = (replace(tube, points=space.bend(tube.points), within=True) for tube in tubes)
+                organs[name] = [veins.keep_clear(tube, arteries) for tube in bent]
         if style.make == "full":
-            shapes += veins.draw_arch(rng, {side: c.trunk.points[0] for side, c in carotids.items()}, filling)
-        shapes += [shape for c in carotids.values() for shape in c.walls]
-        shapes += [shape for c in carotids.values() for shape in [*c.lumens, *c.disease]]
-        truth = {side: space.to_world(carotid.landmark) for side, carotid in carotids.items()}
-        facts = {side: {**carotid.facts, "lumen_hu": filling.artery} for side, carotid in carotids.items()}
-        name = scaffold.name if scaffold else None
-        return Phantom(seed, split, space, shapes, truth, np.reshape(metal, (-1, 3)), facts, name, style.make)
+            ends = {side: c.trunk.points[0] for side, c in carotids.items()}
+            arch, dense = veins.draw_arch(streams("arch"), ends, filling)
+            organs["arch"], metal = list(arch), metal + dense
+        for part in ("walls", "lumens", "branches", "calcium", "hardware"):
+            organs.update({f"{side} {part}": list(getattr(c, part)) for side, c in carotids.items()})
+        decoys["plaque"] = [_middle(shape) for c in carotids.values() for shape in c.calcium]
+        return Phantom(
+            seed,
+            split,
+            space,
+            organs,
+            {side: space.to_world(c.landmark) for side, c in carotids.items()},
+            np.reshape(metal, (-1, 3)),
+            {side: c.facts for side, c in carotids.items()},
+            {side: _centrelines(c, space) for side, c in carotids.items()},
+            {name: space.to_world(np.reshape(points, (-1, 3))) for name, points in decoys.items()},
+            scaffold.name if scaffold else None,
+            style.make,
+            filling.phase,
+        )
 
-    def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu") -> Tensor:
-        """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF."""
-        canvas = Canvas(grid, self.space, psf_mm, device)
+    @property
+    def truth(self) -> dict[str, np.ndarray | None]:
+        """Side -> carina (3,), None in a scan without contrast, where no lumen can be seen."""
+        return {side: None if self.phase == contrast.NONE else point for side, point in self.carina.items()}
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """All shapes, in painting order."""
+        return [shape for shapes in self.organs.values() for shape in shapes]
+
+    def render(self, grid: Grid, psf_mm: float = 0.7, device: str = "cpu", filled: object = 1.0) -> Tensor:
+        """Noiseless HU (D, H, W) float32 on ``grid``; a voxel is the mean over its extent, blurred by the PSF.
+
+        ``filled``: see Canvas.
+        """
+        canvas = Canvas(grid, self.space, psf_mm, device, filled)
         for shape in self.shapes:
             canvas.paint(shape)
         return canvas.hu
 
 
+def _draw_bones(
+    streams: Streams, body: tissues.Body, space: Space, scaffold: Scaffold | None, style: Style
+) -> dict[str, list[Shape]]:
+    """What the carotids have to keep clear of, in painting order; of plain geometry all that is not a vessel."""
+    if style.make == "plain":
+        return {"plain": draw_plain(streams("plain"), body, space)}
+    jaw = _organs(streams("scaffold"), body, scaffold) if scaffold else head.draw_jaw(streams("jaw"), body, space)
+    return {
+        "spine": spine.draw_spine(streams("spine"), body, space),
+        "skull": head.draw_skull(streams("skull"), body, space),
+        "scaffold" if scaffold else "jaw": jaw,
+    }
+
+
 def _draw_neck(
-    rng: np.random.Generator,
+    organs: dict[str, list[Shape]],
+    streams: Streams,
     body: tissues.Body,
     space: Space,
     scaffold: Scaffold | None,
     gland_y: float,
-    bones: list[Shape],
+    bones: dict[str, list[Shape]],
     carotids: dict[str, vessels.Carotid],
     airway: float,
-) -> tuple[list[Shape], list[np.ndarray]]:
-    """All but the vessels, in painting order, and where dental metal lies."""
-    shapes = [*chest.draw_couch(rng), *tissues.draw_skin(rng, body)]
-    shapes += head.draw_chin(rng, body, space, scaffold.fields["Mandible"] if scaffold else None)
-    shapes += tissues.draw_soft_tissue(rng, body, space, gland_y)
-    shapes += [shape for carotid in carotids.values() for shape in carotid.sheath]
-    shapes += chest.draw_lungs(rng, body, space, scaffold is not None)
-    shapes += draw_airway(rng, body, space, airway) + bones
-    teeth, metal = head.draw_teeth(rng, body, space)
-    return shapes + teeth + draw_larynx(rng, body, space) + chest.draw_shoulders(rng, body, space), metal
+) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
+    """Add all but the vessels to ``organs``, in painting order; where dental metal lies, and what resembles a fork."""
+    organs["collar"] = chest.draw_collar(streams("collar"), body)
+    organs["skin"] = tissues.draw_skin(streams("skin"), body)
+    organs["chin"] = head.draw_chin(streams("chin"), body, space, scaffold.fields["Mandible"] if scaffold else None)
+    organs["muscles"] = tissues.draw_muscles(streams("muscles"), body, space)
+    organs["glands"] = tissues.draw_glands(streams("glands"), body, space, gland_y)
+    organs["nodes"] = tissues.draw_nodes(streams("nodes"), body, space)
+    organs.update({f"{side} sheath": carotid.sheath for side, carotid in carotids.items()})
+    organs["lungs"] = chest.draw_lungs(streams("lungs"), body, space, scaffold is not None)
+    organs["airway"] = draw_airway(streams("airway"), body, space, airway)
+    organs.update(bones)
+    organs["teeth"], metal = head.draw_teeth(streams("teeth"), body, space)
+    organs["larynx"], decoys = larynx.draw_larynx(streams("larynx"), body, space, airway)
+    organs["ligaments"] = larynx.draw_ligaments(streams("ligaments"), body, space)
+    organs["shoulders"] = chest.draw_shoulders(streams("shoulders"), body, space)
+    heights = np.linspace(-60, 40, 6)
+    decoys["canal"] = list(space.bend(np.stack([0 * heights, 0 * heights, heights], 1)))
+    decoys["jaw angle"] = head.jaw_angles(body, space, scaffold.fields["Mandible"] if scaffold else None)
+    return metal, decoys
 
 
 def _draw_carotids(
-    rng: np.random.Generator,
+    streams: Streams,
     body: tissues.Body,
     gland_y: float,
-    filling: disease.Filling,
+    filling: contrast.Filling,
     space: Space,
-    bottom: float,
     style: Style,
     bones: BoneMap,
 ) -> tuple[dict[str, np.ndarray], dict[str, vessels.Carotid]]:
     """Both forks, relative to the canal, and the carotids around them; redrawn until none runs through bone."""
+    rng = streams("forks")
+    bottom = float(rng.uniform(-112, -100))
+    courses = {side: streams(f"{side} carotid") for side in SIDES}
+    builds = vessels.draw_builds(streams("calibres"))
     for _ in range(TRIES):
         forks = vessels.draw_forks(rng, body.size, gland_y)
         carotids = {
-            side: style.apply(vessels.draw_carotid(rng, side, forks[side], filling, space, bottom, style.simple))
+            side: vessels.draw_carotid(
+                courses[side], streams, side, builds[side], forks[side], filling, space, bottom, style.simple
+            )
             for side in SIDES
         }
         if not any(bones.meets(carotid) for carotid in carotids.values()):
             break
-    return forks, carotids
+    return forks, {side: style.apply(carotid) for side, carotid in carotids.items()}
 
 
-def _other_vessels(
-    rng: np.random.Generator, forks: dict[str, np.ndarray], filling: disease.Filling
-) -> list[list[Tube]]:
+def _other_vessels(streams: Streams, forks: dict[str, np.ndarray], filling: contrast.Filling) -> dict[str, list[Tube]]:
     """Vessels that are not carotids, relative to the canal, in groups that are shown or left out together."""
-    radii = veins.draw_jugular_radii(rng)
-    groups = [veins.draw_distractors(rng, filling)]
+    radii = veins.draw_jugular_radii(streams("jugulars"))
+    groups = {"small vessels": veins.draw_distractors(streams("small vessels"), filling)}
     for s, side in ((1.0, "left"), (-1.0, "right")):
-        groups.append(veins.draw_veins(rng, s, forks[side], filling, radii[s]))
-        groups.append(veins.draw_vertebral(rng, s, filling))
-        groups.append(veins.draw_thyroid_arteries(rng, s, filling))
+        groups[f"{side} veins"] = veins.draw_veins(streams(f"{side} veins"), s, forks[side], filling, radii[s])
+        groups[f"{side} vertebral"] = veins.draw_vertebral(streams(f"{side} vertebral"), s, filling)
+        groups[f"{side} thyroid"] = veins.draw_thyroid_arteries(streams(f"{side} thyroid"), s, filling)
     return groups
 
 
-def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
+def _middle(shape: Shape) -> np.ndarray:
+    return shape.center if isinstance(shape, Ellipsoid) else shape.points[len(shape.points) // 2]  # type: ignore[union-attr]
+
+
+def _centrelines(carotid: vessels.Carotid, space: Space) -> dict[str, np.ndarray]:
+    tubes = {"common": carotid.trunk, "internal": carotid.internal, "external": carotid.external}
+    return {name: np.column_stack([space.to_world(tube.points), tube.radii]) for name, tube in tubes.items()}
+
+
+def _draw_space(streams: Streams, scaffold: Scaffold | None) -> Space:
+    rng = streams("pose")
     turn = rng.normal(0, [6, 5, 4]) * (2.5 if rng.random() < 0.12 else 1.0)
     yaw, pitch, roll = np.radians(turn)
     c, s = np.cos, np.sin
@@ -157,14 +221,15 @@ def _draw_space(rng: np.random.Generator, scaffold: Scaffold | None) -> Space:
         curve, reach = scaffold.curve, scaffold.curve_range
         reach = (reach[0] * 100, reach[1] * 100)
     else:
-        curve = rng.normal(0, 1, (2, 4)) * np.array([[0, 3, 2, 1.5], [0, 12, 7, 4]])
+        curve = streams("canal").normal(0, 1, (2, 4)) * np.array([[0, 3, 2, 1.5], [0, 12, 7, 4]])
         curve[1, 1] -= 8
         reach = (-150.0, 110.0)
-    n = 5
+    origin = rng.uniform(-250, 250, 3)
+    rng, n = streams("waves"), 5
     way = rng.normal(size=(n, 3))
     way *= (2 * np.pi / rng.uniform(45, 160, (n, 1))) / np.linalg.norm(way, axis=1, keepdims=True)
     waves = np.hstack([way, rng.normal(0, 1.1, (n, 3)), rng.uniform(0, 2 * np.pi, (n, 1))])
-    return Space(rotation, rng.uniform(-250, 250, 3), curve, reach, waves)
+    return Space(rotation, origin, curve, reach, waves)
 
 
 def _organs(rng: np.random.Generator, body: tissues.Body, scaffold: Scaffold) -> list[Shape]:

@@ -13,6 +13,8 @@ import torch
 
 from ..errors import BadInputError
 from ..volume.geometry import Grid
+from ..volume.itk import quiet
+from ..volume.nifti import NiftiFile
 from ..volume.read import case_name
 from .shapes import Field
 
@@ -46,25 +48,55 @@ class Scaffold:
 
 
 def list_scaffolds(folder: str | Path) -> list[Path]:
-    """The label maps (``*.nii.gz``) of a folder that also has ``labels.json``, sorted."""
+    """The label maps (``*.nii.gz``) of a folder that also has ``labels.json``, sorted. Raises BadInputError."""
     folder = Path(folder)
     maps = sorted(folder.glob("*.nii.gz"))
     if not (folder / "labels.json").is_file() or not maps:
         raise BadInputError(f"{folder} is no scaffold folder: it needs labels.json and label maps named *.nii.gz.")
+    _read_labels(folder / "labels.json")
     return maps
+
+
+def _read_labels(path: Path) -> dict[str, int]:
+    """Organ to its value in the maps."""
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{path} can't be read as JSON ({error}): save it anew as UTF-8.") from error
+    if not isinstance(labels, dict) or not all(type(value) is int for value in labels.values()):
+        raise BadInputError(f'{path} must be one object of organs and whole numbers, such as {{"{CANAL}": 18}}.')
+    lacking = [organ for organ in (CANAL, "Mandible") if organ not in labels]
+    if lacking:
+        raise BadInputError(f"{path} gives no number for {' and '.join(lacking)}: add what the maps use.")
+    return labels
+
+
+def _read_map(path: Path) -> sitk.Image:
+    try:
+        with quiet():
+            image = sitk.ReadImage(str(path), sitk.sitkInt32)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise BadInputError(f"{path} can't be read as a label map ({reason}): replace or remove it.") from error
+    if image.GetDimension() != 3:
+        raise BadInputError(f"{path} has {image.GetDimension()} axes, and a label map has three: replace or remove it.")
+    NiftiFile(path).check_complete()
+    return sitk.DICOMOrient(image, "LPS")
 
 
 @lru_cache(maxsize=32)  # about 10 MB each
 def load_scaffold(path: str | Path) -> Scaffold:
-    """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it; once in a process."""
+    """Read one label map (RAS or LPS axis-aligned NIfTI) with the ``labels.json`` beside it; once in a process.
+
+    Raises BadInputError.
+    """
     path = Path(path)
-    labels = json.loads((path.parent / "labels.json").read_text(encoding="utf-8"))
-    image = sitk.DICOMOrient(sitk.ReadImage(str(path), sitk.sitkInt32), "LPS")
+    labels, image = _read_labels(path.parent / "labels.json"), _read_map(path)
     array = sitk.GetArrayViewFromImage(image)
     spacing, origin = np.array(image.GetSpacing()), np.array(image.GetOrigin())
 
     def centres(label: str) -> np.ndarray:
-        return np.argwhere(array == labels[label])[:, ::-1] * spacing + origin
+        return np.argwhere(array == labels.get(label, -1))[:, ::-1] * spacing + origin
 
     canal = centres(CANAL)
     if not len(canal) or not (array == labels["Mandible"]).any():

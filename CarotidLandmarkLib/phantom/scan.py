@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..volume.geometry import Grid
 from . import priors
-from .phantom import Phantom, split_rng
+from .phantom import Phantom
+from .streams import Streams
 
-SCAN = 1
 SLAB = (45.0, 130.0)  # height of a slab, mm
 # Kind of scan: share, lower and upper end in body mm (mean, SD).
 KINDS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
@@ -27,6 +27,12 @@ OUTSIDE_HU = -1024.0
 # What scanners and converters write outside of the reconstructed disc, with weights.
 PADDING_HU = ((-1024.0, 6), (-1000.0, 2), (-2000.0, 3), (-2048.0, 2), (-3024.0, 3), (0.0, 2))
 WIDE, THICK, SHARP, MARBLED = 0.1, 0.15, 0.25, 0.5
+# Scans at coarse voxels (in-plane, slice; mm), with voxels left out of a finer one, in 8 bits, tilted, with motion.
+COARSE, COARSE_MM = 0.07, ((0.9, 2.0), (1.5, 3.0))
+DECIMATED, FINE_MM = 0.1, 0.5
+EIGHT_BIT, WINDOWS_HU = 0.04, ((-1024.0, 3071.0), (-1000, 1000), (-200, 600), (-160, 840))
+TILTED, TILT_DEG = 0.03, (4.0, 20.0)
+MOVED, MOTION_MM = 0.08, (1.0, 4.0)
 TISSUE_MM = 7.0
 PLANE_WIDTH = 0.16
 SHARP_BELOW_MM = 1.5
@@ -38,7 +44,10 @@ class Scan:
 
     noise_sd: HU in a native voxel at the neck. grain_mm: Gaussian SD of the noise's texture in the axial plane.
     padding: HU beyond the circle. sharpening: overshoot of a sharp kernel, 0 = none. texture: HU of uneven tissue.
-    marbling: share of the way to fat that planes between tissues go.
+    marbling: share of the way to fat that planes between tissues go. filled: share of a native voxel's extent (x, y, z)
+    that it averages. window: HU of the lowest and the highest of 256 levels, or None. tilt: how far the field of view
+    shifts to the back a mm upwards, as a reader lays a tilted gantry's slices. motion: (lowest z mm, highest, shift mm
+    along x and y) of the slices that show the neck twice, half the shift to either side, or None.
     """
 
     kind: str
@@ -52,60 +61,104 @@ class Scan:
     padding: float = OUTSIDE_HU
     sharpening: float = 0.0
     marbling: float = 0.0
+    filled: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    window: tuple[float, float] | None = None
+    tilt: float = 0.0
+    motion: tuple[float, float, float, float] | None = None
 
     @staticmethod
     def draw(phantom: Phantom, kind: str | None = None, spacing: tuple[float, float] | None = None) -> Scan:
         """The scan that belongs to this phantom; ``kind`` or the voxel (in-plane, slice) mm can be forced."""
-        rng = split_rng(phantom.seed, phantom.split, SCAN)
+        streams = Streams(phantom.seed, phantom.split)
+        rng = streams("scan extent")
         names = list(KINDS)
         drawn = str(rng.choice(names, p=[KINDS[k][0] for k in names]))
         kind = kind or drawn
         low = rng.normal(*KINDS[kind][1])
         high = low + rng.uniform(*SLAB) if kind == "slab" else rng.normal(*KINDS[kind][2])
+        rng = streams("scan field of view")
         field = priors.WIDE_FIELD
         wide = rng.random() < WIDE and kind != "long"
         width = rng.uniform(150, 250) if kind != "chest" else rng.uniform(220, 320)
         if wide:
             width = rng.uniform(field["low"], field["high"])
-        s = priors.IN_PLANE_SPACING
-        fine = width / field["matrix"] if wide else float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"]))
-        steps = priors.THICK_SPACINGS if rng.random() < THICK else priors.SLICE_SPACINGS
-        pixel, thick = spacing or (fine, priors.choose(rng, steps))
         aside = rng.normal(0, 6, 2)
         if rng.random() < 0.06:
             aside[0] += rng.choice([-1, 1]) * rng.uniform(30, 60)
+        circle = width / 2 if rng.random() < 0.35 else None
+        padding = priors.choose(rng, PADDING_HU)
+        rng = streams("scan voxels")
+        s = priors.IN_PLANE_SPACING
+        fine = width / field["matrix"] if wide else float(np.clip(rng.normal(s["mean"], 0.09), s["low"], s["high"]))
+        steps = priors.THICK_SPACINGS if rng.random() < THICK else priors.SLICE_SPACINGS
+        native = fine, priors.choose(rng, steps)
+        if rng.random() < COARSE and not wide:
+            native = float(rng.uniform(*COARSE_MM[0])), float(rng.uniform(*COARSE_MM[1]))
+        pixel, thick = spacing or native
+        filled = (1.0, 1.0, 1.0)
+        if rng.random() < DECIMATED:
+            filled = (min(1.0, FINE_MM / pixel),) * 2 + (min(1.0, FINE_MM / thick),)
         center = phantom.space.to_world(np.array([aside[0], -22 + aside[1], (low + high) / 2]))
+        rng = streams("scan tilt")
+        tilt = float(np.tan(np.radians(rng.uniform(*TILT_DEG)))) if rng.random() < TILTED else 0.0
+        tilt *= rng.choice([-1, 1])
         n, m = int(round(width / pixel)), max(4, int(round((high - low) / thick)))
-        grid = Grid.axis_aligned(center, (n, n, m), (pixel, pixel, thick))
+        rows = n + int(round(abs(tilt) * m * thick / pixel))
+        rng = streams("scan motion")
+        motion = None
+        if rng.random() < MOVED:
+            first, way = rng.uniform(-60, 40) + phantom.space.origin[2], rng.uniform(0, 2 * np.pi)
+            shift = rng.uniform(*MOTION_MM)
+            motion = float(first), float(first + rng.uniform(6, 30)), *(shift * np.array([np.cos(way), np.sin(way)]))
+        rng = streams("scan levels")
+        window = WINDOWS_HU[rng.integers(len(WINDOWS_HU))] if rng.random() < EIGHT_BIT else None
+        rng = streams("scan noise")
         share, low_noise, high_noise = priors.BAD_NOISE
         noise = priors.NOISE_HU if rng.random() > share else (low_noise, high_noise)
+        kernel, tissue = streams("scan kernel"), streams("scan tissue")
         return Scan(
             kind,
-            grid,
-            psf_mm=float(rng.uniform(0.35, 1.3)),
+            Grid.axis_aligned(center, (n, rows, m), (pixel, pixel, thick)),
+            psf_mm=float(kernel.uniform(0.35, 1.3)),
             noise_sd=float(np.exp(rng.uniform(*np.log(noise)))),
             grain_mm=float(rng.uniform(0.2, 0.7)),
-            circle=width / 2 if rng.random() < 0.35 else None,
+            circle=circle,
             streaks=float(rng.gamma(1.5, 12)),
-            texture=float(rng.uniform(0, 14)),
-            padding=priors.choose(rng, PADDING_HU),
-            sharpening=float(rng.uniform(0.3, 1.2)) if rng.random() < SHARP else 0.0,
-            marbling=float(rng.uniform(0.2, 0.9)) if rng.random() < MARBLED and phantom.make != "plain" else 0.0,
+            texture=float(tissue.uniform(0, 14)),
+            padding=padding,
+            sharpening=float(kernel.uniform(0.3, 1.2)) if kernel.random() < SHARP else 0.0,
+            marbling=float(tissue.uniform(0.1, 0.7)) if tissue.random() < MARBLED and phantom.make != "plain" else 0.0,
+            filled=filled,
+            window=window,
+            tilt=tilt,
+            motion=motion,
         )
 
-    def covers(self, points: np.ndarray, margin_mm: float = 0.0) -> np.ndarray:
-        """Whether points (..., 3) LPS lie in the reconstructed field of view by at least ``margin_mm``."""
-        inside = self.grid.distance_inside(points) >= margin_mm
+    def covers(self, points: np.ndarray | None, margin_mm: float = 0.0) -> np.ndarray:
+        """Whether LPS points (..., 3) are in the field of view by ``margin_mm`` or more; None does not."""
+        if points is None:
+            return np.array(False)
+        lean = self.tilt * (points[..., 2] - self.grid.center[2])
+        upright = points - np.stack([0 * lean, lean, 0 * lean], -1)
+        inside = self.grid.distance_inside(upright) >= margin_mm
+        if self.tilt:
+            inside = inside & (np.abs(upright[..., 1] - self.grid.center[1]) <= self._half_depth() - margin_mm)
         if self.circle is not None:
-            inside = inside & (self.off_axis(points) <= self.circle - margin_mm)
+            inside = inside & (
+                np.linalg.norm((upright - self.grid.center)[..., :2], axis=-1) <= self.circle - margin_mm
+            )
         return inside
 
-    def off_axis(self, points: np.ndarray) -> np.ndarray:
-        return np.linalg.norm((points - self.grid.center)[..., :2], axis=-1)
+    def _half_depth(self) -> float:
+        """Half of the field of view from front to back at one height."""
+        extent = self.grid.extent_mm
+        return float(extent[1] - abs(self.tilt) * extent[2]) / 2
 
     def acquire(self, phantom: Phantom, grid: Grid, generator: torch.Generator, device: str = "cpu") -> Tensor:
         """HU (D, H, W) that this scan gives on an LPS-aligned ``grid``, which may be coarser than the native voxels."""
-        hu = phantom.render(grid, self.psf_mm, device)
+        native = grid.spacing < 1.01 * self.grid.spacing
+        hu = phantom.render(grid, self.psf_mm, device, np.where(native, self.filled, 1.0))
+        self._move(grid, hu)
         if self.sharpening and grid.spacing[0] < SHARP_BELOW_MM:
             hu += self.sharpening * (hu - _blur(hu, float(1.0 / grid.spacing[0])))
         soft = ((hu > -300) & (hu < 90)).float()
@@ -118,18 +171,30 @@ class Scan:
         if len(phantom.metal):
             self._metal(phantom, grid, hu, generator)
         hu.clamp_(-1024, 3071)
+        if self.window:
+            low, high = self.window
+            step = (high - low) / 255
+            hu = low + step * ((hu.clamp_(low, high) - low) / step).round_()
         return self._outside(grid, hu)
+
+    def _move(self, grid: Grid, hu: Tensor) -> None:
+        """In the slices of ``motion`` the mean of two positions; what is at rest in the mean stays where it is."""
+        if self.motion is None:
+            return
+        low, high, dx, dy = self.motion
+        z = _axis(grid, 2)
+        rows = torch.nonzero((z >= low) & (z <= high))[:, 0]
+        shift = [round(0.5 * d / float(step)) for d, step in zip((dy, dx), grid.spacing[[1, 0]])]
+        if len(rows) and any(shift):
+            part = hu[int(rows[0]) : int(rows[-1]) + 1]
+            part.copy_(0.5 * (part.roll(shift, (1, 2)) + part.roll([-n for n in shift], (1, 2))))
 
     def _unevenness(self, phantom: Phantom, grid: Grid, device: str) -> Tensor:
         """Unit noise with blobs of about ``TISSUE_MM``, fixed to the body: the same from every grid."""
         size = np.maximum(np.ceil(self.grid.extent_mm / TISSUE_MM).astype(int), 2)
-        generator = torch.Generator().manual_seed(2 * phantom.seed + 1)
+        generator = Streams(phantom.seed, phantom.split).torch("scan texture")
         field = torch.randn(1, 1, *size[::-1].tolist(), generator=generator).to(device)
-        scale = np.array(grid.size) * grid.spacing / self.grid.extent_mm
-        offset = 2 * (grid.center - self.grid.center) / self.grid.extent_mm
-        theta = torch.tensor(np.column_stack([np.diag(scale), offset]), dtype=torch.float32, device=device)[None]
-        at = F.affine_grid(theta, [1, 1, *grid.shape], align_corners=False)
-        return F.grid_sample(field, at, padding_mode="border", align_corners=False)[0, 0]
+        return resample(field, self.grid, grid)
 
     def _noise(self, phantom: Phantom, grid: Grid, generator: torch.Generator, device: str) -> Tensor:
         """Correlated noise, less of it in larger voxels and more at the shoulders, where it streaks sideways."""
@@ -168,11 +233,24 @@ class Scan:
         axes = [_axis(grid, a).to(hu.device) for a in range(3)]
         x, y, z = ((c >= low) & (c <= high) for c, low, high in zip(axes, lower.tolist(), upper.tolist()))
         within = z[:, None, None] & (y[:, None] & x)
+        middle = self.grid.center.tolist()
+        lean = self.tilt * (axes[2][:, None, None] - middle[2])
+        if self.tilt:
+            seen = (axes[1][:, None] - middle[1] - lean).abs() <= self._half_depth()
+            hu = torch.where(seen, hu, torch.full_like(hu, self.padding))
         if self.circle is not None:
-            middle = self.grid.center
-            disc = torch.hypot(axes[0][None] - middle[0], axes[1][:, None] - middle[1]) <= self.circle
+            disc = torch.hypot(axes[0] - middle[0], axes[1][:, None] - middle[1] - lean) <= self.circle
             hu = torch.where(disc, hu, torch.full_like(hu, self.padding))
         return torch.where(within, hu, torch.full_like(hu, OUTSIDE_HU))
+
+
+def resample(image: Tensor, covered: Grid, grid: Grid) -> Tensor:
+    """Values (D, H, W) on ``grid`` of an image (1, 1, d, h, w) that fills the box of ``covered``; both LPS-aligned."""
+    scale = np.array(grid.size) * grid.spacing / covered.extent_mm
+    offset = 2 * (grid.center - covered.center) / covered.extent_mm
+    theta = torch.tensor(np.column_stack([np.diag(scale), offset]), dtype=torch.float32, device=image.device)[None]
+    at = F.affine_grid(theta, [1, 1, *grid.shape], align_corners=False)
+    return F.grid_sample(image, at, padding_mode="border", align_corners=False)[0, 0]
 
 
 def _axis(grid: Grid, axis: int) -> Tensor:

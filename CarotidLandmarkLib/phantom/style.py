@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .contrast import NONE, Filling
 from .curves import arc_length
-from .disease import Filling
 from .head import draw_jaw
 from .shapes import Column, Ellipsoid, Shape, Space, Tube
 from .tissues import OUTLINE, Body, column
@@ -48,26 +48,24 @@ class Style:
         below, inner, outer = self.reach
         kept: list[Tube] = []
         for tube in carotid.lumens:
-            if tube is carotid.trunk:
+            if np.array_equal(tube.points[-1], carotid.trunk.points[-1]):
                 kept.append(_shortened(tube, below, from_end=True))
-            elif tube is carotid.external or np.array_equal(tube.points[0], carotid.internal.points[0]):
+            else:
                 kept.append(_shortened(tube, outer if tube is carotid.external else inner))
-            elif np.linalg.norm(tube.points[0] - carotid.landmark) < min(self.reach) - 12:
-                kept.append(_shortened(tube, outer / 2))
-        return replace(carotid, lumens=kept)
+        near = [t for t in carotid.branches if np.linalg.norm(t.points[0] - carotid.landmark) < min(self.reach) - 12]
+        return replace(carotid, lumens=kept, branches=[_shortened(tube, outer / 2) for tube in near])
 
     def native(self, rng: np.random.Generator, filling: Filling) -> Filling:
         """Contrast of the vessels that are not carotids: an implanted tree lies among vessels without any."""
-        if self.make != "implant" or rng.random() < 0.25:
+        if self.make != "implant" or filling.phase == NONE or rng.random() < 0.25:
             return filling
         blood = float(rng.uniform(30, 60))
         late = blood + (rng.uniform(0, 120) if rng.random() < 0.4 else 0)
         return replace(filling, artery=late, vein=late, right_vein=late)
 
-    def thin_out(self, rng: np.random.Generator, groups: list[list[Tube]]) -> list[Tube]:
-        """The vessels of all groups; of plain geometry only some."""
-        share = PLAIN_SHARE if self.make == "plain" else 1.0
-        return [tube for group in groups if rng.random() < share for tube in group]
+    def shows(self, rng: np.random.Generator) -> bool:
+        """Whether a group of vessels that are not carotids is there; of plain geometry only some are."""
+        return self.make != "plain" or rng.random() < PLAIN_SHARE
 
 
 def _shortened(tube: Tube, length: float, from_end: bool = False) -> Tube:

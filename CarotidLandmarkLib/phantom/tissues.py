@@ -86,10 +86,13 @@ def draw_skin(rng: np.random.Generator, body: Body) -> list[Shape]:
     return [Column(outline, rng.uniform(20, 70), inner=(fat, (2.5 + body.fat, body.deep_hu)))]
 
 
-def draw_soft_tissue(rng: np.random.Generator, body: Body, space: Space, gland_y: float) -> list[Shape]:
-    """Muscles, glands and nodes; ``gland_y`` is where the submandibular glands lie."""
+SPREAD = 0.96
+
+
+def draw_muscles(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
+    """Muscles of both sides and the tongue."""
     out: list[Shape] = []
-    spread = np.array([0.96 * body.size, 0.96 * body.size, 1.0])
+    spread = np.array([SPREAD * body.size, SPREAD * body.size, 1.0])
 
     def tube(points: object, radius: float, hu: float, rim: float, stretch: object) -> None:
         path = smooth(space.bend(np.asarray(points, float) * spread), 6)
@@ -97,16 +100,6 @@ def draw_soft_tissue(rng: np.random.Generator, body: Body, space: Space, gland_y
         fascia = body.fat_hu + rng.uniform(0, 60)
         out.append(Tube(path, radii, fascia, True, np.asarray(stretch, float), ((rim, hu),)))
 
-    def blob(center: object, radii: object, hu: float, rim: float = 1.5) -> None:
-        at = space.bend(np.asarray(center, float) * spread)
-        half = np.asarray(radii, float) * rng.uniform(0.8, 1.2, 3)
-        if rim:
-            out.append(Ellipsoid(at, half + rim, body.fat_hu + 20))
-        out.append(Ellipsoid(at, half, hu))
-
-    gland = rng.uniform(60, 140)
-    parotid = rng.uniform(-40, 90)
-    thyroid = priors.truncated_normal(rng, *priors.THYROID_HU)
     for s in (1, -1):
         m = body.muscle + rng.normal(0, 8, 11)
         strong = rng.uniform(0.8, 1.15, 11)
@@ -131,12 +124,40 @@ def draw_soft_tissue(rng: np.random.Generator, body: Body, space: Space, gland_y
         tube([[s * 42, -42, 18], [s * 38, -46, 40], [s * 26, -50, 58]], 7 * strong[8], m[8], 1.5, [1.4, 0.8, 1])
         tube([[s * 58, -40, 16], [s * 61, -46, 40], [s * 63, -52, 64]], 9 * strong[9], m[9], 1.5, [1.4, 0.7, 1])
         tube([[s * 36, -18, 40], [s * 22, -50, 12], [s * 10, -62, 4]], 3.2 * strong[10], m[10], 0.8, [1, 1, 1])
-        blob([s * 32.4, gland_y / spread[1] + rng.normal(0, 2), 4 + rng.normal(0, 6)], [10, 15, 14], gland)
-        blob([s * 54, -20 + rng.normal(0, 4), 38 + rng.normal(0, 5)], [12, 18, 21], parotid)
-        blob([s * 17, -50, -60 + rng.normal(0, 6)], np.array([8, 9, 21]) * rng.uniform(0.7, 1.4), thyroid, 0.8)
+    return out + _blob(rng, body, space, [0, -70, 24], [22, 27, 17], body.muscle + rng.normal(0, 15), 1.5)
+
+
+def draw_glands(rng: np.random.Generator, body: Body, space: Space, gland_y: float) -> list[Shape]:
+    """Submandibular glands, which lie at ``gland_y``, parotids and thyroid."""
+    out: list[Shape] = []
+    gland, parotid = rng.uniform(60, 140), rng.uniform(-40, 90)
+    thyroid = priors.truncated_normal(rng, *priors.THYROID_HU)
+    for s in (1, -1):
+        below = [s * 32.4, gland_y / (SPREAD * body.size) + rng.normal(0, 2), 4 + rng.normal(0, 6)]
+        out += _blob(rng, body, space, below, [10, 15, 14], gland)
+        behind = [s * 54, -20 + rng.normal(0, 4), 38 + rng.normal(0, 5)]
+        out += _blob(rng, body, space, behind, [12, 18, 21], parotid)
+        lobe = np.array([8, 9, 21]) * rng.uniform(0.7, 1.4)
+        out += _blob(rng, body, space, [s * 17, -50, -60 + rng.normal(0, 6)], lobe, thyroid, 0.8)
+    return out + _blob(rng, body, space, [0, -66, -62], [12, 4, 7], thyroid, 0)
+
+
+def draw_nodes(rng: np.random.Generator, body: Body, space: Space) -> list[Shape]:
+    """Lymph nodes beside the vessels."""
+    out: list[Shape] = []
+    for s in (1, -1):
         for _ in range(rng.integers(2, 9)):
             at = [s * rng.uniform(26, 48), rng.uniform(-40, 5), rng.uniform(-70, 45)]
-            blob(at, rng.uniform(1.5, 5.5) * rng.uniform(0.7, 1.4, 3), rng.uniform(30, 140), 0.8)
-    blob([0, -66, -62], [12, 4, 7], thyroid, 0)
-    blob([0, -70, 24], [22, 27, 17], body.muscle + rng.normal(0, 15), 1.5)
+            size = rng.uniform(1.5, 5.5) * rng.uniform(0.7, 1.4, 3)
+            out += _blob(rng, body, space, at, size, rng.uniform(30, 140), 0.8)
     return out
+
+
+def _blob(
+    rng: np.random.Generator, body: Body, space: Space, center: object, radii: object, hu: float, rim: float = 1.5
+) -> list[Shape]:
+    """An organ in a rim of fat."""
+    at = space.bend(np.asarray(center, float) * [SPREAD * body.size, SPREAD * body.size, 1.0])
+    half = np.asarray(radii, float) * rng.uniform(0.8, 1.2, 3)
+    fat = [Ellipsoid(at, half + rim, body.fat_hu + 20)] if rim else []
+    return [*fat, Ellipsoid(at, half, hu)]

@@ -7,9 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from . import priors
+from .contrast import NONE, Filling
 from .curves import at_length, smooth, wiggle
-from .disease import Filling
 from .shapes import Tube
+
+DENSE = ("early arterial", "arterial", "late arterial")  # phases in which one arm's veins may hold undiluted contrast
+STREAKING_HU = 1200.0
+WIDEST_JUGULAR_MM = 10.0
+JUGULAR_WITHIN_MM = 57.0  # of the midline, below the sternocleidomastoid
 
 
 def draw_vertebral(rng: np.random.Generator, s: float, filling: Filling) -> list[Tube]:
@@ -38,7 +43,7 @@ def draw_jugular_radii(rng: np.random.Generator) -> dict[float, float]:
     """Radius of the internal jugular of each side (1 left, -1 right), mm: the right one is often the larger."""
     radius = priors.truncated_normal(rng, *priors.JUGULAR_RADIUS, 2.0, 9.5)
     ratio = float(np.exp(rng.normal(*priors.JUGULAR_LOG_RATIO) / 2))
-    return {1.0: radius / ratio, -1.0: radius * ratio}
+    return {1.0: min(radius / ratio, WIDEST_JUGULAR_MM), -1.0: min(radius * ratio, WIDEST_JUGULAR_MM)}
 
 
 def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Filling, big: float) -> list[Tube]:
@@ -50,6 +55,7 @@ def draw_veins(rng: np.random.Generator, s: float, fork: np.ndarray, filling: Fi
     around = np.radians(rng.normal(25, 25))
     away = 5.0 + 0.9 * big + rng.normal(0, 1.5)
     x, y = fork[0] + s * away * np.cos(around), fork[1] + away * np.sin(around)
+    x = s * min(s * x, JUGULAR_WITHIN_MM - big)
     collapsed = rng.random() < 0.15
     path = smooth(
         [
@@ -84,8 +90,13 @@ def draw_thyroid_arteries(rng: np.random.Generator, s: float, filling: Filling) 
     return [Tube(path, np.full(len(path), rng.uniform(0.6, 1.4)), filling.artery * 0.9)]
 
 
-def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling: Filling) -> list[Tube]:
-    """Aortic arch, great arteries up to the commons' lowest points, and the veins of the injected side."""
+def draw_arch(
+    rng: np.random.Generator, commons: dict[str, np.ndarray], filling: Filling
+) -> tuple[list[Tube], list[np.ndarray]]:
+    """Aortic arch, great arteries up to the commons' lowest points, and the veins of the injected side.
+
+    With them where undiluted contrast is dense enough to streak.
+    """
     a = filling.artery
     top = commons["left"][2] - rng.uniform(22, 34)
     rise = [[-14, -64, top - 70], [-20, -64, top - 42], [-12, -60, top - 14], [4, -46, top]]
@@ -111,17 +122,20 @@ def draw_arch(rng: np.random.Generator, commons: dict[str, np.ndarray], filling:
         ],
         rng.uniform(3.5, 4.8),
     )
-    injected = float(rng.choice([-1.0, 1.0]))
+    injected = float(rng.choice([-1.0, 1.0])) if filling.phase in DENSE and rng.random() < 0.7 else 0.0
+    dense: list[np.ndarray] = []
     for s in (-1.0, 1.0):
-        hu = rng.uniform(500, 1600) if s == injected and rng.random() < 0.7 else filling.vein
+        hu = rng.uniform(500, 3000) if s == injected else filling.vein
         meet = np.array([s * 22, -44, -106.0])
         great([[s * 110, -38, -98], [s * 60, -46, -96], meet], rng.uniform(4, 7), hu)
         great([meet, [-14 if s < 0 else -4, -58, top - 2], [-22, -52, top - 20]], rng.uniform(5, 8), hu)
-    lungs = a * rng.uniform(0.3, 1.3)
+        if hu > STREAKING_HU and s == injected:
+            dense += [out[-2].points[i] for i in (0, len(out[-2].points) // 2, -1)] + [out[-1].points[-1]]
+    lungs = a if filling.phase == NONE else a * rng.uniform(0.3, 1.3)
     stem = [8, -58, top - 38]
     great([[14, -74, top - 66], stem, [-45, -36, top - 48]], rng.uniform(8, 12), lungs)
     great([stem, [48, -26, top - 42]], rng.uniform(7, 11), lungs)
-    return out
+    return out, dense
 
 
 def draw_distractors(rng: np.random.Generator, filling: Filling) -> list[Tube]:

@@ -13,7 +13,7 @@ from CarotidLandmarkLib.volume.read import read_volume
 from CarotidLandmarkLib.volume.sample import sample
 
 SAMPLES = 5
-SEED = 9  # of the test split
+SEED = 7  # of the test split
 COS, SIN = np.cos(0.2), np.sin(0.2)
 OBLIQUE = np.array([[COS, -SIN, 0], [SIN, COS, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, COS, SIN], [0, -SIN, COS]]
 

@@ -140,6 +140,7 @@ def test_describe_says_what_could_be_detected_with_and_where(serve, weights, tmp
     model = known["model"]
     assert (model["name"], model["version"], model["path"], model["card"]) == ("random", "7", str(weights), None)
     assert len(model["sha256"]) == 64
+    assert len(model["warnings"]) == 1 and "calibration" in model["warnings"][0]
     assert "bad.safetensors" in bad["model"]["problem"]
 
 

@@ -4,8 +4,6 @@ import itertools
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-import numpy as np
-
 from CarotidLandmarkLib.phantom.files import VISIBLE_MM
 from CarotidLandmarkLib.phantom.phantom import Phantom
 from CarotidLandmarkLib.phantom.scan import Scan
@@ -21,7 +19,7 @@ def test_seeds_are_the_first_necks_with_both_points_in_view():
     for seed in range(chosen[-1] + 1):
         phantom = Phantom.draw(seed, "test")
         scan = Scan.draw(phantom)
-        inside = all(scan.covers(np.asarray(point), VISIBLE_MM) for point in phantom.truth.values())
+        inside = all(scan.covers(point, VISIBLE_MM) for point in phantom.truth.values())
         assert (seed in chosen) == (scan.kind == "neck" and inside)
 
 
