@@ -54,7 +54,7 @@ def test_a_new_file_is_a_method_of_train_benchmark_and_detect(dummy, tmp_path, c
     capsys.readouterr()
     assert main(["model", "--weights", weights, "--json"]) == 0
     header = json.loads(capsys.readouterr().out)
-    assert header["name"] == "dummy-net" and header["config"]["network"] == "dark"
+    assert header["config"]["name"] == "dummy-net" and header["config"]["network"] == "dark"
     bench = tmp_path / "bench"
     assert main(["benchmark", "table1", "--out", str(bench), "--rows", "guess"]) == 2
     assert "dummy-net" in capsys.readouterr().err
