@@ -8,7 +8,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.volume.checks import check_geometry, check_hu
+from CarotidLandmarkLib.volume.checks import check_geometry
+from CarotidLandmarkLib.volume.hu import check_hu
 
 SHORT_MM = 100.0
 
