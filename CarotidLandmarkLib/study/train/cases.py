@@ -22,6 +22,7 @@ from ...volume.sample import Level, averaged
 STRETCH = 1.2
 JITTER_MM = (0.0, 24.0, 14.0, 6.0)
 DECOY_MM = 20.0
+KNOWN_DECOYS = 0.5
 
 
 @dataclass
@@ -129,14 +130,16 @@ def cut_case(
     views: Views,
     seed: int,
     unreviewed: tuple[str, ...] = (),
+    decoys: Sequence[np.ndarray] = (),
 ) -> TrainingCase:
     """The ``views`` of ``pyramid``: wholes, and pieces around each landmark and around one decoy.
 
-    A side without a landmark has no pieces of its own. Deterministic in ``seed``.
+    A side without a landmark has no pieces of its own. ``decoys``: kinds of places (n, 3) LPS mm that look like a fork,
+    of which the decoy is one in half of the cases. Deterministic in ``seed``.
     """
     rng = np.random.default_rng(seed)
     wholes = {s: _packed(pyramid.whole(s)) for s in sorted(views.wholes, reverse=True)}
-    decoy = _draw_decoy(rng, pyramid.whole(max(wholes)), [p for p in truth.values() if p is not None])
+    decoy = _draw_decoy(rng, pyramid.whole(max(wholes)), [p for p in truth.values() if p is not None], decoys)
     pieces = []
     for spacing, (room, extent) in sorted(views.pieces.items(), reverse=True):
         for anchor in [truth[side] for side in SIDES if truth[side] is not None]:
@@ -160,8 +163,16 @@ def _box(level: Level, center: np.ndarray, reach: float) -> Level:
     return Level(level.image[:, :, z, y, x], moved)
 
 
-def _draw_decoy(rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray]) -> np.ndarray:
-    """A place ``DECOY_MM`` or more from all landmarks: along the vessel above or below one, or somewhere bright."""
+def _draw_decoy(
+    rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray], known: Sequence[np.ndarray]
+) -> np.ndarray:
+    """A place ``DECOY_MM`` or more from all landmarks: one of the known ones, along the vessel above or below a
+    landmark, or somewhere bright."""
+    apart = [[at for at in kind if all(np.linalg.norm(at - p) > DECOY_MM for p in points)] for kind in known]
+    kinds = [kind for kind in apart if kind]
+    if kinds and rng.random() < KNOWN_DECOYS:
+        kind = kinds[rng.integers(len(kinds))]
+        return np.asarray(kind[rng.integers(len(kind))])
     if points and rng.random() < 0.6:
         at = points[rng.integers(len(points))] + rng.normal(0, 5, 3)
         return np.asarray(at + [0, 0, rng.choice([-1, 1]) * rng.uniform(DECOY_MM + 2, 60)])

@@ -67,7 +67,8 @@ class PhantomRecipe:
         phantom = Phantom.draw(seed, self.split, load_scaffold(path) if path else None)
         scan = Scan.draw(phantom)
         truth = {side: phantom.truth[side] if scan.covers(phantom.truth[side], 2.0) else None for side in SIDES}
-        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed)
+        decoys = [places[scan.covers(places)] for places in phantom.decoys.values() if len(places)]
+        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed, decoys=decoys)
 
 
 class VolumeRecipe:

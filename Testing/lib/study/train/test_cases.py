@@ -46,6 +46,16 @@ def test_the_decoy_is_no_landmark(volume, tiny, truth):
         assert min(np.linalg.norm(case.decoy - p) for p in truth.values()) > 15
 
 
+def test_half_of_the_decoys_are_places_that_are_known_to_mislead(volume, tiny, truth):
+    near, far = truth["left"] + [0.0, 3.0, 3.0], truth["left"] + [0.0, 24.0, 0.0]
+    kinds = [np.array([near, far]), np.array([near]), np.zeros((0, 3))]
+    pyramid = VolumePyramid(volume)
+    drawn = [
+        cut_case("a", pyramid, dict(truth), views_of(tiny), seed, decoys=kinds).decoy.tolist() for seed in range(24)
+    ]
+    assert 6 <= drawn.count(far.tolist()) <= 18 and near.tolist() not in drawn
+
+
 def test_a_saved_case_is_the_same_case(case, tmp_path):
     case.save(tmp_path / "a.case")
     back = load_case(tmp_path / "a.case")
