@@ -12,7 +12,8 @@ PADDING_HU = -1100  # what is lower stands for nothing in the patient
 OFFSETS = (1024, 1000, 2000, 2048, 3024, 4096, 8192, 10240, 32768)
 MAX_REPAIRED_FRACTION = 1e-3
 MIN_BELOW_ZERO = 1e-3
-MAX_SOFT_TISSUE = 0.9  # more is the inside of a body, where nothing need be below 0
+# More is the inside of a body, where next to nothing, or nothing at all, need be below 0.
+MAX_SOFT_TISSUE, MAX_SOFT_TISSUE_ALONE = 0.9, 0.99
 MIN_RANGE_HU = 200
 MAX_LABELS = 100
 SOME = 2_000_000
@@ -47,7 +48,8 @@ def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
         shifted -= array.dtype.type(offset)
         warnings.append(f"The values are HU + {offset}, as air and soft tissue show: shifted.")
         return shifted, warnings
-    if low >= 0 or values.share(PADDING_HU, -1) < MIN_BELOW_ZERO and values.share(0, 150) < MAX_SOFT_TISSUE:
+    most = MAX_SOFT_TISSUE_ALONE if low >= 0 else MAX_SOFT_TISSUE
+    if values.share(PADDING_HU, -1) < MIN_BELOW_ZERO and values.share(0, 150) < most:
         raise BadInputError(
             f"'{where}' has values from {low:g} to {high:g}, none or next to none below 0, so they are not Hounsfield "
             "units (an MR, or a windowed picture?): export the original CT."
@@ -56,17 +58,19 @@ def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
 
 
 class _Histogram:
-    """How often each whole value from PADDING_HU on is there; a value far commoner than its like is padding or clipped
-    and counts no more than they."""
+    """How often each whole value from PADDING_HU on is there, of grey values in coarse steps spread over the step; a
+    value far commoner than its like is padding or clipped and counts no more than they."""
 
     def __init__(self, values: np.ndarray) -> None:
         top = max(OFFSETS) + 2000
         kept = np.clip(np.round(values[values >= PADDING_HU]), None, top).astype(np.int64)
-        counts = np.bincount(kept - PADDING_HU, minlength=top - PADDING_HU + 1)
+        levels = np.unique(kept)
+        step = max(int(np.median(np.diff(levels))), 1) if len(levels) > 1 else 1
+        counts = np.bincount((kept - PADDING_HU) // step, minlength=-(-(top - PADDING_HU + 1) // step))
         around = np.median(
             np.lib.stride_tricks.sliding_window_view(np.pad(counts, NEIGHBOURS), 2 * NEIGHBOURS + 1), axis=1
         )
-        self.counts = np.where(counts > 3 * around, around, counts)
+        self.counts = np.repeat(np.where(counts > 3 * around, around, counts) / step, step)
         self.total = max(self.counts.sum(), 1.0)
 
     def share(self, low: int, high: int) -> float:
