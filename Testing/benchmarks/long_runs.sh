@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The runs that take days, at low priority. Killed at any moment, the same command goes on where it was.
 #
-#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights, for so long from where they are
+#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights, for so long from where they are;
+#                                                             FIRST_SEED=N: on phantoms that nobody has seen yet
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
 #   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
@@ -28,8 +29,15 @@ if [ "$what" = weights ]; then
     [ -f "$here/weights.safetensors" ] && start=(--start "$here/weights.safetensors")
     export OMP_NUM_THREADS=2
     train --out "$state/weights" --phantoms online --scaffold "$state/scaffold" "${start[@]}" --resume --validation 64 \
-        --epoch 500 --steps 1000000 --max-minutes "$3"
-    cp "$state/weights/weights.safetensors" "$here/weights.safetensors"
+        --first-seed "${FIRST_SEED:-40000}" --epoch 500 --steps 1000000 --max-minutes "$3"
+    python - "$state/weights/weights.safetensors" "$here/weights.safetensors" <<'END'  # half precision: a few MB
+import sys
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+with safe_open(sys.argv[1], "pt") as file:
+    save_file({name: file.get_tensor(name).half() for name in file.keys()}, sys.argv[2], file.metadata())
+END
     exit
 fi
 
