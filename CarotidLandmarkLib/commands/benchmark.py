@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
+from . import robustness
 from .options import positive_number, some_path, whole_number
 from .train import require_training
 
@@ -17,7 +18,11 @@ from .train import require_training
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `carotid-landmark benchmark`."""
     add, count = parser.add_argument, whole_number(1)
-    add("table", choices=("table1", "ablations"), help="the paper's Table 1, or the ablations of the default")
+    add(
+        "table",
+        choices=("table1", "ablations", "robustness"),
+        help="the paper's Table 1, the ablations of the default, or how weights fare as the scans of --data get worse",
+    )
     add(
         "--out",
         type=some_path,
@@ -45,10 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps-per-run", type=count, metavar="N", help="end a run's training after so many steps at the latest")
     sizes = {"nargs": 3, "type": count, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
     add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]
+    robustness.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
+    if args.table == "robustness":
+        settings = robustness.settings_of(args)
+        _claim(args.out, settings)
+        return robustness.run(args, settings)
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report

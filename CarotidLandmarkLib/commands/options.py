@@ -55,7 +55,7 @@ def some_path(text: str) -> Path:
     return Path(text)
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
     """--device, --samples, --confidence, --weights and --seed, as the contract has them."""
     add = parser.add_argument
     add("--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)")

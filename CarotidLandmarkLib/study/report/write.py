@@ -74,6 +74,35 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def page(report: Mapping[str, Any], rows: Sequence[Row], figures: Sequence[Drawn]) -> str:
     """Return the page: a summary, the tables, the figures, and every landmark."""
+    model, settings = report["model"], report["settings"]
+    about = [f"weights {str(model['sha256'])[:12]}"] if model.get("sha256") else []
+    about += [
+        f"{key} {settings[key]}" for key in ("samples", "confidence", "seed", "device") if settings.get(key) is not None
+    ]
+    failed = {(of["case"], of["side"]) for of in report["failures"]}
+    return render(
+        f"{report['name']} on {report['data']}",
+        about,
+        summary_of(report),
+        all_tables(report),
+        figures,
+        remarks(report),
+        landmarks(rows),
+        [(row.score.case, row.score.side) in failed for row in rows],
+    )
+
+
+def render(
+    title: str,
+    about: Sequence[str],
+    summary: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Drawn],
+    remarks: Sequence[str],
+    landmarks: Table | None = None,
+    failed: Sequence[bool] = (),
+) -> str:
+    """Return the page of these parts; ``failed`` marks rows of ``landmarks``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
@@ -83,22 +112,16 @@ def page(report: Mapping[str, Any], rows: Sequence[Row], figures: Sequence[Drawn
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    model, settings = report["model"], report["settings"]
-    about = [f"weights {str(model['sha256'])[:12]}"] if model.get("sha256") else []
-    about += [
-        f"{key} {settings[key]}" for key in ("samples", "confidence", "seed", "device") if settings.get(key) is not None
-    ]
-    failed = {(of["case"], of["side"]) for of in report["failures"]}
     text = templates.get_template("report.html").render(
-        title=f"{report['name']} on {report['data']}",
+        title=title,
         about=about,
         version=__version__,
-        summary=summary_of(report),
-        tables=all_tables(report),
+        summary=summary,
+        tables=tables,
         figures=[(drawn, _data(drawn)) for drawn in figures],
-        remarks=remarks(report),
-        landmarks=landmarks(rows),
-        failed=[(row.score.case, row.score.side) in failed for row in rows],
+        remarks=remarks,
+        landmarks=landmarks,
+        failed=failed,
     )
     return text + "\n"
 

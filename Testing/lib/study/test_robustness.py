@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.study import processes
+from CarotidLandmarkLib.study.corruptions import CORRUPTIONS
+from CarotidLandmarkLib.study.robustness import summarise
+from CarotidLandmarkLib.study.scores import Score
+from CarotidLandmarkLib.volume.ct import write_volume
+
+
+def found(case, error, status="found", present=True):
+    return Score(case, "left", status, present, error)
+
+
+def test_a_failure_is_silent_where_it_is_found_and_wrong():
+    nan = float("nan")
+    scores = [found("a", 0.4), found("b", 5.1), found("c", nan, present=False), found("d", 30.0, "review")]
+    scores += [found("e", nan, "absent"), found("f", nan, "absent", present=False)]
+    (step,) = summarise({("blur", 2): scores}, 0.9)
+    assert step.shares == pytest.approx({"found": 3 / 6, "review": 1 / 6, "absent": 2 / 6, "silent": 2 / 6})
+    assert (step.landmarks, step.visible) == (6, 4) and step.median_mm == pytest.approx(5.1)
+    assert step.silent_95[0] < 1 / 3 < step.silent_95[1]
+
+
+@pytest.fixture
+def benchmark(detector, make_neck, balls, weights, tmp_path, monkeypatch):
+    """Runs the command on two necks and a few steps, in this process; tells the cases that were worked on."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("a", "b"):
+        write_volume(make_neck(), data / f"{name}.nrrd", compress=False)
+        write_markups(data / f"{name}.mrk.json", LandmarkSet(balls))
+    for name in set(CORRUPTIONS) - {"noise", "contrast"}:
+        monkeypatch.delitem(CORRUPTIONS, name)
+    monkeypatch.setitem(CORRUPTIONS, "noise", replace(CORRUPTIONS["noise"], steps=(1, 2)))
+    monkeypatch.setitem(CORRUPTIONS, "contrast", replace(CORRUPTIONS["contrast"], steps=(1, 0)))
+    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
+    worked: list[str] = []
+
+    def run_all(tasks, work, parallel):
+        for task in tasks:
+            work(*task)
+            worked.append(task[0].name)
+            yield task, True
+
+    monkeypatch.setattr(processes, "run_all", run_all)
+    out = tmp_path / "out"
+
+    def run(*words):
+        worked.clear()
+        code = main(
+            ["benchmark", "robustness", "--data", str(data), "--out", str(out), "--weights", str(weights)]
+            + ["--samples", "2", *words]
+        )
+        return code, list(worked), out
+
+    return run
+
+
+def test_every_step_is_measured_written_and_kept(benchmark, capsys):
+    code, worked, out = benchmark()
+    assert (code, worked) == (0, ["a", "b"])
+    steps = json.loads((out / "robustness.json").read_text())["steps"]
+    assert [(step["corruption"], step["amount"]) for step in steps] == [
+        ("noise", 1),
+        ("noise", 2),
+        ("contrast", 1),
+        ("contrast", 0),
+    ]
+    assert [step["shares"]["found"] for step in steps] == [1, 1, 1, 0]
+    assert [step["visible"] for step in steps] == [4, 4, 4, 0]
+    assert steps[0]["median_mm"] < 0.3 and steps[3]["median_mm"] is None
+    assert "Less contrast medium" in capsys.readouterr().out
+    pytest.importorskip("matplotlib")
+    page = (out / "robustness.html").read_text()
+    assert "All landmarks" not in page and "data:image/svg+xml" in page and "More noise" in page
+
+    (out / "cases" / "b.json").unlink()
+    assert benchmark()[1] == ["b"]
+    assert benchmark("--seed", "5")[0] == 2  # another run's folder
+    assert "another seed" in capsys.readouterr().err
+
+
+def test_without_data_it_says_so(tmp_path, capsys):
+    assert main(["benchmark", "robustness", "--out", str(tmp_path)]) == 2
+    assert "--data" in capsys.readouterr().err
