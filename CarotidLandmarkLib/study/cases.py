@@ -84,9 +84,9 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
         else:
             read.append(replace(case, sha256=volume.sha256, grid=volume.grid))
     if problems and (failed is None or not read):
-        listing = "\n".join(f"  - {name}: {sentence}" for name, of in problems.items() for sentence in of)
+        listing = "; ".join(f"{name}: {sentence.rstrip('.')}" for name, of in problems.items() for sentence in of)
         number = sum(map(len, problems.values()))
-        raise BadInputError(f"The data set {path} can't be used; {number} thing(s) to mend:\n{listing}")
+        raise BadInputError(f"The data set {path} can't be used; {number} thing(s) to mend: {listing}.")
     if not read:
         raise BadInputError(f"The data set {path} has no case that can be used; review both sides of one.")
     if failed is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -169,8 +170,11 @@ def test_everything_wrong_is_listed_at_once(tmp_path, add):
     }
     text = problems(tmp_path)
     for name, what in wrong.items():
-        assert any(line.startswith(f"  - {name}: ") and what in line for line in text.splitlines()), (name, text)
-    assert f"{text.count('  - ')} thing(s)" in text and "good" not in text.replace(str(tmp_path), "")
+        assert re.search(rf"[:;] {name}: [^;]*{re.escape(what)}", text), (name, text)
+    assert (
+        f"{sum(len(re.findall(f'[:;] {name}: ', text)) for name in wrong)} thing(s)" in text
+        and "good" not in text.replace(str(tmp_path), "")
+    )
     failed = {}
     assert [case.name for case in read_cases(tmp_path, failed)] == ["good"]
     assert {name for name, what in wrong.items() if what in failed[name]} == set(wrong) == set(failed)
@@ -292,3 +296,10 @@ def test_training_and_evaluation_say_the_same(tmp_path, add, say, monkeypatch):
         assert (code, last) == (other[0], other_last) and code == 2, (name, sentence, other)
         assert "Traceback" not in sentence and not (tmp_path / "out" / "evaluate").exists(), name
     assert "give a path" in say("evaluate", "")[1]
+
+
+def test_all_that_is_wrong_with_a_data_set_is_one_line(tmp_path):
+    (tmp_path / "truth.csv").write_text("volume,side,x,y,z,space\na.nrrd,left,1,2,3,LPS\nb.nrrd,left,1,2,3,LPS\n")
+    with pytest.raises(BadInputError, match="2 thing.s. to mend: a: .*; b: ") as error:
+        read_cases(tmp_path / "truth.csv")
+    assert "\n" not in str(error.value)
