@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may hold what the terminal cannot show
     words = list(sys.argv[1:] if argv is None else argv)
-    out = Lenient(sys.stdout)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Lenient(sys.stderr)):
+    out, err = Lenient(sys.stdout), Lenient(sys.stderr)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         leaving = None
         try:
             try:
@@ -83,9 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         if out.error:
             print(f"Not everything could be printed ({out.error.strerror}).", file=sys.stderr)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # or the end of the process would try again
             code = code or CannotRunError.exit_code
-        elif leaving:
+        for stream in (out, err):
+            if stream.error:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or the end of the process would try again
+        if leaving and not out.error:
             raise leaving
         return code
 

@@ -20,8 +20,10 @@ FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full"
 
 
 def shell(command):
+    """Exit code and output, with streams that Python buffers, whatever the environment says."""
     words = f"{sys.executable} -m CarotidLandmarkLib {command}"
-    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, env=buffered)
     return done.returncode, done.stdout, done.stderr
 
 
