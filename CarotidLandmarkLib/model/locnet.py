@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from .center_of_mass import CenterOfMass
 from .config import ModelConfig
+from .crop import side_frame
+from .pyramid import PyramidLike
 from .unet import UNet3d
 
 
@@ -32,7 +34,8 @@ class LocNetOutput(NamedTuple):
 class ScaleNet(nn.Module):
     """What the network of one scale of `config` is: HU (B, 1, D, H, W) of any extent to a LocNetOutput of `landmarks`.
 
-    `compute_dtype` (float32 or bfloat16) is the type of its convolutions.
+    `compute_dtype` (float32 or bfloat16) is the type of its convolutions. `view`, `frame` and `place` are how it wants
+    to be shown a volume; the view that the coarsest scale's network wants is that of all.
     """
 
     compute_dtype: torch.dtype
@@ -45,6 +48,18 @@ class ScaleNet(nn.Module):
         self.register_buffer("window_width", windows[1] - windows[0], persistent=False)
         self.window_low: Tensor
         self.window_width: Tensor
+
+    def view(self, pyramid: PyramidLike, scales_mm: tuple[float, ...]) -> PyramidLike:
+        """`pyramid` as a model of these scales is to see it."""
+        return pyramid
+
+    def frame(self, side: str, spacing_mm: float) -> Tensor:
+        """Frame (3, 3) of crops of this side: mirrored for the left, so that it always sees a right one."""
+        return side_frame(side, spacing_mm)
+
+    def place(self, center: Tensor, spacing_mm: float) -> Tensor:
+        """The centres (B, 3) of the crops that are shown for those at `center`."""
+        return center
 
     def forward(self, image: Tensor) -> LocNetOutput:
         with torch.autocast(image.device.type, enabled=False):

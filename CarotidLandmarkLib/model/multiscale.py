@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ..landmarks.points import SIDES
 from .config import ModelConfig
-from .crop import covariance_to_world, crop, crop_center_index, side_frame, to_world
+from .crop import covariance_to_world, crop, crop_center_index, to_world
+from .locnet import ScaleNet
 from .networks import make_network
-from .pyramid import LevelLike, PyramidLike, SkippingPyramid
+from .pyramid import LevelLike, PyramidLike
 
 
 class ScaleOutput(NamedTuple):
@@ -35,24 +36,27 @@ class MultiScaleLocNet(nn.Module):
     see crops of one side, mirrored for the left, so each serves both sides. With a single scale there is only the
     first: the methods of the paper's Table 1 are all built here, from their configuration."""
 
+    nets: Sequence[ScaleNet]
+
     def __init__(self, config: ModelConfig | None = None) -> None:
         super().__init__()
         self.config = config or ModelConfig(normalise=True)
         scales = range(len(self.config.scales_mm))
-        self.nets = nn.ModuleList([make_network(self.config, scale, 1 if scale else len(SIDES)) for scale in scales])
+        nets = [make_network(self.config, scale, 1 if scale else len(SIDES)) for scale in scales]
+        self.nets = nn.ModuleList(nets)  # type: ignore[assignment]
 
     def use_dtype(self, dtype: torch.dtype) -> None:
         """Sets the type that the convolutions compute in, float32 or bfloat16. Parameters stay float32."""
         for net in self.nets:
-            net.compute_dtype = dtype  # type: ignore[assignment]
+            net.compute_dtype = dtype
 
     def view(self, pyramid: PyramidLike) -> PyramidLike:
         """`pyramid` as this model is to see it."""
-        return SkippingPyramid(pyramid, self.config.skip_from_mm) if self.config.skip_from_mm else pyramid
+        return self.nets[0].view(pyramid, self.config.scales_mm)
 
     def frame(self, side: str, scale_index: int) -> Tensor:
         """Frame (3, 3) of this side's crops at one of the finer scales, see crop.side_frame."""
-        return side_frame(side if self.config.mirror_crops else "right", self.config.scales_mm[scale_index])
+        return self.nets[scale_index].frame(side, self.config.scales_mm[scale_index])
 
     def coarse(self, level: LevelLike) -> dict[str, ScaleOutput]:
         """Both sides from whole volumes: image (B, 1, D, H, W) of any extent, world_to_index (4, 4) or (B, 4, 4)."""
@@ -82,16 +86,16 @@ class MultiScaleLocNet(nn.Module):
         """One finer scale on crops of `image` (B or 1, 1, D, H, W), `world_to_index` (4, 4) or (B or 1, 4, 4).
 
         center (B, 3) and frame (B or 1, 3, 3) place each crop (see crop.crop); for the left side the frame mirrors x.
-        The position keeps its gradient through `center` and, unless crops are integer, through their interpolation.
+        The position keeps its gradient through `center` and through the crops' interpolation.
         """
         size = self.config.crop_size
         batch = max(image.shape[0], center.shape[0])
         center = center.to(frame.dtype).expand(batch, 3)
         frame = frame.reshape(-1, 3, 3).expand(batch, 3, 3)
-        spacing = self.config.scales_mm[scale_index]
-        at = (center.detach() / spacing).round() * spacing if self.config.integer_crops else center
+        net = self.nets[scale_index]
+        at = net.place(center, self.config.scales_mm[scale_index])
         patch = crop(image, world_to_index.reshape(-1, 4, 4), at, frame, size)
-        logits, position, covariance, presence, *_ = self.nets[scale_index](patch)
+        logits, position, covariance, presence, *_ = net(patch)
         return ScaleOutput(
             to_world(center, frame, size, position[:, 0]),
             covariance_to_world(frame, covariance[:, 0]),

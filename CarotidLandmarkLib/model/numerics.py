@@ -53,7 +53,7 @@ def choose_dtype(model: MultiScaleLocNet, device: str | torch.device) -> torch.d
     coarse = torch.randn(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     image = torch.nn.functional.interpolate(coarse * 400, (26, 24, 28), mode="trilinear").to(device)
     try:
-        passed = all(agreement(net, image) < TOLERANCE for net in model.nets)  # type: ignore[arg-type]
+        passed = all(agreement(net, image) < TOLERANCE for net in model.nets)
     except RuntimeError:
         passed = False
     return torch.bfloat16 if passed else torch.float32

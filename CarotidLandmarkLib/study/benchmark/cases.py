@@ -14,7 +14,7 @@ from ...phantom.files import VISIBLE_MM, write_phantoms
 from ...phantom.phantom import Phantom
 from ...phantom.scan import Scan
 from ..processes import pool
-from ..train.cases import Views, all_views, views_of
+from ..train.cases import Views, all_views
 from ..train.sources import PhantomRecipe, digest
 from .rows import TABLES, rows_of
 
@@ -41,7 +41,7 @@ def needed_views(half_resolution: bool) -> Views:
     """What the training cases show: all that the rows of all tables need."""
     rows = [row for table in TABLES for row in rows_of(table) if row.installed()]
     configs = [row.config.at_half_resolution() if half_resolution else row.config for row in rows]
-    return all_views([views_of(config, row.recipe.anywhere) for config, row in zip(configs, rows)])
+    return all_views([row.recipe.views(config) for config, row in zip(configs, rows)])
 
 
 def prepare_cases(

@@ -13,6 +13,7 @@ from ...model.config import ModelConfig
 from ...model.locnet import ScaleNet
 from ...model.multiscale import ScaleOutput
 from ...model.networks import NETWORKS
+from ..train.cases import Views, views_of
 from ..train.losses import equal_weights
 
 Loss = Callable[[ScaleOutput, Optional[Tensor]], Tensor]
@@ -31,6 +32,7 @@ class Recipe:
     coarse_only: share of the steps that are for the coarsest net alone. decoys: share of the others that also show a
     crop without a landmark.
     anywhere: every crop is centred on the answer before, however far off, for which cases hold the whole volume.
+    whole: scales, by number, at which cases hold the whole volume although only its crops are looked at.
     augmented: volumes are seen rotated, scaled, mirrored, cut and with other contrast.
     presence: whether the landmark is there is learned; else every volume is taken to hold both.
     average: of the weights, what the moving average keeps in a step; 0: the last step's weights are the answer.
@@ -48,10 +50,18 @@ class Recipe:
     coarse_only: float = 0.0
     decoys: float = 0.5
     anywhere: bool = False
+    whole: tuple[int, ...] = ()
     augmented: bool = True
     presence: bool = True
     average: float = 0.998
     clip: float = 5.0
+
+    def views(self, config: ModelConfig) -> Views:
+        """What cases must hold for a model of this configuration to be trained so."""
+        views = views_of(config, self.anywhere)
+        whole = {config.scales_mm[scale] for scale in self.whole}
+        pieces = {spacing: size for spacing, size in views.pieces.items() if spacing not in whole}
+        return Views(tuple(sorted({*views.wholes, *whole})), pieces)
 
 
 @dataclass(frozen=True)

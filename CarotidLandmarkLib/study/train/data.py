@@ -12,7 +12,8 @@ from ...errors import BadInputError
 from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
 from ..cases import read_cases
-from .cases import TrainingCase, views_of
+from ..methods.method import Recipe
+from .cases import TrainingCase
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ class TrainingData:
 
     A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
     from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
-    With ``anywhere`` cases show all of the volume at every scale, and else pieces of it around the landmarks.
+    Cases show all of the volume at every scale where the ``recipe`` has crops anywhere, and else pieces of it around
+    the landmarks.
     """
 
-    def __init__(self, options: Options, config: ModelConfig, device: str, anywhere: bool = False) -> None:
-        views = views_of(config, anywhere)
-        self.anywhere = anywhere
+    def __init__(self, options: Options, config: ModelConfig, recipe: Recipe, device: str) -> None:
+        views = recipe.views(config)
+        self.anywhere = recipe.anywhere
         folder = options.cache or options.out / "cases"
         self.seed = options.seed
         self.stores: list[tuple[CaseStore | CaseFolder, int]] = []

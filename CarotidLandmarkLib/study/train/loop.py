@@ -102,7 +102,7 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         recipe = replace(recipe, learning_rate=options.learning_rate)
     if options.scales and recipe.anywhere:
         raise BadInputError(f"--scales cannot be with {config.name}, whose scales learn from each other's answers.")
-    with closing(TrainingData(options, config, str(fabric.device), recipe.anywhere)) as data:
+    with closing(TrainingData(options, config, recipe, str(fabric.device))) as data:
         return run(options, config, recipe, data, fabric)
 
 
@@ -132,7 +132,7 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     average = MultiScaleLocNet(model.config).to(fabric.device)
     average.load_state_dict(model.state_dict())
-    average.nets.requires_grad_(False)
+    average.requires_grad_(False)
     average.use_dtype(dtype)
     optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": [], "on_answer": [0.0, 0]}

@@ -177,7 +177,7 @@ def assume_present(model: MultiScaleLocNet) -> None:
     for net in model.nets:
         if getattr(net, "presence_scale", None) is not None:
             net.presence_scale.zero_().requires_grad_(False)  # type: ignore[operator]
-        net.presence_bias.fill_(-SURE).requires_grad_(False)  # type: ignore[operator]
+        net.presence_bias.fill_(-SURE).requires_grad_(False)
 
 
 def _tensor(point: np.ndarray | None, like: Tensor) -> Tensor | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.crop import side_frame
-from CarotidLandmarkLib.model.locnet import LocNetOutput
+from CarotidLandmarkLib.model.locnet import LocNetOutput, ScaleNet
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.study.methods import get, names
 
@@ -45,11 +45,11 @@ class NoisePyramid:
         return self.view(center_lps, int(extent_mm / spacing_mm) + 2, spacing_mm)
 
 
-class Fixed(nn.Module):
+class Fixed(ScaleNet):
     """A net that always answers the same voxel indices."""
 
     def __init__(self, index: list[list[float]]) -> None:
-        super().__init__()
+        super().__init__(ModelConfig(), 0)
         self.index = torch.tensor([index])
 
     def forward(self, image: Tensor) -> LocNetOutput:

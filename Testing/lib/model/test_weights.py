@@ -73,6 +73,7 @@ def test_a_torch_file_with_header_and_state_loads(tmp_path: Path) -> None:
 
 
 OLD = {"padding_mode": "zeros", "presence_scale": 1.0, "presence_offset": 0.0, "window_mm": 12.0, "subvoxel": False}
+OLD |= {"skip_from_mm": 0.0, "integer_crops": False, "mirror_crops": True}
 
 
 def test_what_older_headers_say_beside_is_read_where_it_changes_nothing(tmp_path: Path) -> None:
@@ -84,6 +85,28 @@ def test_what_older_headers_say_beside_is_read_where_it_changes_nothing(tmp_path
         rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config={**config, **OLD, key: value})
         with pytest.raises(BadInputError, match=key):
             load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "switch"),
+    [
+        ("skipped-voxels", {"skip_from_mm": 1.0}),
+        ("integer-crops", {"integer_crops": True}),
+        ("without-mirroring", {"mirror_crops": False}),
+    ],
+)
+def test_what_was_a_switch_in_older_headers_is_the_network_of_its_method(
+    name: str, switch: dict[str, object], tmp_path: Path
+) -> None:
+    config = {**small_model().config.to_dict(), **OLD, **switch, "name": name}
+    rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config=config)
+    model, _ = load_weights(tmp_path / "w.safetensors")
+    assert model.config.network == get(name).config.network
+    assert all(type(net) is get(name).network for net in model.nets)
+    config.update(skip_from_mm=1.0, integer_crops=True)
+    rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config=config)
+    with pytest.raises(BadInputError, match="integer_crops"):
+        load_weights(tmp_path / "w.safetensors")
 
 
 class Trap:

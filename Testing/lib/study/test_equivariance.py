@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.study.equivariance import LARGEST_SHIFT, draw_shifts, shift_errors
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -47,9 +49,10 @@ def test_the_error_is_nil_for_an_equivariant_net_and_not_for_one_that_leans(pyra
     assert low <= errors.max() <= high
 
 
-@pytest.mark.parametrize("ablation", [{}, {"mirror_crops": False}, {"skip_from_mm": 1.0}])
-def test_crops_are_those_that_the_model_sees_when_it_detects(pyramid, ablation):
-    model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16, **ablation)).eval()
+@pytest.mark.parametrize("method", ["default", "without-mirroring", "skipped-voxels"])
+def test_crops_are_those_that_the_model_sees_when_it_detects(pyramid, method):
+    config = replace(get(method).config, channels=((4, 8),) * 4, convs=(1,) * 4, crop_size=16)
+    model = MultiScaleLocNet(config).eval()
     seen, refine = [], model.refine
 
     def spy(scale, image, world_to_index, center, frame):

@@ -15,11 +15,12 @@ from CarotidLandmarkLib.model.locnet import LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.networks import make_network
 from CarotidLandmarkLib.model.numerics import choose_dtype
-from CarotidLandmarkLib.model.pyramid import SkippedLevel, SkippingPyramid
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.methods.heatmap import HeatmapNet
 from CarotidLandmarkLib.study.methods.patch_based import PatchNet
+from CarotidLandmarkLib.study.methods.skipped_voxels import SkippingPyramid
+from CarotidLandmarkLib.volume.sample import Level
 
 METHODS = [name for name in names() if get(name).installed()]
 SINGLE = [name for name in METHODS if len(get(name).config.scales_mm) == 1]
@@ -35,14 +36,14 @@ def narrow(name: str) -> ModelConfig:
 class Ramp:
     """A volume whose HU are its x index at 1 mm, seen at any spacing."""
 
-    def whole(self, spacing_mm: float) -> SkippedLevel:
+    def whole(self, spacing_mm: float) -> Level:
         to_index = torch.eye(4, dtype=torch.float64)
         to_index[:3, :3] /= spacing_mm
         size = [max(2, round(n / spacing_mm)) for n in (60, 70, 80)]
         x = torch.arange(size[2], dtype=torch.float32) * spacing_mm
-        return SkippedLevel(x.expand(1, 1, *size).clone(), to_index)
+        return Level(x.expand(1, 1, *size).clone(), to_index)
 
-    def around(self, center_lps: object, extent_mm: float, spacing_mm: float) -> SkippedLevel:
+    def around(self, center_lps: object, extent_mm: float, spacing_mm: float) -> Level:
         return self.whole(spacing_mm)
 
 
@@ -154,7 +155,7 @@ def test_patches_lie_where_the_output_says() -> None:
     spacing, origin = 2.0, torch.tensor([-30.0, 10.0, 500.0], dtype=torch.float64)
     to_index = torch.eye(4, dtype=torch.float64) / spacing
     to_index[:3, 3], to_index[3, 3] = -origin / spacing, 1
-    output = model.coarse(SkippedLevel(torch.zeros(1, 1, *SHAPE), to_index))["left"]
+    output = model.coarse(Level(torch.zeros(1, 1, *SHAPE), to_index))["left"]
     patches = torch.tensor(output.logits.shape[:1:-1], dtype=torch.float64)
     assert patches.tolist() == [3, 4, 3]
     first = output.center + (output.frame @ (-(patches - 1) / 2)[..., None])[..., 0]
@@ -180,11 +181,22 @@ def test_skipped_levels_alias_and_keep_their_place() -> None:
     assert pyramid.around(None, 9.0, 4.0).image.shape == pyramid.whole(4.0).image.shape
 
 
+def test_skipped_levels_are_voxels_of_the_third_scale_and_cases_hold_that_whole() -> None:
+    for config, base in (
+        (narrow("skipped-voxels"), 1.0),
+        (get("skipped-voxels").config.at_half_resolution(), 2.0),
+    ):
+        assert MultiScaleLocNet(config).view(Ramp()).base_mm == base  # type: ignore[attr-defined]
+        views, plain = (get(name).recipe.views(config) for name in ("skipped-voxels", "default"))
+        assert {*views.wholes} == {*plain.wholes, base} and base not in views.pieces
+        assert {*views.pieces} == {*plain.pieces} - {base}
+
+
 def test_integer_crops_show_whole_voxels_but_place_the_answer_as_asked() -> None:
-    config = dataclasses.replace(narrow("default"), integer_crops=True)
     level = Ramp().whole(1.0)
-    for model, moved in ((MultiScaleLocNet(config), False), (MultiScaleLocNet(narrow("default")), True)):
+    for name, moved in (("integer-crops", False), ("default", True)):
         torch.manual_seed(0)
+        model = MultiScaleLocNet(narrow(name))
         for net in model.nets:
             nn.init.normal_(net.unet.head.weight)
         answers = [
@@ -203,7 +215,7 @@ def test_integer_crops_show_whole_voxels_but_place_the_answer_as_asked() -> None
 
 
 def test_crops_without_mirroring_show_both_sides_alike() -> None:
-    model = MultiScaleLocNet(dataclasses.replace(narrow("default"), mirror_crops=False))
+    model = MultiScaleLocNet(narrow("without-mirroring"))
     assert torch.equal(model.frame("left", 1), model.frame("right", 1))
     mirrored = MultiScaleLocNet(narrow("default"))
     assert float(mirrored.frame("left", 1)[0, 0]) == -float(mirrored.frame("right", 1)[0, 0])

@@ -20,6 +20,7 @@ from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train import sources
 from CarotidLandmarkLib.study.train.cases import load_case, views_of
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
@@ -212,7 +213,7 @@ def test_bad_data_stop_training_before_it_starts(dataset, tmp_path, capsys, argu
 def test_cases_that_are_kept_are_of_these_volumes_points_and_scales(dataset, tmp_path, tiny, truth, volume):
     def right_point(config=tiny):
         options = Options(tmp_path / "run", data=dataset, workers=0, cache=tmp_path / "cache")
-        data = TrainingData(options, config, "cpu")
+        data = TrainingData(options, config, get("default").recipe, "cpu")
         points = [data.case(n).truth["right"] for n in range(3)] + [c.truth["right"] for c in data.validation_cases()]
         return np.unique(np.round(points, 3), axis=0).tolist(), len(list((tmp_path / "cache").rglob("*.case")))
 
@@ -243,7 +244,7 @@ def test_phantoms_that_are_kept_are_of_this_code_and_scaffold(tmp_path, tiny, mo
 
 def test_online_phantoms_are_renewed_and_their_order_is_fixed(tmp_path, tiny):
     options = Options(out=tmp_path, phantoms="online", workers=0)
-    data, again = (TrainingData(options, tiny, "cpu") for _ in range(2))
+    data, again = (TrainingData(options, tiny, get("default").recipe, "cpu") for _ in range(2))
     first = [data._locate(i)[1] for i in range(POOL)]
     second = [data._locate(i)[1] for i in range(POOL, 2 * POOL)]
     assert sorted(first) == list(range(POOL))

@@ -13,7 +13,7 @@ from CarotidLandmarkLib.model.weights import load_weights
 from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.train import loop
 from CarotidLandmarkLib.study.train.augment import Augmentation
-from CarotidLandmarkLib.study.train.cases import all_views, cut_case, views_of
+from CarotidLandmarkLib.study.train.cases import all_views, cut_case
 from CarotidLandmarkLib.study.train.loop import Options, train
 from CarotidLandmarkLib.study.train.losses import heatmap_loss, patches_loss, stage_weights
 from CarotidLandmarkLib.study.train.step import TrainingStep
@@ -32,9 +32,7 @@ def ready(volume, truth, tmp_path):
     """A folder of ready-made cases for all methods."""
     for split in ("train", "val"):
         (tmp_path / "cases" / split).mkdir(parents=True)
-        views = all_views(
-            [views_of(narrow(method), get(method).recipe.anywhere) for method in names() if get(method).installed()]
-        )
+        views = all_views([get(method).recipe.views(narrow(method)) for method in names() if get(method).installed()])
         case = cut_case(split, VolumePyramid(volume), dict(truth), views, seed=0)
         case.save(tmp_path / "cases" / split / "0.case")
     return tmp_path / "cases"
