@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
+from ..streams import counter
 from . import robustness
 from .options import positive_number, some_path, whole_number
 from .train import require_training
@@ -84,12 +85,8 @@ def run(args: argparse.Namespace) -> int:
         "phantom_code": source_digest(),
     }
     _claim(args.out, settings)
-
-    def made(done: int, total: int) -> None:
-        print(f"\r{done} of {total} phantoms", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
     views = needed_views(budget.half_resolution)
-    seeds = prepare_cases(args.out / "cases", settings["cases"], views, args.parallel, made)
+    seeds = prepare_cases(args.out / "cases", settings["cases"], views, args.parallel, counter("phantoms"))
     cases = training_folder(args.out / "cases", views)
     facts = {**circumstances(settings, seeds), "left_out": left_out}
     every = range(args.seeds)

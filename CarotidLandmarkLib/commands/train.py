@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 from dataclasses import fields
 
+from ..detect import DEVICES
 from ..errors import CannotRunError
 from ..study.methods import ALIASES, names
 from .options import positive_number, seed, share, some_path, whole_number
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--clock", choices=("wall", "cpu"), default="wall", help="what measures these minutes (default wall)")
     add("--learning-rate", type=above_0, help="(default: the method's)")
     add("--validation", type=whole_number(0), default=24, metavar="N", help="phantoms to validate on (default 24)")
-    add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     add("--devices", type=count, default=1, help="GPUs to train on at once (or start it with torchrun)")
     add("--workers", type=whole_number(0), default=1, help="processes that make cases; 0: the training process does")
     add("--cache", type=some_path, metavar="DIR", help="where cases are kept (default: OUT/cases)")

@@ -109,10 +109,10 @@ def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[P
     return [markups, report]
 
 
-def write_table(folder: Path, outcomes: Sequence[Outcome], option: str = "-o") -> Path:
+def write_table(folder: Path, outcomes: Sequence[Outcome]) -> Path:
     """Write `detections.csv`: a row for each landmark, also of the cases that failed (status "error").
 
-    Raises CannotRunError where the folder cannot be written to; `option` is where the user gave it.
+    Raises CannotRunError where the folder cannot be written to.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -120,8 +120,8 @@ def write_table(folder: Path, outcomes: Sequence[Outcome], option: str = "-o") -
     for outcome in outcomes:
         table.writerows(_rows(outcome))
     path = folder / "detections.csv"
-    with _sentences(folder, option):
-        write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())
+    with _sentences(folder, "-o"):
+        write_text(path, text.getvalue())
     return path
 
 

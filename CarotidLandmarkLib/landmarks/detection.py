@@ -22,6 +22,10 @@ ADDED = {"passes_sd_mm": None}  # of a landmark, since the first files of the sc
 INSTEAD = "a .detection.json that detect wrote"
 
 _KINDS = {"case": str, "volume": dict, "model": dict, "settings": dict, "timing_s": dict, "warnings": list}
+_SHAPES = {
+    **dict.fromkeys(("position_lps_mm", "confidence_radii_mm", "passes_sd_mm"), (3,)),
+    **dict.fromkeys(("covariance_mm2", "confidence_axes_lps"), (3, 3)),
+}
 _RESULT = re.compile(rf"(?:{'|'.join(STATUSES)})(?:, presence .*)?", re.DOTALL)
 
 
@@ -57,26 +61,12 @@ class LandmarkDetection:
             self.confidence_volume_mm3 = _number(self.confidence_volume_mm3, "confidence_volume_mm3")
         if (self.position_lps_mm is None) != (self.status == "absent"):
             raise ValueError(f"the {self.side} landmark is {self.status}, which its position contradicts")
-        self.position_lps_mm = _array(self.position_lps_mm, (3,), "position_lps_mm")
-        self.covariance_mm2 = _array(self.covariance_mm2, (3, 3), "covariance_mm2")
-        self.confidence_radii_mm = _array(self.confidence_radii_mm, (3,), "confidence_radii_mm")
-        self.confidence_axes_lps = _array(self.confidence_axes_lps, (3, 3), "confidence_axes_lps")
-        self.passes_sd_mm = _array(self.passes_sd_mm, (3,), "passes_sd_mm")
+        for name, shape in _SHAPES.items():
+            setattr(self, name, _array(getattr(self, name), shape, name))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the landmark as the contract's JSON object."""
-        return {
-            "side": self.side,
-            "status": self.status,
-            "reasons": list(self.reasons),
-            "presence": self.presence,
-            "position_lps_mm": _as_list(self.position_lps_mm),
-            "covariance_mm2": _as_list(self.covariance_mm2),
-            "confidence_radii_mm": _as_list(self.confidence_radii_mm),
-            "confidence_axes_lps": _as_list(self.confidence_axes_lps),
-            "confidence_volume_mm3": self.confidence_volume_mm3,
-            "passes_sd_mm": _as_list(self.passes_sd_mm),
-        }
+        """Return the landmark as the contract's JSON object, whose keys are its fields."""
+        return {name: of.tolist() if isinstance(of, np.ndarray) else of for name, of in vars(self).items()}
 
 
 @dataclass
@@ -169,18 +159,12 @@ def is_result(description: str) -> bool:
 
 
 def chi2_quantile(probability: float) -> float:
-    """Return the quantile of the chi-squared distribution with 3 degrees of freedom, for a probability in [0, 1).
-
-    chi2_quantile(0.9) = 6.2514. Its distribution function is erf(sqrt(x/2)) - sqrt(2x/pi) exp(-x/2).
-    """
+    """Return the quantile of the chi-squared distribution with 3 degrees of freedom, for a probability in [0, 1)."""
     if not 0 <= probability < 1:
         raise BadInputError(f"The confidence {probability} is not in [0, 1); give for instance 0.9.")
-    low, high = 0.0, 2000.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        cdf = math.erf(math.sqrt(middle / 2)) - math.sqrt(2 * middle / math.pi) * math.exp(-middle / 2)
-        low, high = (middle, high) if cdf < probability else (low, middle)
-    return high
+    from scipy.special import gammaincinv  # not at the top: most of what imports this file needs no quantile
+
+    return float(2 * gammaincinv(1.5, probability))
 
 
 def ellipsoid(covariance: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, float]:
@@ -211,7 +195,3 @@ def _array(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray | None:
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} is not {' x '.join(map(str, shape))} finite numbers")
     return array
-
-
-def _as_list(array: np.ndarray | None) -> list | None:
-    return None if array is None else array.tolist()

@@ -176,9 +176,6 @@ class UNet3d(nn.Module):
         x = self.head(x.movedim(1, -1).float()).movedim(-1, 1)[:, :, : extent[0], : extent[1], : extent[2]]
         return F.relu(x) if self.relu_output else x
 
-    def extra_repr(self) -> str:
-        return f"compute_dtype={self.compute_dtype}"
-
 
 def parameter_count(module: nn.Module) -> int:
     """Number of trainable values."""

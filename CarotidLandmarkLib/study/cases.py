@@ -75,7 +75,7 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
             _say(f"{case.name}: left out; one side was not reviewed, the other has no point to learn from")
             continue
         try:
-            volume = _read_volume(case)
+            volume = read_volume(case.volume, case.series)
         except CarotidLandmarkError as error:
             problems[case.name] = [str(error)]
             continue
@@ -175,17 +175,6 @@ def _is_told(point: NamedPoint, told: np.ndarray | None) -> bool:
 
 def _beside(volume: Path, name: str) -> Path:
     return Path(os.path.abspath(volume)).with_name(name)
-
-
-def _read_volume(case: Case) -> CTVolume:
-    path = os.fspath(case.volume)
-    if not (os.path.isfile(path) or os.path.isdir(path)):
-        raise BadInputError(f"'{path}' does not exist, or is neither a file nor a folder: check the path")
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:  # ITK would end the process
-        raise BadInputError(f"the name {path!r} holds bytes that are no text: rename it") from error
-    return read_volume(case.volume, case.series)
 
 
 def _check(case: Case, volume: CTVolume) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
@@ -189,10 +190,7 @@ def _rays(
 def rotate(volume: CTVolume, points: Points, degrees: float, rng: np.random.Generator) -> Corrupted:
     """The patient lies turned by this angle, about any axis, around the volume's centre. No voxel is resampled."""
     axis = rng.standard_normal(3)
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    a = np.radians(degrees)
-    turn = np.eye(3) + np.sin(a) * cross + (1 - np.cos(a)) * cross @ cross
+    turn = Rotation.from_rotvec(degrees * axis / np.linalg.norm(axis), degrees=True).as_matrix()
     center = volume.grid.center
     grid = Grid(
         volume.grid.size,

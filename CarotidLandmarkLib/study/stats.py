@@ -7,7 +7,6 @@ before the last, such as resamples, are those of the result. NaN is what the wei
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from ..landmarks.detection import chi2_quantile
 
 RESAMPLES = 2000
 AT_ONCE = 4_000_000  # weights
-_quantile = lru_cache(chi2_quantile)
 
 
 def bootstrap(
@@ -135,7 +133,7 @@ def coverage(
     ``confidence``.
     """
     known = ~np.isnan(mahalanobis2)
-    inside = mahalanobis2[known] <= covariance_scale * _quantile(confidence)
+    inside = mahalanobis2[known] <= covariance_scale * chi2_quantile(confidence)
     return mean(inside, _weights(mahalanobis2, weights)[..., known])
 
 

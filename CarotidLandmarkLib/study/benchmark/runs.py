@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic import write_text
+from ...atomic import write_json, write_text
 from ...errors import BadInputError
 from ..methods.method import Method
 from .rows import Budget
@@ -99,7 +99,7 @@ def train_and_measure(run: Run) -> None:
         "settings": dict(run.settings),
         "made": {key: value for key, value in circumstances({}, {}).items() if key in MADE},
     }
-    write_text(run.folder / "run.json", json.dumps(facts, indent=1) + "\n")
+    write_json(run.folder / "run.json", facts, indent=1)
 
 
 def _trained(run: Run) -> Path:

@@ -38,7 +38,7 @@ def stage_weights(progress: float, scales: int) -> list[float]:
 
 def paper_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """Squared distance in mm^2 to the truth (B, 3); without truth only the presence is trained."""
-    presence = presence_loss(output.presence_logit, truth is not None)
+    presence = presence_loss(output, truth)
     if truth is None:
         return presence
     return (output.position - truth.to(output.position)).square().sum(-1).float().mean() + presence
@@ -55,7 +55,7 @@ def default_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
 
 def distance_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """L1 in voxels of this scale, times 0.2, + presence: the default without its cross-entropy."""
-    presence = presence_loss(output.presence_logit, truth is not None)
+    presence = presence_loss(output, truth)
     if truth is None:
         return presence
     inverse = torch.linalg.inv(output.frame)
@@ -65,7 +65,7 @@ def distance_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
 
 def cross_entropy_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """Cross-entropy to a small Gaussian at the truth (B, 3) + presence: of heatmaps that are read at their peak."""
-    presence = presence_loss(output.presence_logit, truth is not None)
+    presence = presence_loss(output, truth)
     return presence if truth is None else cross_entropy(output, truth) + presence
 
 
@@ -83,7 +83,7 @@ def heatmap_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
         target = torch.einsum("bz,by,bx->bzyx", z, y, x)
     squares = math.pi**1.5 * HEATMAP_SD_MM**3 / steps.prod(-1)
     difference = (output.logits[:, 0].float() - target).square().flatten(1).sum(1)
-    return (difference / squares).mean() + presence_loss(output.presence_logit, truth is not None)
+    return (difference / squares).mean() + presence_loss(output, truth)
 
 
 def patches_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
@@ -91,7 +91,7 @@ def patches_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     of the logarithm of the displacement (see PatchNet), summed over the axes, mean of the patches + presence.
     """
     logits = output.logits[:, 0].float()
-    loss = presence_loss(output.presence_logit, truth is not None)
+    loss = presence_loss(output, truth)
     if truth is None:
         return loss + F.softplus(logits).flatten(1).sum(1).mean()
     assert output.displacement is not None
@@ -104,9 +104,10 @@ def patches_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     return loss
 
 
-def presence_loss(logit: Tensor, present: bool) -> Tensor:
+def presence_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """Binary cross-entropy of the presence logit (B,)."""
-    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, float(present)))
+    logit = output.presence_logit
+    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, float(truth is not None)))
 
 
 def cross_entropy(output: ScaleOutput, truth: Tensor) -> Tensor:

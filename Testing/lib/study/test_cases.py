@@ -198,9 +198,10 @@ def test_volumes_of_a_table_that_are_none_are_listed(tmp_path, add):
         "\n".join(["volume,side,x,y,z,space", *(f"{name},left,{x},{y},{z},LPS" for name in names)])
     )
     text = problems(tmp_path / "t.csv")
-    assert text.count("does not exist, or is neither a file nor a folder") == 4
+    for name, what in zip(names, ("does not exist", *["is neither a file nor a folder"] * 2, "cannot be opened")):
+        assert re.search(rf"{re.escape(name)}' {what}", text), (name, text)
     write_markups(tmp_path / os.fsdecode(b"pat\xe9.mrk.json"), LandmarkSet(TRUTH))
-    assert "bytes that are no text" in problems(tmp_path)
+    assert "bytes that are no UTF-8 text" in problems(tmp_path)
 
 
 def test_two_volumes_do_not_share_their_points(tmp_path, add, volume):
