@@ -1,15 +1,11 @@
 """Weights as the panel shows and checks them, read without torch: checksum, header, model card."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from slicer.i18n import tr as _
-
-FORMAT = "carotid-landmark/weights/1"
-LARGEST_HEADER_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -26,9 +22,9 @@ class WeightsCard:
 
 def bundledWeights():
     """Return the path of the weights that come with the module."""
-    import CarotidLandmarkLib
+    from CarotidLandmarkLib.model.header import DEFAULT
 
-    return str(Path(CarotidLandmarkLib.__file__).parent / "weights" / "default.safetensors")
+    return str(DEFAULT)
 
 
 def readWeights(path, expectedSha256=""):
@@ -38,6 +34,7 @@ def readWeights(path, expectedSha256=""):
     it; the bundled file must be listed. Raises BadInputError with a sentence.
     """
     from CarotidLandmarkLib.errors import BadInputError
+    from CarotidLandmarkLib.model.header import FORMAT, checksums, read_header
 
     file = Path(path or bundledWeights())
     if not file.is_absolute() or (file.exists() and not file.is_file()):
@@ -51,7 +48,7 @@ def readWeights(path, expectedSha256=""):
             )
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
-    listed = _listedSha256(file)
+    listed = checksums(file.parent).get(file.name)
     if expectedSha256 not in ("", sha256):
         raise BadInputError(
             _("The weights file {path} has changed since it was chosen; choose it again if that was meant.").format(
@@ -62,8 +59,8 @@ def readWeights(path, expectedSha256=""):
         raise BadInputError(
             _("The weights file {path} does not match its checksum; get the file again.").format(path=file)
         )
-    header = _header(data)
-    if header is None:
+    header = read_header(data) or {}
+    if header.get("format") != FORMAT:
         raise BadInputError(
             _("{path} holds no weights of CarotidLandmark; choose a .safetensors file that was made for it.").format(
                 path=file
@@ -78,25 +75,6 @@ def readWeights(path, expectedSha256=""):
         trainingData=str(training.get("data") or "") if isinstance(training, dict) else "",
         limits=_limits(file.with_name("CARD.md")),
     )
-
-
-def _listedSha256(file):
-    try:
-        return json.loads(file.with_name("manifest.json").read_text(encoding="utf-8")).get(file.name)
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _header(data):
-    """Return the header of our own inside that of safetensors (8 bytes of length, then JSON), or None."""
-    length = int.from_bytes(data[:8], "little")
-    try:
-        if not 0 < length < LARGEST_HEADER_BYTES:
-            return None
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["carotid-landmark"])
-        return header if header["format"] == FORMAT else None
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _limits(card):

@@ -23,12 +23,9 @@ from safetensors.torch import save as safetensors_bytes
 from ..atomic import write_bytes, write_json
 from ..errors import BadInputError, CannotRunError
 from .config import ModelConfig
+from .header import DEFAULT, FORMAT, METADATA_KEY, PACKAGED, checksums, read_header
 from .multiscale import MultiScaleLocNet
 
-FORMAT = "carotid-landmark/weights/1"
-METADATA_KEY = "carotid-landmark"
-PACKAGED = Path(__file__).resolve().parent.parent / "weights"
-DEFAULT = PACKAGED / "default.safetensors"
 LARGEST_BYTES = 2**30
 CALIBRATION_CASES = 300  # of 24, ellipsoids of nominal 90 % hold 82 to 98.5 % of the points, of 400 87.5 to 92.4 %
 
@@ -79,7 +76,7 @@ def load_weights(path: PathLike | None = None) -> tuple[MultiScaleLocNet, dict[s
         )
     model = _build(file, header, tensors)
     name = header.get("name")
-    if sha256 in _checksums(PACKAGED / "manifest.json").values():
+    if sha256 in checksums(PACKAGED).values():
         name = model.config.name
     elif name in (None, model.config.name):  # up to 0.5.0 all weights of a method had the method's name
         name = _name_of(file)
@@ -131,17 +128,11 @@ def _build(file: Path, header: dict[str, Any], tensors: Tensors) -> MultiScaleLo
 def _parse_safetensors(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors]:
     try:
         tensors = parse_safetensors(data)
-        header_bytes = data[8 : 8 + int.from_bytes(data[:8], "little")]
-        metadata = json.loads(header_bytes).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadInputError(
             f"The weights file {file} is damaged or not a safetensors file ({error}); get it again."
         ) from error
-    try:
-        header = json.loads(metadata[METADATA_KEY])
-    except (KeyError, ValueError):
-        header = None
-    return _own(file, header), tensors
+    return _own(file, read_header(data)), tensors
 
 
 def _parse_torch(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors]:
@@ -179,17 +170,8 @@ def _read(file: Path, packaged: bool) -> bytes:
         raise BadInputError(f"The weights file {file} cannot be read ({reason}); check the path.") from error
 
 
-def _checksums(manifest: Path) -> dict[str, str]:
-    """Of the packaged files by name; none where there is no such manifest."""
-    try:
-        listed = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return listed if isinstance(listed, dict) else {}
-
-
 def _verify(file: Path, sha256: str) -> None:
-    listed = _checksums(PACKAGED / "manifest.json").get(file.name)
+    listed = checksums(PACKAGED).get(file.name)
     if listed is None:
         raise CannotRunError(f"No checksum for {file} is in its manifest.json; install the package again.")
     if listed != sha256:

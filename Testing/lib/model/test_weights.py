@@ -98,10 +98,11 @@ def test_what_older_headers_say_beside_is_read_where_it_changes_nothing(tmp_path
 def test_what_was_a_switch_in_older_headers_is_the_network_of_its_method(
     name: str, switch: dict[str, object], tmp_path: Path
 ) -> None:
+    network = get(name).config.network
     config = {**small_model().config.to_dict(), **OLD, **switch, "name": name}
     rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config=config)
     model, _ = load_weights(tmp_path / "w.safetensors")
-    assert model.config.network == get(name).config.network
+    assert model.config.network == network
     assert all(type(net) is get(name).network for net in model.nets)
     config.update(skip_from_mm=1.0, integer_crops=True)
     rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config=config)
