@@ -1,6 +1,8 @@
 """The coordinate systems: the library's LPS, the scene's RAS, both in millimetres, and transforms of nodes."""
 
 import numpy as np
+import slicer
+import vtk
 
 
 def rasFromLps(points):
@@ -11,6 +13,27 @@ def rasFromLps(points):
 def transformPoint(matrix, point):
     """Return ``matrix`` (4, 4) applied to ``point`` (3,)."""
     return matrix[:3, :3] @ np.asarray(point, dtype=np.float64) + matrix[:3, 3]
+
+
+def ijkToRas(volumeNode):
+    """Return the matrix (4, 4) from voxel indices to the volume's own RAS, without its parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def toWorld(node, point):
+    """Return ``point`` (3,) of the node's own RAS in the world."""
+    world = [0.0, 0.0, 0.0]
+    node.TransformPointToWorld(list(point), world)
+    return np.array(world)
+
+
+def fromWorld(node, point):
+    """Return ``point`` (3,) of the world in the node's own RAS."""
+    local = [0.0, 0.0, 0.0]
+    node.TransformPointFromWorld(list(point), local)
+    return np.array(local)
 
 
 def shareTransform(fromNode, toNode):

@@ -5,7 +5,6 @@ import os
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
@@ -21,7 +20,7 @@ from CarotidLandmarkLib.landmarks.corrections import (
 from CarotidLandmarkLib.landmarks.files import read_named_points
 from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
 
-from .coordinates import rasFromLps
+from .coordinates import fromWorld, ijkToRas, rasFromLps, toWorld, transformPoint
 from .review import isSamePoint
 from .volumeTransfer import seriesUid, writeVolume
 
@@ -107,37 +106,27 @@ def _readPoints(path):
 
 def _volumePoints(volumeNode, points):
     """World points (side -> (3,) RAS or None) in the volume's own LPS."""
-    local = {}
-    for side, ras in points.items():
-        if ras is not None:
-            local[side] = [0.0, 0.0, 0.0]
-            volumeNode.TransformPointFromWorld(list(ras), local[side])
-    return LandmarkSet({side: rasFromLps(point) for side, point in local.items()})
+    placed = {side: ras for side, ras in points.items() if ras is not None}
+    return LandmarkSet({side: rasFromLps(fromWorld(volumeNode, ras)) for side, ras in placed.items()})
 
 
 def _worldInside(volumeNode, side, lps, path):
     """A point of the volume's own LPS in the world; raises BadInputError if it is not in the volume."""
     ras = rasFromLps(lps)
-    rasToIjk = vtk.vtkMatrix4x4()
-    volumeNode.GetRASToIJKMatrix(rasToIjk)
-    index = np.array(rasToIjk.MultiplyPoint([*ras, 1.0])[:3])
+    index = transformPoint(np.linalg.inv(ijkToRas(volumeNode)), ras)
     if (index < -0.5).any() or (index > np.array(volumeNode.GetImageData().GetDimensions()) - 0.5).any():
         raise BadInputError(
             _("The point {label} of {path} lies outside of this volume: choose the file that belongs to it.").format(
                 label=LABELS[side], path=path
             )
         )
-    world = [0.0, 0.0, 0.0]
-    volumeNode.TransformPointToWorld(list(ras), world)
-    return np.array(world)
+    return toWorld(volumeNode, ras)
 
 
 def _contentSha256(volumeNode):
     """The hash of voxels and geometry, the same whatever file they came from."""
     voxels = np.ascontiguousarray(slicer.util.arrayFromVolume(volumeNode))
-    matrix = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(matrix)
-    geometry = np.round(slicer.util.arrayFromVTKMatrix(matrix), 3) + 0.0
+    geometry = np.round(ijkToRas(volumeNode), 3) + 0.0
     digest = hashlib.sha256(repr((voxels.shape, voxels.dtype.name, geometry.tolist())).encode())
     digest.update(memoryview(voxels).cast("B"))
     return digest.hexdigest()

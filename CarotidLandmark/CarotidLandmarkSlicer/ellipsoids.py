@@ -79,7 +79,7 @@ def updateEllipsoids(record, chips):
 
 
 def ellipsoidDisplay(record):
-    """Return how the ellipsoids are shown: the arguments of setEllipsoidDisplay, as they are now."""
+    """Return how the ellipsoids are shown: visible, opacity, confidence (fractions) and colorByStatus."""
     settings = (record.detection or {}).get("settings") or {}
     node = _ellipsoidNode(record, "left")
     if node is None:
@@ -93,18 +93,18 @@ def ellipsoidDisplay(record):
     }
 
 
-def setEllipsoidDisplay(record, visible=None, opacity=None, confidence=None, colorByStatus=None):
-    """Change what is given, on both ellipsoid nodes of ``record``; updateEllipsoids draws it."""
+def setEllipsoidDisplay(record, **changes):
+    """Change what is given of ellipsoidDisplay, on both ellipsoid nodes of ``record``; updateEllipsoids draws it."""
+    display = {**ellipsoidDisplay(record), **changes}
     for side in SIDES:
-        node = _ellipsoidNode(record, side) or _addNode(record, side)
-        if visible is not None:
-            node.GetDisplayNode().SetVisibility(bool(visible))
-        if opacity is not None:
-            node.GetDisplayNode().SetOpacity(opacity)
-        if confidence is not None:
-            node.SetAttribute(_CONFIDENCE, repr(float(confidence)))
-        if colorByStatus is not None:
-            node.SetAttribute(_COLOR_BY_STATUS, "1" if colorByStatus else "0")
+        _setDisplay(_ellipsoidNode(record, side) or _addNode(record, side), **display)
+
+
+def _setDisplay(node, visible, opacity, confidence, colorByStatus):
+    node.GetDisplayNode().SetVisibility(visible)
+    node.GetDisplayNode().SetOpacity(opacity)
+    node.SetAttribute(_CONFIDENCE, repr(float(confidence)))
+    node.SetAttribute(_COLOR_BY_STATUS, "1" if colorByStatus else "0")
 
 
 def removeOtherEllipsoids(scene, landmarkNodes):
@@ -126,14 +126,11 @@ def _addNode(record, side):
     name = f"{record.node.GetName()} {LABELS[side]}"
     node = record.node.GetScene().AddNewNodeByClass("vtkMRMLModelNode", name)
     node.SetAttribute(_SIDE, side)
-    node.SetAttribute(_CONFIDENCE, repr(float(display["confidence"])))
-    node.SetAttribute(_COLOR_BY_STATUS, "1" if display["colorByStatus"] else "0")
     node.SetSelectable(False)
     node.SetAndObserveMesh(vtk.vtkPolyData())
     node.CreateDefaultDisplayNodes()
+    _setDisplay(node, **display)
     displayNode = node.GetDisplayNode()
-    displayNode.SetOpacity(display["opacity"])
-    displayNode.SetVisibility(display["visible"])
     displayNode.SetVisibility2D(True)
     displayNode.SetSliceIntersectionThickness(_OUTLINE_PIXELS)
     displayNode.SetScalarVisibility(False)

@@ -4,15 +4,13 @@ import functools
 import json
 
 import numpy as np
-import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import rasFromLps, transformPoint
+from .coordinates import ijkToRas, rasFromLps, transformPoint
 from .review import State, statesFromJson, statesToJson
 
 VERSION = 1
@@ -59,7 +57,7 @@ class LandmarkRecord:
         self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
         self.node.SetAttribute(_VERSION, str(VERSION))
         self.node.SetAttribute(_DETECTION, text)
-        geometry = _geometry(volumeNode)
+        geometry = ijkToRas(volumeNode)
         self._writeFrame(geometry, geometry)
         self.problem = ""
         self.detection, self.predictions = self._readDetection()
@@ -92,7 +90,7 @@ class LandmarkRecord:
     def followVolume(self):
         """Bring the frame up to the volume's geometry; return whether it had changed."""
         detected, before = self._readFrame()
-        now = before if self.volumeNode is None else _geometry(self.volumeNode)
+        now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
         if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
             return False
         self._writeFrame(detected, now)
@@ -128,7 +126,7 @@ class LandmarkRecord:
             detected, now = np.array(json.loads(self.node.GetAttribute(_FRAME)), dtype=float).reshape(2, 4, 4)
             np.linalg.inv(detected), np.linalg.inv(now)
         except (TypeError, ValueError, np.linalg.LinAlgError):
-            detected = now = np.eye(4) if self.volumeNode is None else _geometry(self.volumeNode)
+            detected = now = np.eye(4) if self.volumeNode is None else ijkToRas(self.volumeNode)
         return detected, now
 
     def _writeFrame(self, detected, now):
@@ -147,9 +145,3 @@ def _parse(text):
     """Return a stored detection as it is, and side to LandmarkDetection; nobody changes what is kept here."""
     detection = json.loads(text)
     return detection, {landmark.side: landmark for landmark in Detection.from_dict(detection).landmarks}
-
-
-def _geometry(volumeNode):
-    matrix = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)

@@ -3,12 +3,11 @@
 import copy
 from contextlib import contextmanager
 
-import numpy as np
 import slicer
 
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import shareTransform
+from .coordinates import fromWorld, shareTransform, toWorld
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
@@ -118,22 +117,21 @@ class LandmarkScene:
 
     def place(self, landmarkNode, side, ras):
         """The landmark is at ``ras`` (3,), mm in the world."""
-        local = [0.0, 0.0, 0.0]
-        landmarkNode.TransformPointFromWorld(ras, local)
+        local = fromWorld(landmarkNode, ras)
         self._decide(landmarkNode, side, lambda record: State("moved", record.fromLocal(local)))
 
     def display(self, landmarkNode):
         """Return how the ellipsoids are shown: visible, opacity, confidence and colorByStatus as a dictionary."""
         return ellipsoidDisplay(LandmarkRecord(landmarkNode))
 
-    def setDisplay(self, landmarkNode, visible=None, opacity=None, confidence=None, colorByStatus=None):
-        """Change how the ellipsoids are shown; what is None stays. ``opacity`` and ``confidence`` are fractions.
+    def setDisplay(self, landmarkNode, **changes):
+        """Change how the ellipsoids are shown, as display() names it; what is not given stays. No undo step.
 
-        A new confidence changes their size at once, from the stored covariance. No undo step.
+        A new confidence changes their size at once, from the stored covariance.
         """
         with self._changing():
             record = LandmarkRecord(landmarkNode)
-            setEllipsoidDisplay(record, visible, opacity, confidence, colorByStatus)
+            setEllipsoidDisplay(record, **changes)
             self._write(record)
 
     def jumpTo(self, landmarkNode, side):
@@ -225,7 +223,7 @@ class LandmarkScene:
             if record.states[side].point is not None
         ]
         return bool(pairs) and all(
-            isSamePoint(_world(node, before), now) and not isSamePoint(before, now) for before, now in pairs
+            isSamePoint(toWorld(node, before), now) and not isSamePoint(before, now) for before, now in pairs
         )
 
     def _write(self, record):
@@ -254,8 +252,8 @@ class LandmarkScene:
             decision=record.states[side].decision,
             reasons=list(landmark.reasons),
             presence=landmark.presence,
-            predictedRas=None if predictedLps is None else _world(record.node, record.toLocal(predictedLps)),
-            ras=None if local is None else _world(record.node, local),
+            predictedRas=None if predictedLps is None else toWorld(record.node, record.toLocal(predictedLps)),
+            ras=None if local is None else toWorld(record.node, local),
             predictedLps=predictedLps,
             lps=None if local is None else record.fromLocal(local),
             radiiMm=radii,
@@ -308,9 +306,3 @@ class LandmarkScene:
 
     def _fingerprints(self):
         return {(node.GetID(), node.GetName()): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
-
-
-def _world(node, local):
-    world = [0.0, 0.0, 0.0]
-    node.TransformPointToWorld(list(local), world)
-    return np.array(world)

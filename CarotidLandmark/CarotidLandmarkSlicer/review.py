@@ -6,9 +6,8 @@ from typing import Optional
 
 import numpy as np
 
+from CarotidLandmarkLib.landmarks.corrections import DECISIONS
 from CarotidLandmarkLib.landmarks.points import SIDES, as_position
-
-DECISIONS = ("unreviewed", "accepted", "moved", "missing")
 
 _SAME_POINT_MM = 1e-3
 

@@ -10,10 +10,11 @@ import time
 import numpy as np
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError, CarotidLandmarkError
+
+from .coordinates import ijkToRas, rasFromLps
 
 FOLDER_PREFIX = "CarotidLandmark-volume-"
 STALE_S = 24 * 3600
@@ -42,12 +43,11 @@ class VolumeTransfer:
     """Writes a volume from the event loop, a slab at a time, into a private folder that remove() deletes.
 
     volumeNode: a vtkMRMLScalarVolumeNode; it may leave the scene meanwhile. parentFolder: the application's temporary
-    one unless given. `name` is the volume's, and `reference` says where it came from: its file's "path" and
-    "series_uid", None where there is none.
+    one unless given. `reference` says where the volume came from: its file's "path" and "series_uid", None where there
+    is none.
     """
 
     def __init__(self, volumeNode, parentFolder=None):
-        self.name = volumeNode.GetName() or ""
         self.reference = {"path": _storedPath(volumeNode), "series_uid": seriesUid(volumeNode)}
         self.path = ""
         self._volumeNode = volumeNode
@@ -115,10 +115,8 @@ def _slabs(volumeNode, path):
 
 
 def _header(volumeNode, voxels):
-    matrix = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(matrix)
-    ijkToLps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ slicer.util.arrayFromVTKMatrix(matrix)
-    columns = ["(" + ",".join(repr(float(value)) for value in column[:3]) + ")" for column in ijkToLps.T]
+    axes = rasFromLps(ijkToRas(volumeNode)[:3].T)
+    columns = ["(" + ",".join(repr(float(value)) for value in axis) + ")" for axis in axes]
     lines = [
         "NRRD0004",
         f"type: {NRRD_TYPES[voxels.dtype.name]}",

@@ -65,7 +65,7 @@ def request_(volumeNode, weights, tmp_path):
     waitUntil(lambda: written)
     yield {
         "path": written[0],
-        "case": transfer.name,
+        "case": volumeNode.GetName(),
         "temporary": True,
         "samples": 1,
         "seed": 3,
