@@ -1,20 +1,21 @@
 """Watches a landmark node and its volume, so that what happens to them becomes decisions and repairs."""
 
 import vtk
+from slicer.util import VTKObservationMixin
 
 
-class LandmarkObserver:
-    """Until stop(), lets ``landmarkScene`` repair the node after every change and calls ``onChanged()`` then.
+class LandmarkObserver(VTKObservationMixin):
+    """Lets ``landmarkScene`` repair the node after every change, then calls ``onChanged()``, until removeObservers().
 
     During a drag the node is left alone; ``isDragged`` says so.
     """
 
     def __init__(self, landmarkScene, landmarkNode, onChanged):
+        VTKObservationMixin.__init__(self)
         self.onChanged = onChanged
         self.isDragged = False
         self._landmarkScene = landmarkScene
         self._node = landmarkNode
-        self._observations = []
         scene, volumeNode = landmarkScene.scene, landmarkScene.volumeNode(landmarkNode)
         for event in (
             vtk.vtkCommand.ModifiedEvent,
@@ -23,22 +24,13 @@ class LandmarkObserver:
             landmarkNode.PointRemovedEvent,
             landmarkNode.TransformModifiedEvent,
         ):
-            self._add(landmarkNode, event, self._onModified)
-        self._add(landmarkNode, landmarkNode.PointStartInteractionEvent, self._onDragStarted)
-        self._add(landmarkNode, landmarkNode.PointEndInteractionEvent, self._onDragEnded)
-        self._add(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
+            self.addObserver(landmarkNode, event, self._onModified)
+        self.addObserver(landmarkNode, landmarkNode.PointStartInteractionEvent, self._onDragStarted)
+        self.addObserver(landmarkNode, landmarkNode.PointEndInteractionEvent, self._onDragEnded)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
         if volumeNode is not None:
-            self._add(volumeNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
-            self._add(volumeNode, volumeNode.TransformModifiedEvent, self._onModified)
-
-    def stop(self):
-        """End watching."""
-        for caller, tag in self._observations:
-            caller.RemoveObserver(tag)
-        self._observations = []
-
-    def _add(self, caller, event, react):
-        self._observations.append((caller, caller.AddObserver(event, react)))
+            self.addObserver(volumeNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
+            self.addObserver(volumeNode, volumeNode.TransformModifiedEvent, self._onModified)
 
     def _onModified(self, caller=None, event=None):
         if not self._landmarkScene.isChanging:

@@ -176,7 +176,7 @@ class LandmarkScene:
         """End observe() for one node, or for all."""
         for node in list(self._observers) if landmarkNode is None else [landmarkNode]:
             if node in self._observers:
-                self._observers.pop(node).stop()
+                self._observers.pop(node).removeObservers()
 
     def repair(self, landmarkNode):
         """Take in what the user or another module did to the nodes; observe() does it by itself.

@@ -2,9 +2,10 @@
 
 import qt
 import slicer
+from slicer.util import VTKObservationMixin
 
 
-class PointPlacing:
+class PointPlacing(VTKObservationMixin):
     """Lets the user click one point; it goes to onPlaced(side, ras), or nowhere if placing is ended by stop().
 
     The click places into a helper node of its own, so that the landmark keeps its position until there is a new one
@@ -12,12 +13,12 @@ class PointPlacing:
     """
 
     def __init__(self, onPlaced, onEnded, onGivenUp):
+        VTKObservationMixin.__init__(self)
         self.onPlaced = onPlaced
         self.onEnded = onEnded
         self.onGivenUp = onGivenUp
         self.side = None
         self.helper = None
-        self.observation = None
 
     @property
     def active(self):
@@ -41,23 +42,20 @@ class PointPlacing:
         interaction = slicer.app.applicationLogic().GetInteractionNode()
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(interaction.Place)
-        self.observation = (
-            interaction,
-            interaction.AddObserver(interaction.InteractionModeChangedEvent, self._onModeChanged),
-        )
+        self.addObserver(interaction, interaction.InteractionModeChangedEvent, self._onModeChanged)
 
     def stop(self):
         """End placing; what was not clicked yet is not placed."""
         if not self.active:
             return
-        interaction, tag = self.observation
-        interaction.RemoveObserver(tag)
+        self.removeObservers()
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
         if interaction.GetCurrentInteractionMode() == interaction.Place:
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
         for node in (self.helper.GetDisplayNode(), self.helper):
             if node is not None and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
-        self.helper = self.observation = None
+        self.helper = None
         self.onEnded()
 
     def _onModeChanged(self, interaction, event):

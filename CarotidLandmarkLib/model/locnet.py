@@ -35,14 +35,17 @@ class ScaleNet(nn.Module):
     """What the network of one scale of `config` is: HU (B, 1, D, H, W) of any extent to a LocNetOutput of `landmarks`.
 
     `compute_dtype` (float32 or bfloat16) is the type of its convolutions. `view`, `frame` and `place` are how it wants
-    to be shown a volume; the view that the coarsest scale's network wants is that of all.
+    to be shown a volume; the view that the coarsest scale's network wants is that of all. `presence_scale` (landmarks,)
+    and `presence_bias` read the presence from what is detached; a network may need no scale.
     """
 
     compute_dtype: torch.dtype
+    presence_scale: nn.Parameter | None
 
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
         super().__init__()
         self.presence_bias = nn.Parameter(torch.full((landmarks,), math.log(config.crop_size**3)))
+        self.register_parameter("presence_scale", None)
         windows = torch.tensor(config.window_hu).T[:, None, :, None, None, None]
         self.register_buffer("window_low", windows[0], persistent=False)
         self.register_buffer("window_width", windows[1] - windows[0], persistent=False)
@@ -81,8 +84,8 @@ class LocNet(ScaleNet):
         super().__init__(config, scale, landmarks)
         self.unet = self.make_unet(config, scale, landmarks)
         self.center_of_mass = CenterOfMass(config.activation)
-        softmax = config.activation == "softmax"
-        self.presence_scale = None if softmax else nn.Parameter(torch.ones(landmarks))
+        if config.activation != "softmax":
+            self.presence_scale = nn.Parameter(torch.ones(landmarks))
 
     @staticmethod
     def make_unet(config: ModelConfig, scale: int, landmarks: int) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -47,6 +47,13 @@ def _slice_axis(volume: CTVolume) -> int:
     return int(np.argmax(np.abs(volume.grid.direction[2])))
 
 
+def _along(grid: Grid, axis: int, first: float, count: int, factor: int = 1) -> Grid:
+    """Only ``count`` slices of ``grid``, the first of them at index ``first``, so many times as thick."""
+    size, spacing, origin = np.array(grid.size), grid.spacing.copy(), np.zeros(3)
+    size[axis], spacing[axis], origin[axis] = count, factor * spacing[axis], first
+    return Grid(tuple(size), spacing, grid.index_to_world(origin), grid.direction)
+
+
 def _noise_hu(volume: CTVolume) -> float:
     """Standard deviation in HU of the noise: of the differences of neighbours in soft tissue, without the outliers."""
     along = np.moveaxis(volume.array, 2 - _slice_axis(volume), 0)
@@ -70,11 +77,7 @@ def thicken_slices(volume: CTVolume, points: Points, thickness: float, rng: np.r
     along = np.moveaxis(volume.array, 2 - axis, 0)
     count = len(along) // factor
     means = along[: count * factor].reshape(count, factor, *along.shape[1:]).mean(axis=1, dtype=np.float32)
-    size, spacing = list(volume.grid.size), volume.grid.spacing.copy()
-    size[axis], spacing[axis] = count, spacing[axis] * factor
-    first = np.zeros(3)
-    first[axis] = (factor - 1) / 2
-    grid = Grid((size[0], size[1], size[2]), spacing, volume.grid.index_to_world(first), volume.grid.direction)
+    grid = _along(volume.grid, axis, (factor - 1) / 2, count, factor)
     return _in_view(_with(volume, np.moveaxis(means, 0, 2 - axis), grid), points)
 
 
@@ -101,13 +104,7 @@ def cut_below(volume: CTVolume, points: Points, left_mm: float, rng: np.random.G
     places = np.arange(volume.grid.size[axis])[:, None] * np.eye(3)[axis]
     keep = np.flatnonzero(volume.grid.index_to_world(places)[:, 2] >= min(heights) - left_mm)
     keep = keep if len(keep) >= 8 else np.arange(volume.grid.size[axis])[-8:]
-    first = np.zeros(3)
-    first[axis] = keep[0]
-    size = list(volume.grid.size)
-    size[axis] = len(keep)
-    grid = Grid(
-        (size[0], size[1], size[2]), volume.grid.spacing, volume.grid.index_to_world(first), volume.grid.direction
-    )
+    grid = _along(volume.grid, axis, keep[0], len(keep))
     return _in_view(_with(volume, np.take(volume.array, keep, axis=2 - axis), grid), points)
 
 
@@ -145,12 +142,9 @@ def _lumen(volume: CTVolume, points: Points) -> np.ndarray:
         seed = low + offset[np.abs(offset[:, ::-1] + low - at).sum(1).argmin()][::-1]
         limits = (TISSUE_HU + 0.55 * (level - TISSUE_HU), TISSUE_HU + 1.6 * (level - TISSUE_HU))
         grown = sitk.ConnectedThreshold(image, [[int(n) for n in seed]], *limits)
-        part = sitk.GetArrayViewFromImage(grown).astype(bool)
-        where = volume.grid.index_to_world(np.argwhere(part)[:, ::-1])
-        far = np.linalg.norm(where - point, axis=1) > LUMEN_REACH_MM
-        part = part.copy()
-        part[tuple(np.argwhere(part)[far].T)] = False
-        found |= part
+        voxels = np.argwhere(sitk.GetArrayViewFromImage(grown))
+        away = np.linalg.norm(volume.grid.index_to_world(voxels[:, ::-1]) - point, axis=1)
+        found[tuple(voxels[away <= LUMEN_REACH_MM].T)] = True
     return found
 
 
@@ -192,12 +186,8 @@ def rotate(volume: CTVolume, points: Points, degrees: float, rng: np.random.Gene
     axis = rng.standard_normal(3)
     turn = Rotation.from_rotvec(degrees * axis / np.linalg.norm(axis), degrees=True).as_matrix()
     center = volume.grid.center
-    grid = Grid(
-        volume.grid.size,
-        volume.grid.spacing,
-        center + turn @ (volume.grid.origin - center),
-        turn @ volume.grid.direction,
-    )
+    origin, direction = center + turn @ (volume.grid.origin - center), turn @ volume.grid.direction
+    grid = replace(volume.grid, origin=origin, direction=direction)
     turned = {side: None if p is None else center + turn @ (p - center) for side, p in points.items()}
     return Corrupted(_with(volume, volume.array, grid), turned)
 

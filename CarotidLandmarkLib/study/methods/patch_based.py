@@ -31,6 +31,8 @@ class PatchNet(ScaleNet):
     Presence is a learned reading of the sum of these probabilities, which is detached.
     """
 
+    presence_scale: nn.Parameter
+
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
         super().__init__(config, scale, landmarks)
         widths = config.channels[scale]

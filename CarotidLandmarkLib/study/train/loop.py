@@ -244,10 +244,10 @@ def parameter_groups(model: MultiScaleLocNet) -> list[dict[str, Any]]:
     reading = [
         parameter
         for net in model.nets
-        if getattr(net, "presence_scale", None) is not None
+        if net.presence_scale is not None
         for parameter in (net.presence_scale, net.presence_bias)
+        if parameter.requires_grad
     ]
-    reading = [parameter for parameter in reading if parameter.requires_grad]
     known = {id(parameter) for parameter in reading}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in known and parameter.requires_grad]
     return [{"params": rest, "pace": 1.0}, *([{"params": reading, "pace": PRESENCE_PACE}] if reading else [])]

@@ -175,8 +175,8 @@ class TrainingStep(nn.Module):
 def assume_present(model: MultiScaleLocNet) -> None:
     """Let every net say that the landmark is there, whatever it answers."""
     for net in model.nets:
-        if getattr(net, "presence_scale", None) is not None:
-            net.presence_scale.zero_().requires_grad_(False)  # type: ignore[operator]
+        if net.presence_scale is not None:
+            net.presence_scale.zero_().requires_grad_(False)
         net.presence_bias.fill_(-SURE).requires_grad_(False)
 
 
