@@ -39,11 +39,11 @@ class ScaleNet(nn.Module):
     and `presence_bias` read the presence from what is detached; a network may need no scale.
     """
 
-    compute_dtype: torch.dtype
     presence_scale: nn.Parameter | None
 
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
         super().__init__()
+        self.compute_dtype = torch.float32
         self.presence_bias = nn.Parameter(torch.full((landmarks,), math.log(config.crop_size**3)))
         self.register_parameter("presence_scale", None)
         windows = torch.tensor(config.window_hu).T[:, None, :, None, None, None]
@@ -66,10 +66,11 @@ class ScaleNet(nn.Module):
 
     def forward(self, image: Tensor) -> LocNetOutput:
         with torch.autocast(image.device.type, enabled=False):
-            return self.answer(((image.float() - self.window_low) / self.window_width).clamp(0, 1))
+            windowed = ((image.float() - self.window_low) / self.window_width).clamp(0, 1)
+            return self.answer(windowed.to(self.compute_dtype))
 
     def answer(self, windowed: Tensor) -> LocNetOutput:
-        """From the windowed image (B, windows, D, H, W), in [0, 1]."""
+        """From the windowed image (B, windows, D, H, W), in [0, 1] and of the type to compute in."""
         raise NotImplementedError
 
 
@@ -89,7 +90,7 @@ class LocNet(ScaleNet):
 
     @staticmethod
     def make_unet(config: ModelConfig, scale: int, landmarks: int) -> nn.Module:
-        """From the windowed image to the heatmaps (B, landmarks, D, H, W); it has a `compute_dtype`."""
+        """From the windowed image to the heatmaps (B, landmarks, D, H, W), float32."""
         return UNet3d(
             in_channels=len(config.window_hu),
             out_channels=landmarks,
@@ -101,14 +102,6 @@ class LocNet(ScaleNet):
             slim_decoder=config.slim_decoder,
             normalise=config.normalise,
         )
-
-    @property
-    def compute_dtype(self) -> torch.dtype:
-        return self.unet.compute_dtype  # type: ignore[return-value]
-
-    @compute_dtype.setter
-    def compute_dtype(self, dtype: torch.dtype) -> None:
-        self.unet.compute_dtype = dtype  # type: ignore[assignment]
 
     def answer(self, windowed: Tensor) -> LocNetOutput:
         """See ScaleNet."""

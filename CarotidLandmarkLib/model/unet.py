@@ -101,8 +101,8 @@ class UNet3d(nn.Module):
     cost of the full-resolution level; without it the decoder is the paper's. activation: "softmax" leaves logits
     (last layer small, so that training starts from a flat heatmap), "relu" rectifies inside and at the output, "linear"
     inside only. dropout acts on the way down. normalise: instance normalisation after each convolution.
-    `compute_dtype` (float32 or bfloat16) is the type of the convolutions; the head is always float32, since a logit of
-    20 in bfloat16 is off by up to 6 %.
+    The convolutions are of the input's type (float32 or bfloat16), the head is always float32, since a logit of 20 in
+    bfloat16 is off by up to 6 %.
 
     Convolutions pad with zeros: replicate padding adds a copy and 10 to 25 % to each of them on a CPU. The windowed
     input is 0 for air, so zeros go on as the air around a body does.
@@ -121,7 +121,6 @@ class UNet3d(nn.Module):
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        self.compute_dtype = torch.float32
         self.multiple = 2 ** (len(channels) - 1)
         self.relu_output = activation == "relu"
         slope = SLOPE if activation == "softmax" else 0.0
@@ -165,7 +164,7 @@ class UNet3d(nn.Module):
         padding = [amount for n in reversed(extent) for amount in (0, -n % self.multiple)]
         if any(padding):
             x = F.pad(x, padding, mode="replicate")
-        x = x.to(self.compute_dtype, memory_format=torch.channels_last_3d)
+        x = x.to(memory_format=torch.channels_last_3d)
         skips: list[Tensor] = []
         for i, level in enumerate(self.down):
             x = level(self.pool(x) if i else x)

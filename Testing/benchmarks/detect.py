@@ -140,7 +140,7 @@ def main() -> None:
         "volume": list(SIZE),
         "model": detector.header.get("name"),
         "device": str(detector.device),
-        "dtype": str(detector.model.nets[0].unet.compute_dtype),
+        "dtype": str(detector.model.nets[0].compute_dtype),
         "threads": args.threads,
         "samples": args.samples,
         "repeats": args.repeats,

@@ -26,7 +26,6 @@ class Bright(nn.Module):
     def __init__(self, landmarks: int) -> None:
         super().__init__()
         self.landmarks = landmarks
-        self.compute_dtype = torch.float32
 
     def forward(self, image: Tensor) -> Tensor:
         logits = 30 * image[:, :1]

@@ -18,7 +18,7 @@ from .heatmap_tuned import TunedHeatmapNet
 
 
 class Adapter(nn.Module):
-    """A foreign network that wants extents of a multiple, as one that takes any and has a `compute_dtype`.
+    """A foreign network that wants extents of a multiple, as one that takes any and computes in its input's type.
 
     The depth is padded to three multiples at least, so that no level is two voxels deep (see unet.Conv3d).
     """
@@ -27,14 +27,13 @@ class Adapter(nn.Module):
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.multiple = multiple
-        self.compute_dtype = torch.float32
 
     def forward(self, x: Tensor) -> Tensor:
         extent = x.shape[2:]
         padding = [amount for n in reversed(extent) for amount in (0, -n % self.multiple)]
         padding[-1] = max(padding[-1], 3 * self.multiple - extent[0])
         x = F.pad(x, padding, mode="replicate") if any(padding) else x
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.compute_dtype == torch.bfloat16):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.dtype == torch.bfloat16):
             heatmaps = self.net(x.contiguous(memory_format=torch.channels_last_3d))
         return heatmaps.float()[:, :, : extent[0], : extent[1], : extent[2]]
 

@@ -36,7 +36,6 @@ class PatchNet(ScaleNet):
     def __init__(self, config: ModelConfig, scale: int, landmarks: int = 1) -> None:
         super().__init__(config, scale, landmarks)
         widths = config.channels[scale]
-        self.compute_dtype = torch.float32
         self.stride = 2 ** len(widths)
         self.levels = nn.ModuleList(
             Conv3d(fan_in, fan_out, 3, padding=1) for fan_in, fan_out in zip((len(config.window_hu), *widths), widths)
@@ -60,7 +59,7 @@ class PatchNet(ScaleNet):
         """See ScaleNet."""
         padding = [amount for n in reversed(windowed.shape[2:]) for amount in (0, -n % self.stride)]
         x = F.pad(windowed, padding, mode="replicate") if any(padding) else windowed
-        x = x.to(self.compute_dtype, memory_format=torch.channels_last_3d)
+        x = x.to(memory_format=torch.channels_last_3d)
         for convolution in self.levels:
             x = F.max_pool3d(F.relu(convolution(x)), 2)
         for convolution in self.around:

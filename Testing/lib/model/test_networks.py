@@ -160,7 +160,7 @@ def test_bfloat16_agrees_with_float32_and_the_self_test_notices_when_it_does_not
     last = model.nets[3].unet.down[0][0]
     monkeypatch.setattr(Conv3d, "forward", broken)
     assert numerics.choose_dtype(model, "cpu") == torch.float32
-    assert all(net.unet.compute_dtype == torch.float32 for net in model.nets)
+    assert all(net.compute_dtype == torch.float32 for net in model.nets)
 
 
 def test_paper_preset_is_the_published_one() -> None:
@@ -202,7 +202,7 @@ def test_config_refuses_what_it_does_not_understand(change: dict) -> None:
 
 def test_locnet_output_is_float32_in_bfloat16() -> None:
     net = LocNet(small(), 0, 2).eval()
-    net.unet.compute_dtype = torch.bfloat16
+    net.compute_dtype = torch.bfloat16
     output: LocNetOutput = net(torch.randn(1, 1, 12, 20, 9) * 300)
     assert output.logits.shape == (1, 2, 12, 20, 9) and output.position.shape == (1, 2, 3)
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)

@@ -28,8 +28,6 @@ def pyramid():
 class Brightest(torch.nn.Module):
     """Heatmap = brightness: the centre of mass of a ball, which no shift changes as long as the ball is in the crop."""
 
-    compute_dtype = torch.float32
-
     def __init__(self, bias):
         super().__init__()
         self.bias = bias
