@@ -3,6 +3,8 @@
 #
 #   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights: each net for so long, all times
 #                                                             together, two beside each other; then put together
+#   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script
+#   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (default: the same) on all test sets, and robustness
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
 #   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
@@ -43,6 +45,33 @@ from safetensors.torch import save_file
 with safe_open(sys.argv[1], "pt") as file:
     save_file({name: file.get_tensor(name).half() for name in file.keys()}, sys.argv[2], file.metadata())
 END
+    exit
+fi
+
+sets() { nice -n 10 python Testing/benchmarks/test_sets.py "$state/sets" --anatomy "${ANATOMY:-../shared/data/anatomy}" "$@"; }
+engine() { nice -n 10 python -m CarotidLandmarkLib "$@"; }
+
+if [ "$what" = calibrate ]; then
+    sets calibration
+    engine calibrate --data "$state/sets/calibration" --out "$state/calibrate" --weights "$here/weights.safetensors" --parallel 2
+    exit
+fi
+
+if [ "$what" = measure ]; then
+    weights=${3:-$state/calibrate/weights.safetensors}
+    out=$state/measure/$(sha256sum "$weights" | cut -c1-8)
+    sets test absent left-out robustness
+    for set in test absent left-out; do
+        mkdir -p "$out/$set/detections"
+        export OMP_NUM_THREADS=2
+        for volume in "$state/sets/$set"/*.nrrd; do
+            [ -f "$out/$set/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
+        done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$set/detections" --weights "$weights" --quiet
+        engine evaluate --data "$state/sets/$set" --detections "$out/$set/detections" --weights "$weights" --out "$out/$set" \
+            > "$out/$set.md"
+    done
+    export OMP_NUM_THREADS=1
+    benchmark robustness --data "$state/sets/robustness" --out "$out/robustness" --weights "$weights" --samples 16 --parallel 2
     exit
 fi
 
