@@ -18,7 +18,7 @@ def test_without_contrast_the_fork_itself_is_a_decoy(monkeypatch, tiny):
         forks = np.stack(list(phantom.carina.values()))
         seen = [fork for fork in forks if Scan.draw(phantom).covers(fork)]
         truth, decoys = recipe.make(seed, views_of(tiny))
-        with_forks = [kind for kind in decoys if len(seen) and any(np.allclose(kind[0], fork) for fork in seen)]
+        with_forks = [kind for kind in decoys if len(kind) and any(np.allclose(kind[0], fork) for fork in seen)]
         if phantom.phase == "none" and seen:
             assert set(truth.values()) == {None} and len(with_forks) == len(decoys) // 2 > 0
             checked += 1
