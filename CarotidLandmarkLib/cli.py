@@ -27,6 +27,7 @@ COMMANDS = {
     "model": "say what a weights file holds",
     "phantom": "write synthetic neck CT angiograms with their true landmarks",
     "train": "train a model on phantoms or on volumes with landmarks",
+    "calibrate": "calibrate a model's ellipsoids, and what it trusts, on scans with landmarks",
     "evaluate": "measure detections against the truth",
     "benchmark": "train and measure the paper's methods and ours on equal terms",
     "corrections": "list what readers made of detections",

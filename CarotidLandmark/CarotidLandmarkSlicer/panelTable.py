@@ -19,12 +19,16 @@ class LandmarkTable:
         self.sides = []
         table.setColumnCount(COLUMNS)
         table.setHorizontalHeaderLabels([_("Side"), _("Status"), _("R, A, S (mm)"), _("\u00b1 mm"), _("mm\u00b3")])
+        definition = _(
+            "It speaks of the bifurcation as the model learned it: by default the carina, where the lumens of internal "
+            "and external carotid part. If yours lies elsewhere, it is off by as much."
+        )
         tips = [
             _("The patient's side."),
             _("What was detected, or what the reader has decided."),
             _("Where the point is now: to the right, to the front, to the head."),
-            _("Largest radius of the confidence ellipsoid."),
-            _("Volume of the confidence ellipsoid."),
+            _("Largest radius of the confidence ellipsoid.") + "\n" + definition,
+            _("Volume of the confidence ellipsoid.") + "\n" + definition,
         ]
         for column, tip in enumerate(tips):
             table.horizontalHeaderItem(column).setToolTip(tip)

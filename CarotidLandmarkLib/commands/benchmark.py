@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
 from ..streams import counter
 from . import robustness
+from .claim import claim
 from .options import positive_number, some_path, whole_number
 from .train import require_training
 
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
     if args.table == "robustness":
         settings = robustness.settings_of(args)
-        _claim(args.out, settings)
+        claim(args.out, settings, "benchmark.json")
         return robustness.run(args, settings)
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         "cases": dict(zip(("train", "val", "test"), args.cases)),
         "phantom_code": source_digest(),
     }
-    _claim(args.out, settings)
+    claim(args.out, settings, "benchmark.json")
     views = needed_views(budget.half_resolution)
     seeds = prepare_cases(args.out / "cases", settings["cases"], views, args.parallel, counter("phantoms"))
     cases = training_folder(args.out / "cases", views)
@@ -121,21 +120,3 @@ def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, s
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason} Install carotid-landmark[peers].", file=sys.stderr)
     return [row for row in wanted if row.installed()], left_out
-
-
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make ``out`` the folder of a benchmark with these settings. Raises BadInputError if it is that of another."""
-    from ..atomic import write_text
-    from ..detect.results import prepare_folder
-
-    prepare_folder(out, "--out")
-    file = out / "benchmark.json"
-    if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
-        other = [key for key, value in settings.items() if there.get(key) != value]
-        if other:
-            raise BadInputError(
-                f"{out} holds a benchmark with another {other[0]} ({there.get(other[0])}, not {settings[other[0]]}): "
-                "choose another --out."
-            )
-    write_text(file, json.dumps(settings, indent=1) + "\n")

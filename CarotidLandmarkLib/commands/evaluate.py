@@ -143,7 +143,7 @@ def _report(
     rows: Sequence[Row],
     detector: Detector | None,
 ) -> dict[str, Any]:
-    from ..study.report.rows import failures, subgroups
+    from ..study.report.rows import coverages, failures, subgroups
     from ..study.scores import compare, evaluate, uncertainty
 
     first = next(iter(detections.values()))
@@ -161,6 +161,7 @@ def _report(
         "settings": first.settings,
         "median_seconds": seconds[len(seconds) // 2],
         **table,
+        "coverages": coverages(rows),
         "groups": subgroups(rows),
         "failures": failures(rows),
         "against": [

@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         "parameters": f"{parameter_count(model):,}",
         "scales": ", ".join(f"{spacing:g} mm" for spacing in model.config.scales_mm),
         "calibration": as_json(header.get("calibration")),
+        "trust": as_json(header.get("trust")),
         "training": as_json(header.get("training", {})),
     }
     print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))

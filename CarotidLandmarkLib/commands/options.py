@@ -13,6 +13,11 @@ from pathlib import Path
 
 from ..detect import DEVICES, LARGEST_SEED
 
+CONFIDENCE_HELP = (
+    "of the ellipsoid, which speaks of the bifurcation as the weights were trained on it: those of the package on the "
+    "carina, where the lumens of the internal and external carotid part (default: 0.90)"
+)
+
 
 def whole_number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     """The type of a whole number from ``least`` to ``most``, which is told only to whoever gives more."""
@@ -60,7 +65,7 @@ def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
     add = parser.add_argument
     add("--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)")
     add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
-    add("--confidence", type=probability, default=0.90, metavar="P", help="of the ellipsoid (default: 0.90)")
+    add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
     add("--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)")
     add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")
 

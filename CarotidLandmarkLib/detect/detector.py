@@ -18,6 +18,7 @@ from ..volume.ct import CTVolume
 from .device import choose_device
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
+from .trust import Trust
 
 
 class Detector:
@@ -31,6 +32,7 @@ class Detector:
         self.header = header
         self.device = device
         self.limits = Thresholds()
+        self.trust = Trust.from_header(header)
         self.model.use_dtype(choose_dtype(self.model, device))
 
     @classmethod
@@ -67,9 +69,9 @@ class Detector:
                 f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
             )
         started = time.perf_counter()
-        search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
+        search = self._search(volume, samples, seed, progress, cancelled)
         evidence = search.run()
-        verdicts = judge(evidence, volume.grid, self.limits)
+        verdicts = judge(evidence, volume.grid, self.limits, self.trust)
         landmarks = [_landmark(side, evidence[side], verdicts[side], confidence) for side in SIDES]
         return Detection(
             case=case,
@@ -87,9 +89,24 @@ class Detector:
             warnings=list(volume.warnings),
         )
 
+    def examine(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
+        """What `detect` judges: each scale's answers of each side, up to where it is given up."""
+        return self._search(volume, samples, seed).run()
+
     def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""
         return Search(self.model, volume, samples, seed, believe=0.0).run()
+
+    def _search(
+        self,
+        volume: CTVolume,
+        samples: int,
+        seed: int,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Search:
+        believe = self.trust.absent if self.trust else self.limits.absent_presence
+        return Search(self.model, volume, samples, seed, believe, progress, cancelled)
 
 
 def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) -> LandmarkDetection:

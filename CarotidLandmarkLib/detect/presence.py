@@ -3,18 +3,22 @@
 Every scale has its own opinion whether it sees a bifurcation. The presence of a landmark is the lesser of two: that of
 the coarsest scale, which sees everything around, and that of the finest, which sees the carina itself; where it was
 looked for all over the body, only the finest scale's counts. A landmark that is not believed, or whose point is outside
-of the volume, is `absent`. One that is believed but stands out in any way, to a scale between as well, is `review`,
-with a sentence for each reason; so is one that all scales but the finest are sure of.
+of the volume, is `absent`. What speaks against one that is believed are its `signs`. Weights that were calibrated on
+whole scans bring a `Trust` that weighs them together: where they make an error too likely, the landmark is `review`,
+with a sentence for each that weighs. Without it one sign beyond its own limit is enough.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from ..landmarks.points import SIDES
 from ..volume.geometry import Grid
+from .trust import Trust
 from .uncertainty import largest_sd
 
 
@@ -49,7 +53,7 @@ class Evidence:
     LPS mm, the last one the mean of the passes. The first scale that does not believe in the landmark is the last.
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
-    rivals: where the other starts and other peaks of the heatmap led: distance from the answer in mm, presence there.
+    rivals: where the other starts and other peaks of the heatmap led: from the answer there (3,), mm, and presence.
     swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
     complete: the finest scale was looked at, too.
     """
@@ -60,7 +64,7 @@ class Evidence:
     covariance: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     heatmap: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
-    rivals: list[tuple[float, float]] = field(default_factory=list)
+    rivals: list[tuple[np.ndarray, float]] = field(default_factory=list)
     swept: bool = False
     complete: bool = False
 
@@ -81,9 +85,11 @@ class Verdict:
     reasons: list[str]
 
 
-def judge(evidence: dict[str, Evidence], grid: Grid, limits: Thresholds) -> dict[str, Verdict]:
+def judge(
+    evidence: dict[str, Evidence], grid: Grid, limits: Thresholds, trust: Trust | None = None
+) -> dict[str, Verdict]:
     """The status of both sides (keys of SIDES) in a volume that fills `grid`."""
-    verdicts = {side: _judge_one(evidence[side], grid, limits) for side in SIDES}
+    verdicts = {side: _judge_one(evidence[side], grid, limits, trust) for side in SIDES}
     if all(verdict.status != "absent" for verdict in verdicts.values()):
         pair = _pair_reasons(evidence["left"].position - evidence["right"].position, limits)
         for verdict in verdicts.values():
@@ -94,39 +100,74 @@ def judge(evidence: dict[str, Evidence], grid: Grid, limits: Thresholds) -> dict
     return verdicts
 
 
-def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds) -> Verdict:
+def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | None) -> Verdict:
     sure = min(seen.presences[:-1], default=0.0) >= limits.sure_presence
-    if seen.presence < limits.absent_presence and not (sure and seen.complete):
+    least = limits.absent_presence if trust is None else trust.absent
+    if seen.presence < least and not (sure and seen.complete):
         scale = seen.scales_mm[0 if seen.presences[0] < seen.presences[-1] else -1]
         return Verdict("absent", [f"No bifurcation is seen at the {scale:g} mm scale (presence {seen.presence:.2f})."])
     inside = float(grid.distance_inside(seen.position))
     if inside < 0:
         return Verdict("absent", [f"The point would lie {-inside:.1f} mm outside of the volume."])
-    reasons = []
-    least = int(np.argmin(seen.presences))
-    if seen.presences[least] < limits.review_presence:
-        scale, presence = seen.scales_mm[least], seen.presences[least]
-        reasons.append(f"The presence of a bifurcation is in doubt at the {scale:g} mm scale ({presence:.2f}).")
+    told = signs(seen, inside, limits)
+    if trust is None:
+        heavy = [name for name, sign in told.items() if sign.value > sign.limit]
+    else:
+        heavy = trust.against({name: sign.value for name, sign in told.items()})
+    return Verdict("found", [told[name].sentence for name in heavy])
+
+
+class Sign(NamedTuple):
+    """What speaks against an answer: the larger its value the more, beyond its limit by itself."""
+
+    value: float
+    limit: float
+    sentence: str
+
+
+def signs(seen: Evidence, inside: float, limits: Thresholds) -> dict[str, Sign]:
+    """All signs against an answer ``inside`` mm within the volume."""
+    told = {}
+    for index, (scale, presence) in enumerate(zip(seen.scales_mm, seen.presences)):
+        sentence = f"The presence of a bifurcation is in doubt at the {scale:g} mm scale ({presence:.2f})."
+        doubt = 0.0 if seen.swept and index == 0 else _logit(1 - presence)
+        told[f"{scale:g} mm doubts"] = Sign(doubt, _logit(1 - limits.review_presence), sentence)
     for index in range(1, len(seen.positions)):
         distance = float(np.linalg.norm(seen.positions[index] - seen.positions[index - 1]))
-        if distance > limits.disagreement_mm[min(index, len(limits.disagreement_mm)) - 1]:
-            coarse, fine = seen.scales_mm[index - 1 : index + 1]
-            reasons.append(f"The {coarse:g} mm and {fine:g} mm scales disagree by {distance:.1f} mm.")
-    spread = largest_sd(seen.covariance)
-    if spread > limits.spread_sd_mm:
-        reasons.append(f"The position is uncertain (standard deviation {spread:.1f} mm along its worst axis).")
-    noise = largest_sd(seen.heatmap)
-    if noise > limits.heatmap_sd_mm:
-        reasons.append(f"The heatmap is spread over several places ({noise:.1f} mm).")
-    rivals = [rival for rival in seen.rivals if rival[0] > limits.rival_mm and rival[1] > limits.rival_presence]
-    if rivals:
-        distance, presence = max(rivals, key=lambda rival: rival[1])
-        reasons.append(f"A place {distance:.0f} mm away looks like a bifurcation, too (presence {presence:.2f}).")
-    if seen.swept:
-        reasons.append("It was found only by a search all over the volume, not where the coarsest scale looks for it.")
-    if inside < limits.border_mm:
-        reasons.append(f"The point lies {inside:.1f} mm from the border of the volume.")
-    return Verdict("found", reasons)
+        coarse, fine = seen.scales_mm[index - 1 : index + 1]
+        sentence = f"The {coarse:g} mm and {fine:g} mm scales disagree by {distance:.1f} mm."
+        limit = math.log1p(limits.disagreement_mm[min(index, len(limits.disagreement_mm)) - 1])
+        step = 0.0 if seen.swept and index == 1 else math.log1p(distance)
+        told[f"{coarse:g} to {fine:g} mm"] = Sign(step, limit, sentence)
+    spread, noise = largest_sd(seen.covariance), largest_sd(seen.heatmap)
+    sentence = f"The position is uncertain (standard deviation {spread:.1f} mm along its worst axis)."
+    told["spread"] = Sign(_log(spread), _log(limits.spread_sd_mm), sentence)
+    sentence = f"The heatmap is spread over several places ({noise:.1f} mm)."
+    told["heatmap"] = Sign(_log(noise), _log(limits.heatmap_sd_mm), sentence)
+    told["rival"] = _rival(seen, limits)
+    sentence = "It was found only by a search all over the volume, not where the coarsest scale looks for it."
+    told["swept"] = Sign(float(seen.swept), 0.5, sentence)
+    sentence = f"The point lies {inside:.1f} mm from the border of the volume."
+    told["border"] = Sign(math.exp(-inside / limits.border_mm), math.exp(-1), sentence)
+    return told
+
+
+def _rival(seen: Evidence, limits: Thresholds) -> Sign:
+    """The likeliest place that is another one."""
+    others = [(np.linalg.norm(away), away[2], presence) for away, presence in seen.rivals]
+    others = [other for other in others if other[0] > limits.rival_mm]
+    distance, height, presence = max(others, key=lambda other: other[-1], default=(0.0, 0.0, 0.0))
+    where = "away" if abs(height) < 0.7 * distance else "above" if height > 0 else "below"
+    sentence = f"A place {distance:.0f} mm {where} looks like a bifurcation, too (presence {presence:.2f})."
+    return Sign(float(presence), limits.rival_presence, sentence)
+
+
+def _logit(share: float) -> float:
+    return math.log((share + 1e-3) / (1 - share + 1e-3))
+
+
+def _log(mm: float) -> float:
+    return math.log(max(mm, 1e-2))
 
 
 def _pair_reasons(vector: np.ndarray, limits: Thresholds) -> list[str]:

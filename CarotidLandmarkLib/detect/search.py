@@ -205,10 +205,9 @@ class Search:
             center = _point(answers[-1])
         return answers
 
-    def _rival(self, other: ScaleOutput, best: ScaleOutput) -> tuple[float, float]:
-        """How far from the best answer, in mm, another start has ended, and how present the landmark is there."""
-        distance = float((other.position - best.position).norm())
-        return distance, float(self._believed(other.presence_logit))
+    def _rival(self, other: ScaleOutput, best: ScaleOutput) -> tuple[np.ndarray, float]:
+        """Where from the best answer (3,), in mm, another start has ended, and how present the landmark is there."""
+        return _point(other) - _point(best), float(self._believed(other.presence_logit))
 
     def _believed(self, logit: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(logit.double()).mean()

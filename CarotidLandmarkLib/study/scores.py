@@ -34,6 +34,7 @@ from .stats import (
 THRESHOLDS_MM = (2.0, 2.5, 3.0, 4.0)
 FAILURE_MM = 10.0
 LARGE_ERROR_MM = 5.0
+GOOD_MM = 3.0
 VOLUMES = {"uncertainty": "volume_mm3", "passes_spread": "paper_volume_mm3"}
 
 
@@ -69,7 +70,7 @@ def score(detection: Detection, truth: LandmarkSet) -> list[Score]:
             if landmark.confidence_volume_mm3 is not None:
                 located["volume_mm3"] = landmark.confidence_volume_mm3
             if landmark.covariance_mm2 is not None:
-                located["mahalanobis2"] = _mahalanobis2(offset, landmark.covariance_mm2)
+                located["mahalanobis2"] = mahalanobis2(offset, landmark.covariance_mm2)
             if landmark.passes_sd_mm is not None:
                 located["paper_volume_mm3"] = paper_volume_mm3(landmark.passes_sd_mm)
         scores.append(Score(detection.case, side, landmark.status, point is not None, **located))
@@ -116,7 +117,8 @@ def summary(scores: Sequence[Score]) -> dict[str, Any]:
     """Return counts, error statistics of the located landmarks, success rates of all present ones, and failures.
 
     The SD is the sample's (n - 1). Success at t: error <= t. "failures_over_10_mm" counts errors above 10 mm by status;
-    "share_over_10_mm" and "review_share" are of the located. "found" has the error statistics of "found" alone.
+    "share_over_10_mm" and "review_share" are of the located, "found_of_good" of those within ``GOOD_MM``; of all,
+    "silent_share" is "found", but more than ``LARGE_ERROR_MM`` off or of nothing. "found" has the statistics of those.
     """
     present = [s for s in scores if s.present]
     failed = [s.status for s in present if s.error_mm > FAILURE_MM]
@@ -210,12 +212,15 @@ def _figures(scores: Sequence[Score], weights: np.ndarray | None = None) -> dict
     errors = _column(scores, "error_mm")
     weights = np.ones(len(scores)) if weights is None else weights
     present, located = np.array([s.present for s in scores], dtype=bool), np.isfinite(errors)
-    found = located & np.array([s.status == "found" for s in scores], dtype=bool)
+    sure = np.array([s.status == "found" for s in scores], dtype=bool)
+    found, good = located & sure, errors <= GOOD_MM
     return {
         **_statistics(errors[located], weights[..., located]),
         "success": {f"{t:g}": mean(errors[present] <= t, weights[..., present]) for t in THRESHOLDS_MM},
         "share_over_10_mm": mean(errors[located] > FAILURE_MM, weights[..., located]),
         "review_share": 1 - mean(found[located], weights[..., located]),
+        "found_of_good": mean(found[good], weights[..., good]),
+        "silent_share": mean(sure & ~(errors <= LARGE_ERROR_MM), weights),
         "found": _statistics(errors[found], weights[..., found]),
     }
 
@@ -257,7 +262,8 @@ def _column(scores: Sequence[Score], name: str) -> np.ndarray:
     return np.array([getattr(s, name) for s in scores], dtype=np.float64)
 
 
-def _mahalanobis2(offset: np.ndarray, covariance: np.ndarray) -> float:
+def mahalanobis2(offset: np.ndarray, covariance: np.ndarray) -> float:
+    """Return the squared Mahalanobis distance of an offset (3,) in mm under a covariance (3, 3) in mm^2."""
     variances, axes = np.linalg.eigh(covariance)
     # A flat ellipsoid has no thickness: the truth is inside only when it lies in it.
     return float(((offset @ axes) ** 2 / np.maximum(variances, 1e-12)).sum())

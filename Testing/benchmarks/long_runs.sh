@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The runs that take days, at low priority. Killed at any moment, the same command goes on where it was.
 #
-#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights, for so long from where they are;
-#                                                             FIRST_SEED=N: on phantoms that nobody has seen yet
+#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights: each net for so long, all times
+#                                                             together, two beside each other; then put together
+#   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script
+#   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (default: the same) on all test sets, and robustness
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
 #   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
@@ -25,12 +27,17 @@ if [ "$what" = weights ]; then
         name=$(basename "$map")
         case " $left_out " in *" ${name%.nii.gz} "*) ;; *) ln -sf "$(realpath "$map")" "$state/scaffold/$name" ;; esac
     done
-    start=()
-    [ -f "$here/weights.safetensors" ] && start=(--start "$here/weights.safetensors")
-    export OMP_NUM_THREADS=2
-    train --out "$state/weights" --phantoms online --scaffold "$state/scaffold" "${start[@]}" --resume --validation 64 \
-        --first-seed "${FIRST_SEED:-40000}" --epoch 500 --steps 1000000 --max-minutes "$3"
-    python - "$state/weights/weights.safetensors" "$here/weights.safetensors" <<'END'  # half precision: a few MB
+    phantoms=(--phantoms "${PHANTOMS:-2500}" --first-seed 40000 --scaffold "$state/scaffold" --cache "$state/cases")
+    net() {  # one scale, on crops around the truth
+        train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$here/weights.safetensors}" --resume \
+            --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}"
+    }
+    (net 4 "$3" && net 1 "$3") > "$state/4-1.log" 2>&1 &
+    (net 2 "$3" && net 0.5 "$3") > "$state/2-0.5.log" 2>&1 &
+    wait
+    train --out "$(mktemp -d "$state/together.XXX")" "${phantoms[@]}" --steps 0 --validation "${CALIBRATION:-400}" --workers 2 \
+        --start "$state"/weights/{4,2,1,0.5}/weights.safetensors | tee "$state/together.log"
+    python - "$(sed -n 's/^Weights: //p' "$state/together.log")" "$here/weights.safetensors" <<'END'  # half precision: a few MB
 import sys
 
 from safetensors import safe_open
@@ -38,6 +45,33 @@ from safetensors.torch import save_file
 with safe_open(sys.argv[1], "pt") as file:
     save_file({name: file.get_tensor(name).half() for name in file.keys()}, sys.argv[2], file.metadata())
 END
+    exit
+fi
+
+sets() { nice -n 10 python Testing/benchmarks/test_sets.py "$state/sets" --anatomy "${ANATOMY:-../shared/data/anatomy}" "$@"; }
+engine() { nice -n 10 python -m CarotidLandmarkLib "$@"; }
+
+if [ "$what" = calibrate ]; then
+    sets calibration
+    engine calibrate --data "$state/sets/calibration" --out "$state/calibrate" --weights "$here/weights.safetensors" --parallel 2
+    exit
+fi
+
+if [ "$what" = measure ]; then
+    weights=${3:-$state/calibrate/weights.safetensors}
+    out=$state/measure/$(sha256sum "$weights" | cut -c1-8)
+    sets test absent left-out robustness
+    for set in test absent left-out; do
+        mkdir -p "$out/$set/detections"
+        export OMP_NUM_THREADS=2
+        for volume in "$state/sets/$set"/*.nrrd; do
+            [ -f "$out/$set/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
+        done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$set/detections" --weights "$weights" --quiet
+        engine evaluate --data "$state/sets/$set" --detections "$out/$set/detections" --weights "$weights" --out "$out/$set" \
+            > "$out/$set.md"
+    done
+    export OMP_NUM_THREADS=1
+    benchmark robustness --data "$state/sets/robustness" --out "$out/robustness" --weights "$weights" --samples 16 --parallel 2
     exit
 fi
 

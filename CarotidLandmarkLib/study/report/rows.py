@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from ...landmarks.detection import Detection, LandmarkDetection
 from ...landmarks.points import SIDES, LandmarkSet
 from ..cases import Case, read_stenoses
-from ..scores import Score, score, summary
+from ..scores import Score, mahalanobis2, score, summary
+from ..stats import bootstrap, coverage, each, interval
 
+LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 LARGE_ERROR_MM = 4.0  # from here on a located landmark is listed as a failure
 
 MISSED, FALSE_POSITIVE, LOCATED, CORRECTLY_ABSENT = "missed", "false positive", "located", "correctly absent"
@@ -156,6 +159,36 @@ def group_rows(rows: Sequence[Row], factor: Factor) -> dict[str, list[Row]]:
         if row.score.present and value is not None:
             groups[factor.names[sum(value >= edge for edge in factor.edges)]].append(row)
     return {name: group for name, group in groups.items() if group}
+
+
+def coverages(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of truths inside ellipsoids of each of ``LEVELS``, in all located landmarks and in groups of them, and
+    inside those of the passes' spread alone (Ma et al., ISBI 2020); with 95% intervals over cases, for JSON."""
+    located = [row for row in rows if row.outcome == LOCATED]
+    groups = {"All": located, **{side.capitalize(): [r for r in located if r.score.side == side] for side in SIDES}}
+    groups |= {f"Slices {name} mm": group for name, group in group_rows(located, FACTORS[0]).items()}
+    groups |= {status.capitalize(): [r for r in located if r.score.status == status] for status in ("found", "review")}
+    measured = [(name, group, [row.score.mahalanobis2 for row in group]) for name, group in groups.items()]
+    spread = [row for row in located if row.answer.passes_sd_mm is not None]
+    measured.append(("The passes' spread alone", spread, [_passes_mahalanobis2(row) for row in spread]))
+    result = []
+    for name, group, values in measured:
+        distances = np.array(values)
+        if np.isfinite(distances).any():
+            of = partial(_coverage, distances)
+            limits = each(interval, bootstrap(of, [row.score.case for row in group]))
+            shares = each(float, of(np.ones(len(group))))
+            result.append({"group": name, "landmarks": len(group), "coverage": shares, "interval_95": limits})
+    return result
+
+
+def _coverage(distances: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{level:g}": coverage(distances, level, weights=weights) for level in LEVELS}
+
+
+def _passes_mahalanobis2(row: Row) -> float:
+    assert row.truth is not None and row.answer.position_lps_mm is not None and row.answer.passes_sd_mm is not None
+    return mahalanobis2(row.answer.position_lps_mm - row.truth, np.diag(row.answer.passes_sd_mm**2))
 
 
 def subgroups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:

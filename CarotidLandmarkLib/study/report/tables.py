@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..scores import FAILURE_MM
+from ..scores import FAILURE_MM, GOOD_MM
+from ..scores import LARGE_ERROR_MM as SILENT_MM
 from .rows import FACTORS, LARGE_ERROR_MM
 
 COMPARED = "2.5"  # mm, the success rate that comparisons show
@@ -66,6 +67,11 @@ def protocol(report: Mapping[str, Any]) -> Table:
         (f"Errors over {FAILURE_MM:g} mm (found / review)", *(_pair(group["failures_over_10_mm"]) for group in groups)),
         ("— of the located", *(_share(group, "share_over_10_mm") for group in groups)),
         ("Not in the volume but located (found / review)", *(_pair(group["false_positives"]) for group in groups)),
+        (
+            f"Silent: found, but over {SILENT_MM:g} mm off or not there",
+            *(_share(group, "silent_share") for group in groups),
+        ),
+        (f"Found of those within {GOOD_MM:g} mm", *(_share(group, "found_of_good") for group in groups)),
         ("For review, of the located", *(_share(group, "review_share") for group in groups)),
     ]
     found = [{**group["found"], "interval_95": group["interval_95"]["found"]} for group in groups]
@@ -102,6 +108,25 @@ def uncertainty(report: Mapping[str, Any]) -> Table:
     header += [f"The passes' spread alone ({spread['landmarks']} landmarks)"] if spread else []
     note = "The passes' spread alone is the volume of Ma et al.: 65.47 times the product of the SDs along the axes."
     return Table("Uncertainty", header, rows, note if spread else "")
+
+
+def coverages(report: Mapping[str, Any]) -> Table:
+    """What share of the truth ellipsoids of several confidences hold, by group."""
+    rows = [
+        (
+            *(of["group"], str(of["landmarks"])),
+            *(
+                f"{percent(share)} {interval(of['interval_95'][level], 100, 1)}"
+                for level, share in of["coverage"].items()
+            ),
+        )
+        for of in report["coverages"]
+    ]
+    levels = report["coverages"][0]["coverage"] if rows else ()
+    header = ["Landmarks", "Number", *(f"{float(level):.0%} ellipsoid" for level in levels)]
+    note = "Coverage: the share of the located landmarks whose truth lies inside the ellipsoid of that confidence. It "
+    note += "speaks of the definition of the bifurcation that the model was trained on."
+    return Table("Coverage by confidence", header, rows, note)
 
 
 def methods(report: Mapping[str, Any]) -> Table:
@@ -190,6 +215,7 @@ def equivariance(report: Mapping[str, Any]) -> Table:
 def all_tables(report: Mapping[str, Any]) -> list[Table]:
     """Those that have something to show."""
     tables = [protocol(report), uncertainty(report)]
+    tables += [coverages(report)] if report["coverages"] else []
     tables += [methods(report), paired(report)] if report["against"] else []
     tables += [equivariance(report)] if report["equivariance"] else []
     tables += [groups(report)] if any(report["groups"].values()) else []

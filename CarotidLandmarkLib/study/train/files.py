@@ -110,6 +110,12 @@ def calibrated(
     return {"cases": None if None in known else min(known), "kept_from_start": True}
 
 
+def common_trust(starts: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the headers of all that was started from say of trust (see detect.trust), where that is the same."""
+    told = [header.get("trust") for header in starts]
+    return told[0] if told and all(of == told[0] for of in told) else None
+
+
 def training_summary(
     options: Options, state: dict[str, Any], data: str, device: str, starts: list[dict[str, Any]]
 ) -> dict[str, Any]:

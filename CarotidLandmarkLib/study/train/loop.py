@@ -32,7 +32,7 @@ from ..methods import get, names
 from ..methods.method import Recipe
 from .augment import Augmentation
 from .data import TrainingData
-from .files import calibrated, load_checkpoint, load_start, save_checkpoint, training_summary
+from .files import calibrated, common_trust, load_checkpoint, load_start, save_checkpoint, training_summary
 from .step import TrainingStep
 from .validate import validate
 
@@ -197,7 +197,8 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
         calibration = calibrated(average, data, options, starts)
         keep()
         story = training_summary(options, state, data.description, str(fabric.device), starts)
-        save_weights(path, average, {"version": __version__, "training": story, "calibration": calibration})
+        header = {"version": __version__, "training": story, "calibration": calibration, "trust": common_trust(starts)}
+        save_weights(path, average, header)
     return path
 
 

@@ -10,8 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
+from ...phantom.contrast import NONE
 from ...phantom.patches import PhantomPyramid
 from ...phantom.phantom import Phantom
 from ...phantom.scaffold import load_scaffold
@@ -68,6 +71,9 @@ class PhantomRecipe:
         scan = Scan.draw(phantom)
         truth = {side: phantom.truth[side] if scan.covers(phantom.truth[side], 2.0) else None for side in SIDES}
         decoys = [places[scan.covers(places)] for places in phantom.decoys.values() if len(places)]
+        if phantom.phase == NONE:  # a fork without contrast looks most like one with it
+            unseen = np.stack([phantom.carina[side] for side in SIDES])
+            decoys += [unseen[scan.covers(unseen)]] * max(len(decoys), 1)
         return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed, decoys=decoys)
 
 

@@ -164,7 +164,7 @@ def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
     monkeypatch.setattr(detector.model, "refine", fork_alone)
     seen = detector.locate(volume, samples=3)["left"]
     assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (kept == "fork")
-    rivals = [believed for distance, believed in seen.rivals if distance == pytest.approx(26.7, abs=1)]
+    rivals = [believed for away, believed in seen.rivals if np.linalg.norm(away) == pytest.approx(26.7, abs=1)]
     other = 1.0 if kept == "fork" else presence
     assert rivals == (pytest.approx([1 / (1 + np.exp(-other))]) if peaks == 3 else [])
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.detect.presence import Evidence, Thresholds, judge
+from CarotidLandmarkLib.detect.trust import Trust
 from CarotidLandmarkLib.volume.geometry import Grid
 
 GRID = Grid.axis_aligned((0, 0, 0), (200, 200, 200), 1.0)
@@ -52,7 +53,9 @@ def test_what_is_not_believed_is_absent_and_the_other_side_is_not_touched(left, 
         (seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0])), "uncertain"),
         (seen(LEFT, heatmap=np.diag([0.1, 0.1, 20.0])), "heatmap"),
         (seen([97.0, 0, 0], path=None), "3.0 mm from the border"),
-        (seen(LEFT, rivals=[(30.0, 0.2), (12.0, 0.9), (3.0, 0.99)]), "12 mm away looks like a bifurcation"),
+        (seen(LEFT, rivals=[((0, 0, 30), 0.2), ((12, 0, 0), 0.9), ((3, 0, 0), 0.99)]), "12 mm away looks like"),
+        (seen(LEFT, rivals=[((2, 0, 20), 0.9)]), "20 mm above looks like"),
+        (seen(LEFT, rivals=[((2, 0, -20), 0.9)]), "20 mm below looks like"),
     ],
 )
 def test_what_stands_out_on_one_side_is_that_sides_review(left, word):
@@ -82,3 +85,17 @@ def test_an_unlikely_left_right_vector_is_a_review_of_both(left, word):
 def test_scales_that_agree_within_their_limit_are_no_reason():
     path = [LEFT + [0, 0, 33], LEFT + [0, 0, 14], LEFT + [0, 0, 4.9], LEFT]
     assert verdicts(left=seen(LEFT, path=path))["left"].status == "found"
+
+
+def test_with_trust_signs_are_weighed_together_and_what_weighs_is_said():
+    weights = {"rival": 3.0, "4 to 2 mm": 1.0}
+    trust = Trust(weights, {"rival": 0.0, "4 to 2 mm": 1.0}, -5.0, 0.1, 0.4)
+    rival = seen(LEFT, rivals=[((0, 0, 30), 0.9)])  # by itself over its limit, and yet not enough
+    far = seen(LEFT, path=[LEFT + [0, 0, 8], LEFT, LEFT, LEFT], rivals=[((0, 0, 30), 0.9)])
+    for left, status in ((rival, "found"), (far, "review")):
+        verdict = judge({"left": left, "right": seen(RIGHT)}, GRID, Thresholds(), trust)
+        assert verdict["left"].status == status and verdict["right"].status == "found"
+    assert len(verdict["left"].reasons) == 1 and "looks like a bifurcation" in verdict["left"].reasons[0]
+    doubted = seen(LEFT, presences=(0.35, 0.99, 0.99, 0.99))
+    assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds(), trust)["left"].status == "absent"
+    assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds())["left"].status == "review"

@@ -105,10 +105,13 @@ def test_found_alone_and_the_share_of_review() -> None:
     table = metrics.evaluate(SCORES, resamples=100)["all"]
     assert table["review_share"] == 0.25 and table["share_over_10_mm"] == 0.25
     assert table["found"]["landmarks"] == 3 and table["found"]["mean_mm"] == pytest.approx(17 / 3)
+    assert table["found_of_good"] == pytest.approx(2 / 3) and table["silent_share"] == pytest.approx(1 / 7)
     assert (table["found"]["median_mm"], table["found"]["max_mm"]) == (2.0, 14.0)
     low, high = table["interval_95"]["found"]["mean_mm"]
     assert 1.5 <= low < 17 / 3 < high <= 14
     assert metrics.summary(SCORES[4:])["found"]["mean_mm"] is None
+    nothing_there = [Score("a", "left", "found", False), Score("a", "right", "absent", False)]
+    assert metrics.summary(nothing_there)["silent_share"] == 0.5, "found where nothing can be seen"
 
 
 def test_coverage_of_a_normal_distribution_is_the_confidence() -> None:

@@ -11,6 +11,7 @@ from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.cases import Case, read_cases
 from CarotidLandmarkLib.study.report.rows import (
     FACTORS,
+    coverages,
     failures,
     group_rows,
     make_rows,
@@ -62,6 +63,22 @@ def test_groups_count_missed_landmarks_and_leave_out_what_is_unknown(rows):
     assert of["2 to < 3"]["median_mm"] == 3.0 and of["1 to < 2"]["present"] == 1, "case e has no facts"
     assert [group["group"] for group in table["stenosis"]] == ["none", "50–69%", "70–99%", "occluded"]
     assert [group["group"] for group in table["border_mm"]] == ["< 10", "10 to < 20", "20 to < 40", "≥ 40"]
+    json.dumps(table, allow_nan=False)
+
+
+def test_coverage_at_every_level_by_side_spacing_and_status(rows):
+    """The squared distances are e^2 / (1 + e) for an error e along z: 0.03, 0.17, 2.25, 0.5, 11.1, 0.11 and 5.1."""
+    table = {of["group"]: of for of in coverages(rows)}
+    assert list(table) == ["All", "Left", "Right", "Slices < 1 mm", "Slices 1 to < 2 mm", "Slices 2 to < 3 mm"] + [
+        *("Found", "Review")
+    ], "the detections do not know the passes' spread"
+    shares = {name: of["coverage"] for name, of in table.items()}
+    assert shares["All"] == pytest.approx({"0.5": 5 / 7, "0.8": 5 / 7, "0.9": 6 / 7, "0.95": 6 / 7, "0.99": 1})
+    assert shares["Review"]["0.5"] == 0.5 and table["Review"]["landmarks"] == 2
+    assert table["All"]["interval_95"]["0.9"][0] < 6 / 7 <= table["All"]["interval_95"]["0.9"][1]
+    wide, narrow = (replace(rows[0].answer, passes_sd_mm=np.full(3, sd)) for sd in (0.2, 0.01))
+    passes = coverages([replace(rows[0], answer=wide), replace(rows[1], answer=narrow)])[-1]
+    assert passes["group"] == "The passes' spread alone" and passes["coverage"]["0.9"] == 0.5
     json.dumps(table, allow_nan=False)
 
 

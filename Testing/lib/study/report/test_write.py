@@ -11,7 +11,7 @@ import pytest
 
 from CarotidLandmarkLib.study import scores as metrics
 from CarotidLandmarkLib.study.report.figures import Drawn
-from CarotidLandmarkLib.study.report.rows import failures, subgroups
+from CarotidLandmarkLib.study.report.rows import coverages, failures, subgroups
 from CarotidLandmarkLib.study.report.tables import uncertainty
 from CarotidLandmarkLib.study.report.write import markdown, page, write_report
 
@@ -67,6 +67,7 @@ def report(rows, made):
         "failed_cases": {"z": "It cannot be read."},
         "unreviewed_landmarks": 1,
         **table,
+        "coverages": coverages(rows),
         "groups": subgroups(rows),
         "failures": failures(rows),
         "equivariance": {"cases": 3, "models": {"made 1.0": {"0.5": {"whole_voxels": figures, "sub_voxel": figures}}}},
@@ -173,7 +174,7 @@ def test_markdown_holds_the_same_tables(report):
     assert "| c | left | missed | absent | – | 0.10 | Nothing is seen. |" in text
     assert "<script>" not in text and "- failed: z: It cannot be read." in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for lines in tables:
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1, lines[0]
 

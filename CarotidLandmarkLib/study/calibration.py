@@ -1,0 +1,177 @@
+"""Calibration of finished weights on whole scans, as the detector sees them: ellipsoids, and which answers to trust."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+
+from ..atomic import write_json
+from ..detect.case import Settings
+from ..detect.detector import Detector
+from ..detect.presence import signs
+from ..detect.trust import Trust
+from ..errors import BadInputError
+from ..landmarks.detection import chi2_quantile
+from ..landmarks.points import SIDES
+from ..volume.read import read_volume
+from .cases import Case
+from .scores import FAILURE_MM, GOOD_MM, LARGE_ERROR_MM, mahalanobis2
+
+GOOD_FOUND = 0.95  # of the good answers that are believed, so many are to be `found`
+FOLDS, RIDGE = 5, 1.0
+LEAST_WRONG = 10  # answers, to tell by what they differ from right ones
+ABSENT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One landmark as the detector saw it. visible: whether the truth has it. sure: of all scales but the finest.
+
+    error_mm and mahalanobis2 (squared, of the truth under the covariance) are None of what is not visible, and of what
+    was given up on the way; of that, too, ``signs`` (see detect.presence) are empty.
+    """
+
+    case: str
+    side: str
+    visible: bool
+    presence: float
+    sure: bool = False
+    error_mm: float | None = None
+    mahalanobis2: float | None = None
+    signs: dict[str, float] | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a reader would be misled by the answer."""
+        return self.error_mm is None or self.error_mm > LARGE_ERROR_MM
+
+
+def look(case: Case, weights: Path | None, device: str, settings: Settings, file: Path) -> None:
+    """Detect in ``case`` and write what was seen of its reviewed sides to ``file``, whole or not at all."""
+    detector = _detector(weights, device)
+    volume = read_volume(case.volume, case.series)
+    evidence = detector.examine(volume, settings.samples, settings.seed)
+    rows = []
+    for side in SIDES:
+        if side in case.unreviewed:
+            continue
+        seen, point = evidence[side], case.points[side]
+        inside = float(volume.grid.distance_inside(seen.position))
+        sure = min(seen.presences[:-1], default=0.0) >= detector.limits.sure_presence
+        told: dict[str, Any] = {}
+        if seen.complete and inside >= 0:
+            told = {"signs": {name: sign.value for name, sign in signs(seen, inside, detector.limits).items()}}
+            if point is not None:
+                away = seen.position - point
+                told["error_mm"] = float(np.linalg.norm(away))
+                told["mahalanobis2"] = mahalanobis2(away, seen.covariance)
+        rows.append(asdict(Seen(case.name, side, point is not None, seen.presence, sure, **told)))
+    write_json(file, rows)
+
+
+@lru_cache(maxsize=1)
+def _detector(weights: Path | None, device: str) -> Detector:
+    detector = Detector.from_weights(weights, device)
+    detector.trust = None  # what it knew of other scans is not to hide anything
+    return detector
+
+
+def read_seen(files: Iterable[Path]) -> list[Seen]:
+    """What `look` wrote to these files."""
+    return [Seen(**row) for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def covariance_factor(seen: Sequence[Seen], confidence: float = 0.9) -> float:
+    """By what to multiply covariances so that ellipsoids of ``confidence`` hold that share of the truth.
+
+    Errors over ``FAILURE_MM`` are left out: they are the business of trust, not of the ellipsoid.
+    """
+    distances = [s.mahalanobis2 for s in seen if s.mahalanobis2 is not None and (s.error_mm or 0) <= FAILURE_MM]
+    if not distances:
+        raise BadInputError("No landmark was located, so there is nothing to calibrate on.")
+    return float(np.quantile(distances, confidence)) / chi2_quantile(confidence)
+
+
+def fit_trust(seen: Sequence[Seen], factor: float) -> tuple[Trust, dict[str, float]]:
+    """The trust that tells right answers from wrong ones, and what it makes of these landmarks, in shares.
+
+    A logistic regression whose weights are not negative, so that a sign never speaks for an answer, with a ridge. Its
+    limit lets ``GOOD_FOUND`` of the answers within ``GOOD_MM`` be `found`, by chances from ``FOLDS``-fold
+    cross-validation over cases; what is absent is set to miss and to mistake as few as can be. ``factor``: by which the
+    covariances are going to be multiplied. Raises BadInputError with too few wrong answers to learn from.
+    """
+    absent = min(ABSENT, key=lambda limit: _mistaken(seen, limit))
+    believed = [s for s in seen if s.signs and _believed(s, absent)]
+    names = sorted({name for s in believed for name in s.signs or {}})
+    values = np.array([[(s.signs or {}).get(name, math.nan) for name in names] for s in believed])
+    wrong = np.array([s.wrong for s in believed], float)
+    if min(wrong.sum(), (1 - wrong).sum()) < LEAST_WRONG:
+        raise BadInputError(
+            f"Of {len(believed)} answers {int(wrong.sum())} are wrong; at least {LEAST_WRONG} right and as many wrong "
+            "ones are needed to learn which to trust."
+        )
+    if "spread" in names:
+        values[:, names.index("spread")] += 0.5 * math.log(factor)
+    good = np.array([s.error_mm is not None and s.error_mm <= GOOD_MM for s in believed])
+    typical = np.nanmedian(values[good], axis=0)
+    values = np.where(np.isnan(values), typical, values)
+    cases = sorted({s.case for s in believed})
+    fold = np.array([cases.index(s.case) % FOLDS for s in believed])
+    logits = np.empty(len(believed))
+    for number in range(FOLDS):
+        weights, offset = _logistic(values[fold != number] - typical, wrong[fold != number])
+        logits[fold == number] = (values[fold == number] - typical) @ weights + offset
+    limit = float(expit(np.quantile(logits[good], GOOD_FOUND)))
+    found = expit(logits) <= limit
+    weights, offset = _logistic(values - typical, wrong)
+    trust = Trust(
+        {name: round(float(w), 4) for name, w in zip(names, weights) if w > 1e-3},
+        {name: round(float(t), 4) for name, t, w in zip(names, typical, weights) if w > 1e-3},
+        round(offset, 4),
+        limit,
+        absent,
+        len(believed),
+    )
+    visible, hidden = sum(s.visible for s in seen), sum(not s.visible for s in seen)
+    shares = {
+        "found among the good": float(found[good].mean()),
+        "silent failures": float((found & (wrong > 0)).sum() / len(seen)),
+        "missed": (visible - sum(s.visible for s in believed)) / max(visible, 1),
+        "located though not visible": sum(not s.visible for s in believed) / max(hidden, 1),
+    }
+    return trust, shares
+
+
+def _believed(seen: Seen, absent: float) -> bool:
+    return seen.signs is not None and (seen.presence >= absent or seen.sure)
+
+
+def _mistaken(seen: Sequence[Seen], absent: float) -> float:
+    """Visible landmarks given up though the answer was right, and answers for what is not visible or far off."""
+    return sum((not s.wrong) if not _believed(s, absent) else not s.visible for s in seen)
+
+
+def _logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (n,), none negative, and offset of the logistic regression of ``y`` (m,) on ``x`` (m, n), whose columns
+    are scaled to unit spread for the ridge."""
+    spread = np.maximum(x.std(axis=0), 1e-6)
+    scaled = x / spread
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        logit = scaled @ parameters[:-1] + parameters[-1]
+        away = expit(logit) - y
+        value = -(y * log_expit(logit) + (1 - y) * log_expit(-logit)).sum() + RIDGE / 2 * (parameters[:-1] ** 2).sum()
+        return float(value), np.append(scaled.T @ away + RIDGE * parameters[:-1], away.sum())
+
+    bounds = [(0.0, None)] * x.shape[1] + [(None, None)]
+    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return best[:-1] / spread, float(best[-1])
