@@ -41,8 +41,6 @@ def run(args: argparse.Namespace) -> int:
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
-    for name, sentence in unusable.items():
-        print(f"{name}: {sentence}", file=sys.stderr)
     model, header = load_weights(args.weights)
     how = {key: getattr(args, key) for key in ("samples", "seed")}
     claim(args.out, {"weights": header["sha256"], "data": str(args.data), **how}, "calibrate.json")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_text
+from ..atomic import write_json
 from ..detect.results import prepare_folder
 from ..errors import BadInputError
 
@@ -24,4 +24,4 @@ def claim(out: Path, settings: dict[str, Any], name: str) -> None:
                 f"{out} holds a {file.stem} with another {other[0]} ({there.get(other[0])}, not {settings[other[0]]}): "
                 "choose another --out."
             )
-    write_text(file, json.dumps(settings, indent=1) + "\n")
+    write_json(file, settings, indent=1)

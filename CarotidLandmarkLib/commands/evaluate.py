@@ -80,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
     unusable: dict[str, str] = {}
     truths = {case.name: case for case in read_cases(args.data, unusable)}
-    for name, sentence in unusable.items():
-        print(f"{name}: {sentence}", file=sys.stderr)
     if args.case is not None and args.case not in truths:
         raise BadInputError(f"--case {args.case} is none of the cases of {args.data}; give the name of one.")
     if args.equivariance and args.detections and not (args.weights or args.against_weights):

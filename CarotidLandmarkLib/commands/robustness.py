@@ -43,8 +43,6 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
-    for name, sentence in unusable.items():
-        print(f"{name}: {sentence}", file=sys.stderr)
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
     files = {case.name: folder / f"{case.name}.json" for case in cases}

@@ -55,7 +55,7 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
     once and every point checked against it. What is left out or taken as unreviewed is said on stderr.
 
     Raises BadInputError that lists all that is wrong. With ``failed``, which gets the sentences by case name, only
-    where no case is left.
+    where no case is left, and else they are said as well.
     """
     path = Path(path)
     problems: dict[str, list[str]] = {}
@@ -91,6 +91,8 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
         raise BadInputError(f"The data set {path} has no case that can be used; review both sides of one.")
     if failed is not None:
         failed.update({name: "; ".join(of) for name, of in problems.items()})
+        for name, sentence in failed.items():
+            _say(f"{name}: {sentence}")
     return read
 
 
