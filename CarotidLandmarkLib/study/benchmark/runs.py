@@ -62,9 +62,7 @@ class Run:
         from ..scores import Score
 
         files = sorted(self.folder.glob("scores/*.json"))
-        rows = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
-        undefined: dict[str, Any] = {"error_mm": math.nan, "volume_mm3": math.nan, "mahalanobis2": math.nan}
-        return [Score(**{**undefined, **row}) for row in rows]
+        return [Score(**row) for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def perform(run: Run) -> None:
