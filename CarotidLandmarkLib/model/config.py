@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from ..errors import BadInputError
 
@@ -43,8 +43,6 @@ class ModelConfig:
     0 leaves this out.
     covariance_scale: factor from each scale's heatmap covariance to a calibrated one.
     """
-
-    skip_from_mm: ClassVar[float] = 0.0  # study.train.cases asks; no model says otherwise
 
     name: str = "default"
     network: str = "loc-net"

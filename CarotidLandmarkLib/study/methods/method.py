@@ -58,10 +58,7 @@ class Recipe:
 
     def views(self, config: ModelConfig) -> Views:
         """What cases must hold for a model of this configuration to be trained so."""
-        views = views_of(config, self.anywhere)
-        whole = {config.scales_mm[scale] for scale in self.whole}
-        pieces = {spacing: size for spacing, size in views.pieces.items() if spacing not in whole}
-        return Views(tuple(sorted({*views.wholes, *whole})), pieces)
+        return views_of(config, self.anywhere, self.whole)
 
 
 @dataclass(frozen=True)

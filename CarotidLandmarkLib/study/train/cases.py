@@ -101,10 +101,11 @@ class Views(NamedTuple):
     pieces: dict[float, tuple[float, float]]
 
 
-def views_of(config: ModelConfig, anywhere: bool = False) -> Views:
-    """What training a model of this configuration looks at: with ``anywhere`` at every scale all of the volume."""
-    base = config.skip_from_mm
-    wholes = {config.scales_mm[0]} | {s for s in (*config.scales_mm, base) if s and (anywhere or s >= 2 or s == base)}
+def views_of(config: ModelConfig, anywhere: bool = False, whole: Sequence[int] = ()) -> Views:
+    """What training a model of this configuration looks at: with ``anywhere`` at every scale all of the volume, else at
+    the coarse ones and at those that ``whole`` numbers."""
+    wholes = {config.scales_mm[0], *(config.scales_mm[scale] for scale in whole)}
+    wholes |= {spacing for spacing in config.scales_mm if anywhere or spacing >= 2}
     pieces = {}
     for scale, spacing in enumerate(config.scales_mm):
         if spacing not in wholes:
