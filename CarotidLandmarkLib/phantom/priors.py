@@ -16,9 +16,6 @@ SLICE_SPACINGS = ((0.6, 15), (0.625, 1), (1.25, 12), (2.0, 12), (2.5, 12), (3.0,
 THICK_SPACINGS = ((1.0, 4), (1.5, 2), (3.0, 4), (4.0, 2), (5.0, 2))
 WIDE_FIELD = {"low": 300.0, "high": 500.0, "matrix": 512}
 
-# Organ centroids of 20 head-and-neck CT (Nikolov et al. 2018, arXiv:1809.04430).
-SUBMANDIBULAR = {"separation": (64.8, 5.2), "anterior_of_canal": (50.9, 6.2), "above_lung_apex": (87.4, 10.7)}
-
 # Vessel diameters of 138 carotids measured on segmented CTA: P. Eulzer et al., Carotid Bifurcation Database, Zenodo
 # 10695923 v2.0.0, CC BY 4.0 (aggregates computed from a public derivative's numbers). Natural logarithms of the common
 # carotid in mm, of internal over common, and of external over internal: mean, SD, correlation among them, and of the
