@@ -35,7 +35,7 @@ if [ "$what" = weights ]; then
     (net 4 "$3" && net 1 "$3") > "$state/4-1.log" 2>&1 &
     (net 2 "$3" && net 0.5 "$3") > "$state/2-0.5.log" 2>&1 &
     wait
-    train --out "$(mktemp -d "$state/together.XXX")" "${phantoms[@]}" --steps 0 --validation "${CALIBRATION:-400}" --workers 2 \
+    train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation "${CALIBRATION:-400}" --workers 2 \
         --start "$state"/weights/{4,2,1,0.5}/weights.safetensors | tee "$state/together.log"
     python - "$(sed -n 's/^Weights: //p' "$state/together.log")" "$here/weights.safetensors" <<'END'  # half precision: a few MB
 import sys
