@@ -55,6 +55,15 @@ def test_what_detect_stands_on_names_no_training_room(room: str) -> None:
     assert {name: starts_with(imports(name), NOT_FOR_DETECT) for name in files} == {name: set() for name in files}
 
 
+def test_fork_stands_on_volume_and_landmarks_alone() -> None:
+    files = [name for name in MODULES if name.startswith("CarotidLandmarkLib.fork")]
+    ours = {f"CarotidLandmarkLib.{name.split('.')[1]}" for name in MODULES if "." in name}
+    allowed = {f"CarotidLandmarkLib.{room}" for room in ("errors", "fork", "landmarks", "volume")}
+    assert files
+    assert {name: starts_with(imports(name), ours - allowed) for name in files} == {name: set() for name in files}
+    assert starts_with(loaded_after_importing(files), SLICER | {"torch"}) == set()
+
+
 def loaded_after_importing(names: list[str]) -> set[str]:
     code = f"import sys, {', '.join(names)}; print('\\n'.join(sys.modules))"
     done = subprocess.run(

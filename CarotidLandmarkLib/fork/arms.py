@@ -1,0 +1,212 @@
+"""Which three branches of a lumen are a common carotid and its two daughters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import ndimage
+
+from .box import SPACING_MM
+from .tree import Part, Tree, grow
+
+WIDEST_MM = 6.8  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
+BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked at, along each from the fork
+COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
+DAUGHTER_SHARE = (0.3, 1.4)  # of the common carotid's radius
+OTHER_SHARE = 0.6  # so wide a vessel does not leave the common carotid,
+NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
+JOINED_MM, JOINED_SHARE = 2.5, 0.4  # nor has one been aside for so long that is so wide and comes back
+START_MM, LEAST_BELOW_MM, REACH_MM = 22.0, 8.0, 46.0  # where waves start below the point, and how far they run
+START_RADIUS_MM, MOST_STARTS, MOST_ENDS = (1.2, 6.8), 2, 14
+
+
+@dataclass
+class Arm:
+    """One vessel from the fork on: length (n,) mm from it, centre (n, 3) mm from the box's middle, radius (n,) mm,
+    nodes (n,) of the tree."""
+
+    length: np.ndarray
+    centre: np.ndarray
+    radius: np.ndarray
+    nodes: list[int]
+
+    def at(self, *lengths: float) -> np.ndarray:
+        """Radii there, each the median of 3 mm of vessel; 0 beyond its end."""
+        out = []
+        for length in lengths:
+            near = np.abs(self.length - length) <= 1.5
+            out.append(float(np.median(self.radius[near])) if length <= self.length[-1] + 1 and near.any() else 0.0)
+        return np.array(out)
+
+    def place(self, length: float) -> np.ndarray:
+        """Where it is there (3,), or its end."""
+        return np.array([np.interp(length, self.length, along) for along in self.centre.T])
+
+
+@dataclass
+class Triple:
+    """common, and two daughters, the wider first; score: how much of it is there; rest: the other branches, each with
+    the length at which it leaves, negative along the common, positive along a daughter."""
+
+    tree: Tree
+    common: Arm
+    daughters: tuple[Arm, Arm]
+    rest: list[tuple[float, Arm]]
+    score: float
+
+    def _joined_below(self) -> float:
+        """Radius in mm of the widest vessel that has left the common carotid and comes back to it below the fork."""
+        mine = set(self.common.nodes)
+        widest = 0.0
+        for early, late in self.tree.joined:
+            if late in mine and early not in mine:
+                aside = [node for node in self.tree.path(int(early)) if node not in mine]
+                if self.tree.time[early] - self.tree.time[aside[0]] >= JOINED_MM:
+                    widest = max(widest, float(np.median(self.tree.radius[aside])))
+        return widest
+
+    def mask(self, shape: tuple[int, ...]) -> np.ndarray:
+        """(z, y, x) bool of `shape`, the voxels of the three vessels."""
+        out = np.zeros(shape, dtype=bool)
+        first = self.tree.first + np.array(shape) // 2
+        where = tuple(slice(a, a + n) for a, n in zip(first, self.tree.nodes.shape))
+        nodes = [node for arm in (self.common, *self.daughters) for node in arm.nodes]
+        out[where] = np.isin(self.tree.nodes, nodes)
+        return out
+
+    def defects(self) -> list[str]:
+        """What speaks against a carotid fork, none for one that is all there."""
+        out = []
+        below = self.common.at(*BELOW_MM)
+        if self.common.length[-1] + 1 < BELOW_MM[1]:
+            out.append(f"The vessel below is followed for {self.common.length[-1]:.0f} mm only.")
+        elif not (below.min() >= COMMON_MM[0] and below.max() <= COMMON_MM[1]):
+            out.append(f"The vessel below has a radius of {below.min():.1f} to {below.max():.1f} mm.")
+        for arm in self.daughters:
+            above = arm.at(*ABOVE_MM)
+            if arm.length[-1] + 1 < ABOVE_MM[1]:
+                out.append(f"A vessel above is followed for {arm.length[-1]:.0f} mm only.")
+            elif not (above.min() >= DAUGHTER_MM[0] and above.max() <= DAUGHTER_MM[1]):
+                out.append(f"A vessel above has a radius of {above.min():.1f} to {above.max():.1f} mm.")
+            elif not DAUGHTER_SHARE[0] * below.mean() <= above.mean() <= DAUGHTER_SHARE[1] * below.mean():
+                out.append(f"The vessels have radii of {below.mean():.1f} mm below and {above.mean():.1f} mm above.")
+        for leaves, arm in self.rest:
+            wide = float(arm.at(6.0)[0])
+            leaks = wide > 0 and arm.radius[1:5].min() < NECK_SHARE * wide
+            down = arm.centre[-1, 2] < arm.centre[0, 2] - 6
+            beside = 3 - self.common.length[-1] < leaves < -1 or (down and leaves > -6)
+            if beside and wide > OTHER_SHARE * below.mean() and not leaks:
+                out.append(f"Another wide vessel leaves {-leaves:.0f} mm below the fork.")
+        if self._joined_below() > JOINED_SHARE * below.mean():
+            out.append("Two vessels come together below the fork.")
+        return out
+
+
+def find_triples(part: Part) -> list[Triple]:
+    """The forks in `part` at which a vessel from below divides into two that go up, the likeliest first.
+
+    A wave is sent upwards from each of the vessels below the point, the nearest first, until one shows a whole fork.
+    """
+    found: list[Triple] = []
+    for start in _starts_below(part):
+        found += _triples(grow(part, start, REACH_MM))
+        if found and not min(found, key=lambda triple: -triple.score).defects():
+            break
+    return sorted(found, key=lambda triple: -triple.score)
+
+
+def _starts_below(part: Part) -> list[np.ndarray]:
+    """Cross-sections of vessels in the axial plane START_MM below the point, or at the end of the part before that.
+
+    Each is an array (n, 3) of indices (z, y, x) into `part`, 3 voxels high, the nearest to below the point first.
+    """
+    row = max(round(-START_MM / SPACING_MM) - int(part.first[0]), 1)
+    if (row + part.first[0]) * SPACING_MM > -LEAST_BELOW_MM or row + 1 >= len(part.mask):
+        return []
+    labels, count = ndimage.label(part.mask[row])
+    sections = []
+    for label in range(1, count + 1):
+        yx = np.argwhere(labels == label)
+        radius = np.sqrt(len(yx) / np.pi) * SPACING_MM
+        if START_RADIUS_MM[0] < radius < START_RADIUS_MM[1]:
+            aside = float(np.linalg.norm((yx.mean(0) + part.first[1:]) * SPACING_MM))
+            sections.append((aside, np.column_stack([np.full(len(yx), row), yx])))
+    return [voxels for _, voxels in sorted(sections, key=lambda section: section[0])[:MOST_STARTS]]
+
+
+def _triples(tree: Tree) -> list[Triple]:
+    paths = [_before_leak(tree, tree.path(end)) for end in tree.ends()]
+    paths = [path for path in paths if len(path) > 6][:MOST_ENDS]
+    out = []
+    for one, two in combinations(paths, 2):
+        shared = _shared(one, two)
+        if shared < 4:
+            continue
+        stem = one[:shared]
+        first, second = _daughter(tree, one, two, paths, shared), _daughter(tree, two, one, paths, shared)
+        common, a, b = _arm(tree, stem[::-1]), first, second
+        fork = tree.centre[stem[-1]]
+        if min(a.length[-1], b.length[-1]) < 5:
+            continue
+        if common.place(15.0)[2] > fork[2] - 3 or min(a.place(12.0)[2], b.place(12.0)[2]) < fork[2] + 1.5:
+            continue
+        radii = np.concatenate([a.at(*ABOVE_MM), b.at(*ABOVE_MM)])
+        score = (
+            min(common.length[-1], 15.0) / 15
+            + min(a.length[-1], 12.0) / 12
+            + min(b.length[-1], 12.0) / 12
+            + 0.3 * (common.at(*BELOW_MM) > COMMON_MM[0]).mean()
+            + 0.3 * np.minimum(radii / 2, 1).mean()
+            - 0.03 * np.linalg.norm(fork)
+        )
+        rest = []
+        for path in paths:
+            if path is not one and path is not two:
+                leave = max(_shared(path, one), _shared(path, two))
+                rest.append((float(tree.time[path[leave - 1]] - tree.time[stem[-1]]), _arm(tree, path[leave - 1 :])))
+        out.append(Triple(tree, common, (a, b) if a.at(8.0) > b.at(8.0) else (b, a), rest, float(score)))
+    return out
+
+
+def _daughter(tree: Tree, path: list[int], sister: list[int], paths: list[list[int]], shared: int) -> Arm:
+    """The arm along `path` from where `sister` parts from it, continued through where the two touch again.
+
+    What is left there of the two is one cross-section of both; beyond, they may part once more.
+    """
+    nodes, common = path[shared - 1 :], set()
+    for one, other, mine in ((path, sister, True), (sister, path, False)):
+        meets = [late for early, late in tree.joined if early in one[-3:] and late in other[shared:]]
+        if not meets:
+            continue
+        at = other.index(min(meets))
+        common = set(other[at:])
+        if mine:
+            ways = [way for way in paths if way is not other and way[: at + 1] == other[: at + 1]]
+            parting = [_shared(way, other) for way in ways]
+            way = ways[int(np.argmin(parting))] if ways else other
+            common &= set(way)
+            nodes = path[shared - 1 :] + way[at:]
+        else:
+            ways = [way for way in paths if way is not path and way[: at + 1] == path[: at + 1]]
+            common &= set(path[: min([_shared(way, path) for way in ways], default=len(path))])
+    arm = _arm(tree, nodes)
+    arm.radius = np.where(np.isin(nodes, list(common)), arm.radius / np.sqrt(2), arm.radius)
+    return arm
+
+
+def _before_leak(tree: Tree, path: list[int]) -> list[int]:
+    wide = np.nonzero(tree.radius[path[1:]] > WIDEST_MM)[0]
+    return path[: wide[0] + 1] if len(wide) else path
+
+
+def _shared(one: list[int], two: list[int]) -> int:
+    """How many nodes two paths from the start have in common."""
+    n = min(len(one), len(two))
+    differ = np.nonzero(np.array(one[:n]) != np.array(two[:n]))[0]
+    return int(differ[0]) if len(differ) else n
+
+
+def _arm(tree: Tree, nodes: list[int]) -> Arm:
+    return Arm(np.abs(tree.time[nodes] - tree.time[nodes[0]]), tree.centre[nodes], tree.radius[nodes], nodes)

@@ -1,0 +1,50 @@
+"""Does what was traced around a point bear out that it is a carina?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..landmarks.points import as_position
+from .trace import Fork
+
+AGREES_MM = 3.0  # the point is the carina of the lumen
+ELSEWHERE_MM = 6.0  # it is none of this fork
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the lumen says of a point.
+
+    status: "verified" (one artery below, two above, their carina at the point), "contradicted" (a measured reason) or
+    "unclear". reasons: sentences, none for a verified point. no_artery: the contradiction means that no artery is here
+    at all, not that the point is at a wrong place of one. distance_mm: from the point to the lumen's carina, if any.
+    """
+
+    status: str
+    reasons: list[str] = field(default_factory=list)
+    no_artery: bool = False
+    distance_mm: float | None = None
+
+
+def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
+    """What `fork` says of `point_lps` (3,), LPS mm: of the point that it was traced from, or of another near to it.
+
+    Raises ValueError where `point_lps` are not three finite numbers.
+    """
+    point = as_position(point_lps)
+    if fork.grid is None:
+        return Check("contradicted", list(fork.notes))
+    if fork.level_hu is None:
+        return Check("contradicted", list(fork.notes), no_artery=True)
+    if fork.carina is None:
+        return Check("unclear", list(fork.notes))
+    distance = float(np.linalg.norm(fork.carina - point))
+    if fork.defects:
+        return Check("unclear", list(fork.defects), distance_mm=distance)
+    if distance <= AGREES_MM:
+        return Check("verified", distance_mm=distance)
+    reason = f"The lumens part {distance:.1f} mm from the point."
+    return Check("contradicted" if distance > ELSEWHERE_MM else "unclear", [reason], distance_mm=distance)
