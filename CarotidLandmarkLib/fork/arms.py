@@ -13,16 +13,19 @@ from .tree import Part, Tree, grow
 
 WIDEST_MM = 6.8  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
 BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked at, along each from the fork
+SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
-DAUGHTER_SHARE = (0.3, 1.4)  # of the common carotid's radius
+DAUGHTER_SHARE = (0.3, 1.8)  # of the common carotid's radius
 OTHER_SHARE = 0.6  # so wide a vessel does not leave the common carotid,
 NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
+TURN_MM = 4.0  # a branch that rises or falls by less goes sideways
 JOINED_MM, JOINED_SHARE = 2.5, 0.4  # nor has one been aside for so long that is so wide and comes back
+FAR_MM, SAME_MM = 45.0, 3.0  # vessels are followed so far, if the fork is found again so near
 START_MM, LEAST_BELOW_MM, REACH_MM = 22.0, 8.0, 46.0  # where waves start below the point, and how far they run
 START_RADIUS_MM, MOST_STARTS, MOST_ENDS = (1.2, 6.8), 2, 14
 
 
-@dataclass
+@dataclass(eq=False)
 class Arm:
     """One vessel from the fork on: length (n,) mm from it, centre (n, 3) mm from the box's middle, radius (n,) mm,
     nodes (n,) of the tree."""
@@ -31,6 +34,21 @@ class Arm:
     centre: np.ndarray
     radius: np.ndarray
     nodes: list[int]
+
+    @property
+    def rise(self) -> float:
+        """How much higher it ends than it begins, mm."""
+        return float(self.centre[-1, 2] - self.centre[0, 2])
+
+    def extended(self, on: Arm) -> Arm:
+        """This vessel and beyond its end another, which begins near there."""
+        skip = 2 if len(on.length) > 3 else 0
+        return Arm(
+            np.append(self.length, self.length[-1] + on.length[skip:]),
+            np.concatenate([self.centre, on.centre[skip:]]),
+            np.append(self.radius, on.radius[skip:]),
+            self.nodes + on.nodes[skip:],
+        )
 
     def at(self, *lengths: float) -> np.ndarray:
         """Radii there, each the median of 3 mm of vessel; 0 beyond its end."""
@@ -55,6 +73,22 @@ class Triple:
     daughters: tuple[Arm, Arm]
     rest: list[tuple[float, Arm]]
     score: float
+
+    def apart(self, other: Triple) -> float:
+        """How far in mm the fork of another, or a daughter 10 mm on, lies from this one's."""
+        pairs = [(self.common, other.common), *zip(self.daughters, other.daughters)]
+        return max(float(np.linalg.norm(a.place(d) - b.place(d))) for (a, b), d in zip(pairs, (0.0, 10.0, 10.0)))
+
+    def unlike(self, hu: np.ndarray, level: float, tissue: float) -> list[str]:
+        """What speaks against contrast all along the vessels, in a box of HU (z, y, x)."""
+        out = []
+        for name, arm in (("below", self.common), ("above", self.daughters[0]), ("above", self.daughters[1])):
+            centre = arm.centre[(arm.length > SEEN_MM[0]) & (arm.length < SEEN_MM[1])]
+            index = centre[:, ::-1].T / SPACING_MM + np.array(hu.shape)[:, None] // 2
+            values = (ndimage.map_coordinates(hu, index, order=1) - tissue) / (level - tissue)
+            if len(values) and np.mean((values > 0.5) & (values < 1.5)) < LIKE_SHARE:
+                out.append(f"A vessel {name} is not as bright as the lumen at the point.")
+        return out
 
     def _joined_below(self) -> float:
         """Radius in mm of the widest vessel that has left the common carotid and comes back to it below the fork."""
@@ -94,10 +128,11 @@ class Triple:
                 out.append(f"The vessels have radii of {below.mean():.1f} mm below and {above.mean():.1f} mm above.")
         for leaves, arm in self.rest:
             wide = float(arm.at(6.0)[0])
-            leaks = wide > 0 and arm.radius[1:5].min() < NECK_SHARE * wide
-            down = arm.centre[-1, 2] < arm.centre[0, 2] - 6
-            beside = 3 - self.common.length[-1] < leaves < -1 or (down and leaves > -6)
-            if beside and wide > OTHER_SHARE * below.mean() and not leaks:
+            up, down = arm.rise > TURN_MM, arm.rise < -TURN_MM
+            both_ways = any(arm.rise * other.rise < 0 for at, other in self.rest if abs(at - leaves) < 0.5)
+            leaks = both_ways and wide > 0 and arm.radius[1:5].min() < NECK_SHARE * wide
+            near = (up and 3 - self.common.length[-1] < leaves < -1) or (down and abs(leaves) < 6)
+            if near and wide > OTHER_SHARE * below.mean() and not leaks:
                 out.append(f"Another wide vessel leaves {-leaves:.0f} mm below the fork.")
         if self._joined_below() > JOINED_SHARE * below.mean():
             out.append("Two vessels come together below the fork.")
@@ -115,6 +150,26 @@ def find_triples(part: Part) -> list[Triple]:
         if found and not min(found, key=lambda triple: -triple.score).defects():
             break
     return sorted(found, key=lambda triple: -triple.score)
+
+
+def follow(triple: Triple, part: Part) -> Triple:
+    """The same fork with its vessels as far as they go in `part` of a higher box; `triple` where it is not there."""
+    start = np.argwhere(triple.tree.nodes == triple.common.nodes[-1]) + triple.tree.first - part.first
+    start = start[((start >= 0) & (start < part.mask.shape)).all(1)]
+    start = start[part.mask[tuple(start.T)]]
+    if not len(start):
+        return triple
+    tree = grow(part, start, triple.common.length[-1] + FAR_MM)
+    close = [(triple.apart(other), other) for other in _triples(tree)]
+    distance, found = min(close, key=lambda pair: pair[0], default=(np.inf, triple))
+    if distance > SAME_MM:
+        return triple
+    downs = [arm for leaves, arm in found.rest if leaves < 3 - found.common.length[-1] and arm.rise < 0]
+    if downs:
+        down = min(downs, key=lambda arm: arm.rise)
+        found.rest = [(leaves, arm) for leaves, arm in found.rest if arm not in downs]
+        found.common = found.common.extended(down)
+    return found
 
 
 def _starts_below(part: Part) -> list[np.ndarray]:

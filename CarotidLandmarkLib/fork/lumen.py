@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -11,11 +11,31 @@ from .box import SPACING_MM, Box
 
 NEAR_MM = 6.0  # the lumen beside the point is looked for within this
 CLOSE_MM = 3.5  # how fast it counts less
+BRIGHTER = 1.2  # a lumen so much brighter than all modes is too small to make one
 LEAST_LUMEN_MM3 = 8.0  # with less than this there is none
 LEAST_HU = 90.0  # what is darker holds no contrast
 MUSCLE_HU = 45.0
-# Lower and upper limit as shares of the contrast, from the tissue and beyond the lumen; radius of the opening, voxels.
-RECIPES = ((0.5, 0.4, 0.0), (0.65, 0.4, 0.0), (0.5, 0.4, 1.0), (0.65, 0.4, 1.0), (0.75, 0.3, 0.0), (0.55, 0.4, 1.8))
+
+
+class Recipe(NamedTuple):
+    """low, high: limits as shares of the contrast, up from tissue and beyond the lumen; opening: radius in voxels."""
+
+    low: float
+    high: float
+    opening: float = 0.0
+
+
+RECIPES = (
+    Recipe(0.5, 0.4),
+    Recipe(0.65, 0.4),
+    Recipe(0.5, 0.4, opening=1),
+    Recipe(0.65, 0.4, opening=1),
+    Recipe(0.75, 0.3),
+    Recipe(0.55, 0.4, opening=1.8),
+    Recipe(0.6, np.inf, opening=1),
+    Recipe(0.6, np.inf),
+    Recipe(0.85, np.inf),
+)
 
 
 def lumen_levels(box: Box) -> tuple[list[float], float]:
@@ -35,7 +55,11 @@ def lumen_levels(box: Box) -> tuple[list[float], float]:
     peaks = 1 + np.nonzero((counts[1:-1] > counts[:-2]) & (counts[1:-1] >= counts[2:]))[0]
     peaks = peaks[counts[peaks] > 0.12 * counts.max()]
     peaks = peaks[np.argsort(-counts[peaks])]
-    return [float(edges[peak] + 5) for peak in peaks[:3]], float(weights.sum() * SPACING_MM**3)
+    levels = [float(edges[peak] + 5) for peak in peaks[:3]]
+    brightest = float(np.percentile(values[away[bright] < CLOSE_MM], 90)) if (away[bright] < CLOSE_MM).any() else 0.0
+    if levels and brightest > BRIGHTER * max(levels):
+        levels.append(brightest)
+    return levels, float(weights.sum() * SPACING_MM**3)
 
 
 def tissue_level(box: Box) -> float:
@@ -53,18 +77,15 @@ def _ball(box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return away <= NEAR_MM, part, away
 
 
-def lumen_masks(box: Box, levels: list[float], tissue: float) -> Iterator[tuple[float, np.ndarray]]:
-    """The likely lumens, best first: each with its level and mask (z, y, x).
+def lumen_mask(hu: np.ndarray, recipe: Recipe, level: float, tissue: float) -> np.ndarray:
+    """What of a box of HU (z, y, x) is as bright as a lumen of `level` in `tissue`: bool (z, y, x).
 
-    Calcium is brighter than the lumen and left out. Opening cuts thin bridges to what touches the vessel.
+    Calcium is brighter than the lumen and left out, but for the last resorts: a ring of it is as good as what is in it.
+    Opening cuts thin bridges to what touches the vessel.
     """
-    for low, high, opening in RECIPES:
-        for level in levels:
-            contrast = level - tissue
-            mask = (box.hu > tissue + low * contrast) & (box.hu < level + high * contrast)
-            if opening:
-                mask = ndimage.binary_opening(mask, _sphere(opening))
-            yield level, mask
+    contrast = level - tissue
+    mask = (hu > tissue + recipe.low * contrast) & (hu < level + recipe.high * contrast)
+    return ndimage.binary_opening(mask, _sphere(recipe.opening)) if recipe.opening else mask
 
 
 def _sphere(radius: float) -> np.ndarray:

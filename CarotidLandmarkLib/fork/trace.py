@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
-from .arms import Arm, Triple, find_triples
-from .box import Box, cut_box
+from .arms import Arm, Triple, find_triples, follow
+from .box import cut_box
 from .carina import find_carina
-from .lumen import LEAST_LUMEN_MM3, lumen_levels, lumen_masks, tissue_level
+from .lumen import LEAST_LUMEN_MM3, RECIPES, Recipe, lumen_levels, lumen_mask, tissue_level
 from .tree import part_at_middle
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
 CLOSE_MM = 2.5  # a carina so near to the point is the one that is meant
+
+
+class Candidate(NamedTuple):
+    """A fork in one of the masks; the lower `penalty`, the likelier it is the one that is meant."""
+
+    penalty: float
+    triple: Triple
+    defects: list[str]
+    carina: np.ndarray
+    recipe: Recipe
+    level: float
 
 
 @dataclass
@@ -84,33 +97,31 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.notes.append("No vessel with contrast lies beside the point.")
         return fork
     fork.level_hu = levels[0]
-    best: tuple[float, Triple, np.ndarray, float, np.ndarray] | None = None
     crop = box.hu.shape[0] // 2 - round(NEAR_MM / box.grid.spacing[2])
-    for level, mask in lumen_masks(Box(box.grid, box.hu[crop:-crop], box.inside), levels, fork.tissue_hu):
-        part = part_at_middle(mask)
-        if part is None:
-            continue
-        for triple in find_triples(part)[:3]:
+    best: Candidate | None = None
+    for recipe, level in product(RECIPES, levels):
+        part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
+        for triple in find_triples(part)[:3] if part else []:
             one, two = (arm.centre for arm in triple.daughters)
             carina = find_carina(box.hu, one, two, level, fork.tissue_hu)
             if carina is None:
                 continue
-            penalty = len(triple.defects()) + max(0.0, float(np.linalg.norm(carina)) / CLOSE_MM - 1)
-            if best is None or penalty < best[0]:
-                best = penalty, triple, carina, level, mask
-        if best and best[0] == 0:
+            defects = triple.defects() + triple.unlike(box.hu, level, fork.tissue_hu)
+            penalty = len(defects) + max(0.0, float(np.linalg.norm(carina)) / CLOSE_MM - 1)
+            if best is None or penalty < best.penalty:
+                best = Candidate(penalty, triple, defects, carina, recipe, level)
+        if best and best.penalty == 0:
             break
     if best is None:
         fork.notes.append("No vessel that divides was found at the point.")
         return fork
-    _, triple, carina, fork.level_hu, mask = best
-    fork.defects = triple.defects()
-    fork.carina = point + carina
+    fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
+    part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu))
+    triple = follow(best.triple, part) if part else best.triple
+    fork.lumen = triple.mask(box.hu.shape)
     fork.common = _branch(triple.common, point)
     fork.internal, fork.external = (_branch(arm, point) for arm in triple.daughters)
     fork.others = [_branch(arm, point) for _, arm in triple.rest]
-    fork.lumen = np.zeros(box.hu.shape, dtype=bool)
-    fork.lumen[crop:-crop] = triple.mask(mask.shape)
     return fork
 
 
