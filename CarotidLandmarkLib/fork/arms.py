@@ -16,7 +16,7 @@ BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked a
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
 DAUGHTER_SHARE = (0.3, 1.8)  # of the common carotid's radius
-OTHER_SHARE = 0.6  # so wide a vessel does not leave the common carotid,
+OTHER_SHARE, CROSSING_SHARE = 0.6, 0.5  # so wide a vessel does not leave the common carotid, nor go down at the fork,
 NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
 TURN_MM = 4.0  # a branch that rises or falls by less goes sideways
 JOINED_MM, JOINED_SHARE = 2.5, 0.4  # nor has one been aside for so long that is so wide and comes back
@@ -28,7 +28,8 @@ START_RADIUS_MM, MOST_STARTS, MOST_ENDS = (1.2, 6.8), 2, 14
 @dataclass(eq=False)
 class Arm:
     """One vessel from the fork on: length (n,) mm from it, centre (n, 3) mm from the box's middle, radius (n,) mm,
-    nodes (n,) of the tree."""
+    nodes of the tree
+    that it fills."""
 
     length: np.ndarray
     centre: np.ndarray
@@ -47,7 +48,7 @@ class Arm:
             np.append(self.length, self.length[-1] + on.length[skip:]),
             np.concatenate([self.centre, on.centre[skip:]]),
             np.append(self.radius, on.radius[skip:]),
-            self.nodes + on.nodes[skip:],
+            self.nodes + on.nodes,
         )
 
     def at(self, *lengths: float) -> np.ndarray:
@@ -75,9 +76,14 @@ class Triple:
     score: float
 
     def apart(self, other: Triple) -> float:
-        """How far in mm the fork of another, or a daughter 10 mm on, lies from this one's."""
-        pairs = [(self.common, other.common), *zip(self.daughters, other.daughters)]
-        return max(float(np.linalg.norm(a.place(d) - b.place(d))) for (a, b), d in zip(pairs, (0.0, 10.0, 10.0)))
+        """How far in mm the fork of another, or a daughter 10 mm on, lies from this one's. Puts those in this order."""
+        orders = []
+        for order in (other.daughters, other.daughters[::-1]):
+            pairs = [(own.place(10.0), its.place(10.0)) for own, its in zip(self.daughters, order)]
+            pairs.append((self.common.centre[0], other.common.centre[0]))
+            orders.append((max(float(np.linalg.norm(own - its)) for own, its in pairs), order))
+        distance, other.daughters = min(orders, key=lambda pair: pair[0])
+        return distance
 
     def unlike(self, hu: np.ndarray, level: float, tissue: float) -> list[str]:
         """What speaks against contrast all along the vessels, in a box of HU (z, y, x)."""
@@ -92,13 +98,12 @@ class Triple:
 
     def _joined_below(self) -> float:
         """Radius in mm of the widest vessel that has left the common carotid and comes back to it below the fork."""
-        mine = set(self.common.nodes)
+        early, late = self.tree.joined.T
         widest = 0.0
-        for early, late in self.tree.joined:
-            if late in mine and early not in mine:
-                aside = [node for node in self.tree.path(int(early)) if node not in mine]
-                if self.tree.time[early] - self.tree.time[aside[0]] >= JOINED_MM:
-                    widest = max(widest, float(np.median(self.tree.radius[aside])))
+        for end in early[np.isin(late, self.common.nodes) & ~np.isin(early, self.common.nodes)]:
+            aside = [node for node in self.tree.path(int(end)) if node not in self.common.nodes]
+            if self.tree.time[end] - self.tree.time[aside[0]] >= JOINED_MM:
+                widest = max(widest, float(np.median(self.tree.radius[aside])))
         return widest
 
     def mask(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -131,8 +136,10 @@ class Triple:
             up, down = arm.rise > TURN_MM, arm.rise < -TURN_MM
             both_ways = any(arm.rise * other.rise < 0 for at, other in self.rest if abs(at - leaves) < 0.5)
             leaks = both_ways and wide > 0 and arm.radius[1:5].min() < NECK_SHARE * wide
-            near = (up and 3 - self.common.length[-1] < leaves < -1) or (down and abs(leaves) < 6)
-            if near and wide > OTHER_SHARE * below.mean() and not leaks:
+            share = wide / max(below.mean(), 0.1)
+            aside = up and 3 - self.common.length[-1] < leaves < -1 and share > OTHER_SHARE
+            crosses = down and abs(leaves) < 6 and share > CROSSING_SHARE
+            if (aside or crosses) and not leaks:
                 out.append(f"Another wide vessel leaves {-leaves:.0f} mm below the fork.")
         if self._joined_below() > JOINED_SHARE * below.mean():
             out.append("Two vessels come together below the fork.")
@@ -232,10 +239,11 @@ def _daughter(tree: Tree, path: list[int], sister: list[int], paths: list[list[i
     """
     nodes, common = path[shared - 1 :], set()
     for one, other, mine in ((path, sister, True), (sister, path, False)):
-        meets = [late for early, late in tree.joined if early in one[-3:] and late in other[shared:]]
-        if not meets:
+        early, late = tree.joined.T
+        meets = late[np.isin(early, one[-3:]) & np.isin(late, other[shared:])]
+        if not len(meets):
             continue
-        at = other.index(min(meets))
+        at = other.index(int(meets.min()))
         common = set(other[at:])
         if mine:
             ways = [way for way in paths if way is not other and way[: at + 1] == other[: at + 1]]

@@ -55,10 +55,10 @@ def lumen_levels(box: Box) -> tuple[list[float], float]:
     peaks = 1 + np.nonzero((counts[1:-1] > counts[:-2]) & (counts[1:-1] >= counts[2:]))[0]
     peaks = peaks[counts[peaks] > 0.12 * counts.max()]
     peaks = peaks[np.argsort(-counts[peaks])]
-    levels = [float(edges[peak] + 5) for peak in peaks[:3]]
+    levels = [float(edges[peak] + 5) for peak in peaks[:2]]
     brightest = float(np.percentile(values[away[bright] < CLOSE_MM], 90)) if (away[bright] < CLOSE_MM).any() else 0.0
     if levels and brightest > BRIGHTER * max(levels):
-        levels.append(brightest)
+        levels[1:] = [brightest]
     return levels, float(weights.sum() * SPACING_MM**3)
 
 

@@ -16,9 +16,12 @@ from .arms import Arm, Triple, find_triples, follow
 from .box import cut_box
 from .carina import find_carina
 from .lumen import LEAST_LUMEN_MM3, RECIPES, Recipe, lumen_levels, lumen_mask, tissue_level
+from .names import probability_internal
 from .tree import part_at_middle
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
+MOST_VOXELS = 60_000  # of a part that is more than vessels: bone, or all the jugular
+TOLD = 0.65  # a probability that names the daughters
 CLOSE_MM = 2.5  # a carina so near to the point is the one that is meant
 
 
@@ -56,9 +59,9 @@ class Fork:
     side: of SIDES. point: (3,) LPS mm, where it was looked. grid: voxels of the box around it, None outside of the
     volume. lumen: (z, y, x) bool on `grid`, what the three vessels hold. level_hu: of the lumen. tissue_hu: of what is
     around it. bright_mm3: how much is evenly brighter than tissue within 6 mm. common, internal, external: the vessels.
-    internal_probability: that `internal` is the internal one; None where it cannot be told, then it is the wider one.
-    others: further branches. carina: (3,) LPS mm, where the lumens part. defects: sentences on what speaks against a
-    carotid fork. notes: sentences on the quality.
+    internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
+    branches. carina: (3,) LPS mm, where the lumens part. defects: sentences on what speaks against a carotid fork.
+    notes: sentences on the quality.
     """
 
     side: str
@@ -101,9 +104,11 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     best: Candidate | None = None
     for recipe, level in product(RECIPES, levels):
         part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
-        for triple in find_triples(part)[:3] if part else []:
-            one, two = (arm.centre for arm in triple.daughters)
-            carina = find_carina(box.hu, one, two, level, fork.tissue_hu)
+        if part is None or part.mask.sum() > MOST_VOXELS:
+            continue
+        for triple in find_triples(part)[:3]:
+            lines = [arm.centre for arm in triple.daughters]
+            carina = find_carina(box.hu, lines[0], lines[1], level, fork.tissue_hu)
             if carina is None:
                 continue
             defects = triple.defects() + triple.unlike(box.hu, level, fork.tissue_hu)
@@ -120,7 +125,15 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     triple = follow(best.triple, part) if part else best.triple
     fork.lumen = triple.mask(box.hu.shape)
     fork.common = _branch(triple.common, point)
-    fork.internal, fork.external = (_branch(arm, point) for arm in triple.daughters)
+    one, two = triple.daughters
+    probability = probability_internal(one, two, triple.rest, side)
+    if probability is not None and probability < 0.5:
+        one, two, probability = two, one, 1 - probability
+    fork.internal, fork.external = _branch(one, point), _branch(two, point)
+    if probability is not None and probability >= TOLD:
+        fork.internal_probability = probability
+    else:
+        fork.notes.append("Which daughter is the internal carotid cannot be told.")
     fork.others = [_branch(arm, point) for _, arm in triple.rest]
     return fork
 
