@@ -146,13 +146,13 @@ class Triple:
         return out
 
 
-def find_triples(part: Part) -> list[Triple]:
+def find_triples(part: Part, starts: list[np.ndarray]) -> list[Triple]:
     """The forks in `part` at which a vessel from below divides into two that go up, the likeliest first.
 
-    A wave is sent upwards from each of the vessels below the point, the nearest first, until one shows a whole fork.
+    A wave is sent upwards from each of `starts`, see `starts_below`, until one shows a whole fork.
     """
     found: list[Triple] = []
-    for start in _starts_below(part):
+    for start in starts:
         found += _triples(grow(part, start, REACH_MM))
         if found and not min(found, key=lambda triple: -triple.score).defects():
             break
@@ -179,7 +179,7 @@ def follow(triple: Triple, part: Part) -> Triple:
     return found
 
 
-def _starts_below(part: Part) -> list[np.ndarray]:
+def starts_below(part: Part) -> list[np.ndarray]:
     """Cross-sections of vessels in the axial plane START_MM below the point, or at the end of the part before that.
 
     Each is an array (n, 3) of indices (z, y, x) into `part`, 3 voxels high, the nearest to below the point first.

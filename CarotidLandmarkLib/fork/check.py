@@ -11,7 +11,7 @@ from ..landmarks.points import as_position
 from .trace import Fork
 
 AGREES_MM = 3.0  # the point is the carina of the lumen
-ELSEWHERE_MM = 6.0  # it is none of this fork
+ELSEWHERE_MM = 7.0  # it is not this fork's
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,9 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     Raises ValueError where `point_lps` are not three finite numbers.
     """
     point = as_position(point_lps)
-    if fork.grid is None:
-        return Check("contradicted", list(fork.notes))
-    if fork.level_hu is None:
-        return Check("contradicted", list(fork.notes), no_artery=True)
+    if fork.missing:
+        status = "unclear" if fork.missing == "fork" else "contradicted"
+        return Check(status, list(fork.notes), no_artery=fork.missing in ("contrast", "vessel"))
     if fork.carina is None:
         return Check("unclear", list(fork.notes))
     distance = float(np.linalg.norm(fork.carina - point))
@@ -46,5 +45,6 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
         return Check("unclear", list(fork.defects), distance_mm=distance)
     if distance <= AGREES_MM:
         return Check("verified", distance_mm=distance)
-    reason = f"The lumens part {distance:.1f} mm from the point."
-    return Check("contradicted" if distance > ELSEWHERE_MM else "unclear", [reason], distance_mm=distance)
+    sure = distance > ELSEWHERE_MM and not fork.calcified
+    reason = f"The artery divides {distance:.0f} mm from the point."
+    return Check("contradicted" if sure else "unclear", [reason], distance_mm=distance)

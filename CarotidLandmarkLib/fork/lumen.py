@@ -58,7 +58,7 @@ def lumen_levels(box: Box) -> tuple[list[float], float]:
     levels = [float(edges[peak] + 5) for peak in peaks[:2]]
     brightest = float(np.percentile(values[away[bright] < CLOSE_MM], 90)) if (away[bright] < CLOSE_MM).any() else 0.0
     if levels and brightest > BRIGHTER * max(levels):
-        levels[1:] = [brightest]
+        levels.append(brightest)
     return levels, float(weights.sum() * SPACING_MM**3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
-from .arms import Arm, Triple, find_triples, follow
+from .arms import Arm, Triple, find_triples, follow, starts_below
 from .box import cut_box
 from .carina import find_carina
 from .lumen import LEAST_LUMEN_MM3, RECIPES, Recipe, lumen_levels, lumen_mask, tissue_level
@@ -20,7 +20,15 @@ from .names import probability_internal
 from .tree import part_at_middle
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
-MOST_VOXELS = 60_000  # of a part that is more than vessels: bone, or all the jugular
+MOST_MASKS, MOST_VOXELS = 18, 150_000  # masks that are tried; a part with more is bone
+ALIKE = 0.015  # parts whose voxels differ by so little show the same vessels
+ENOUGH_MM = 16.0  # of volume on either side of the point, to judge it
+MISSING = {
+    "volume": "The point lies outside of the volume.",
+    "contrast": "No vessel with contrast lies beside the point.",
+    "vessel": "What is bright beside the point does not go on below as a vessel: it is bone, cartilage or calcium.",
+    "fork": "No vessel that divides was found at the point.",
+}
 TOLD = 0.65  # a probability that names the daughters
 CLOSE_MM = 2.5  # a carina so near to the point is the one that is meant
 
@@ -60,7 +68,8 @@ class Fork:
     volume. lumen: (z, y, x) bool on `grid`, what the three vessels hold. level_hu: of the lumen. tissue_hu: of what is
     around it. bright_mm3: how much is evenly brighter than tissue within 6 mm. common, internal, external: the vessels.
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
-    branches. carina: (3,) LPS mm, where the lumens part. defects: sentences on what speaks against a carotid fork.
+    branches. carina: (3,) LPS mm, where the lumens part. missing: the key of MISSING of what there is not, or None.
+    calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork.
     notes: sentences on the quality.
     """
 
@@ -77,6 +86,8 @@ class Fork:
     internal_probability: float | None = None
     others: list[Branch] = field(default_factory=list)
     carina: np.ndarray | None = None
+    missing: str | None = None
+    calcified: bool = False
     defects: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -90,23 +101,32 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     point = as_position(point_lps)
     fork = Fork(side, point)
     if volume.grid.distance_inside(point) < 0:
-        fork.notes.append("The point lies outside of the volume.")
-        return fork
+        return _without(fork, "volume")
+    cut = False
+    for way, words in ((-1, "below"), (1, "above")):
+        if volume.grid.distance_inside(point + [0, 0, way * ENOUGH_MM]) < 0:
+            cut = True
+            fork.notes.append(f"The volume ends less than {ENOUGH_MM:.0f} mm {words} the point.")
     box = cut_box(volume, point)
     fork.grid = box.grid
     levels, fork.bright_mm3 = lumen_levels(box)
     fork.tissue_hu = tissue_level(box)
     if fork.bright_mm3 < LEAST_LUMEN_MM3 or not levels:
-        fork.notes.append("No vessel with contrast lies beside the point.")
-        return fork
+        return _without(fork, "contrast")
     fork.level_hu = levels[0]
     crop = box.hu.shape[0] // 2 - round(NEAR_MM / box.grid.spacing[2])
     best: Candidate | None = None
-    for recipe, level in product(RECIPES, levels):
+    tried: list[int] = []
+    vessel = False
+    for recipe, level in islice(product(RECIPES, levels), MOST_MASKS):
         part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
-        if part is None or part.mask.sum() > MOST_VOXELS:
+        voxels = int(part.mask.sum()) if part else 0
+        if part is None or voxels > MOST_VOXELS or any(abs(voxels - n) < ALIKE * n for n in tried):
             continue
-        for triple in find_triples(part)[:3]:
+        tried.append(voxels)
+        starts = starts_below(part)
+        vessel = vessel or bool(starts)
+        for triple in find_triples(part, starts)[:3]:
             lines = [arm.centre for arm in triple.daughters]
             carina = find_carina(box.hu, lines[0], lines[1], level, fork.tissue_hu)
             if carina is None:
@@ -118,8 +138,10 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         if best and best.penalty == 0:
             break
     if best is None:
-        fork.notes.append("No vessel that divides was found at the point.")
-        return fork
+        return _without(fork, "fork" if vessel or cut else "vessel")
+    if np.isinf(best.recipe.high):
+        fork.calcified = True
+        fork.notes.append("Calcium hides the lumen: the vessels were followed together with it.")
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
     part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu))
     triple = follow(best.triple, part) if part else best.triple
@@ -135,6 +157,12 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     else:
         fork.notes.append("Which daughter is the internal carotid cannot be told.")
     fork.others = [_branch(arm, point) for _, arm in triple.rest]
+    return fork
+
+
+def _without(fork: Fork, missing: str) -> Fork:
+    fork.missing = missing
+    fork.notes.append(MISSING[missing])
     return fork
 
 
