@@ -13,6 +13,7 @@ from .tree import Part, Tree, grow
 
 WIDEST_MM = 6.8  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
 BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked at, along each from the fork
+
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
 DAUGHTER_SHARE = (0.3, 1.8)  # of the common carotid's radius
