@@ -16,7 +16,7 @@ BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked a
 
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
-DAUGHTER_SHARE = (0.3, 1.8)  # of the common carotid's radius
+DAUGHTER_SHARE, WIDER_SHARE = (0.3, 1.8), 0.48  # of the common carotid's radius, and the wider one's at least
 OTHER_SHARE, CROSSING_SHARE = 0.6, 0.5  # so wide a vessel does not leave the common carotid, nor go down at the fork,
 NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
 TURN_MM = 4.0  # a branch that rises or falls by less goes sideways
@@ -132,6 +132,8 @@ class Triple:
                 out.append(f"A vessel above has a radius of {above.min():.1f} to {above.max():.1f} mm.")
             elif not DAUGHTER_SHARE[0] * below.mean() <= above.mean() <= DAUGHTER_SHARE[1] * below.mean():
                 out.append(f"The vessels have radii of {below.mean():.1f} mm below and {above.mean():.1f} mm above.")
+        if 0 < self.daughters[0].at(*ABOVE_MM).mean() < WIDER_SHARE * below.mean():
+            out.append("Both vessels above are much thinner than the one below.")
         for leaves, arm in self.rest:
             wide = float(arm.at(6.0)[0])
             up, down = arm.rise > TURN_MM, arm.rise < -TURN_MM
