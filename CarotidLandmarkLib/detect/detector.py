@@ -69,7 +69,7 @@ class Detector:
                 f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
             )
         started = time.perf_counter()
-        search = self._search(volume, samples, seed, progress, cancelled)
+        search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
         verdicts = judge(evidence, volume.grid, self.limits, self.trust)
         landmarks = [_landmark(side, evidence[side], verdicts[side], confidence) for side in SIDES]
@@ -91,22 +91,11 @@ class Detector:
 
     def examine(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What `detect` judges: each scale's answers of each side, up to where it is given up."""
-        return self._search(volume, samples, seed).run()
+        return Search(self.model, volume, samples, seed, self.limits.absent_presence).run()
 
     def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""
         return Search(self.model, volume, samples, seed, believe=0.0).run()
-
-    def _search(
-        self,
-        volume: CTVolume,
-        samples: int,
-        seed: int,
-        progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
-    ) -> Search:
-        believe = self.trust.absent if self.trust else self.limits.absent_presence
-        return Search(self.model, volume, samples, seed, believe, progress, cancelled)
 
 
 def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) -> LandmarkDetection:

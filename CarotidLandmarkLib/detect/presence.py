@@ -111,10 +111,13 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | No
         return Verdict("absent", [f"The point would lie {-inside:.1f} mm outside of the volume."])
     told = signs(seen, inside, limits)
     if trust is None:
-        heavy = [name for name, sign in told.items() if sign.value > sign.limit]
-    else:
-        heavy = trust.against({name: sign.value for name, sign in told.items()})
-    return Verdict("found", [told[name].sentence for name in heavy])
+        return Verdict("found", [sign.sentence for sign in told.values() if sign.value > sign.limit])
+    values = {name: sign.value for name, sign in told.items()}
+    reasons = [told[name].sentence for name in trust.against(values)]
+    chance = trust.chance(values)
+    if chance > trust.limit and not reasons:
+        reasons = [f"Answers of this model that look like this one are wrong in {chance:.0%} of cases."]
+    return Verdict("found", reasons)
 
 
 class Sign(NamedTuple):

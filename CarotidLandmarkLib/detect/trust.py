@@ -32,7 +32,8 @@ class Trust:
         return 1 / (1 + math.exp(-min(max(self.logit + sum(self._added(signs).values()), -50.0), 50.0)))
 
     def against(self, signs: Mapping[str, float]) -> list[str]:
-        """The signs, heaviest first, without which the answer would be within the limit; none if it is."""
+        """The signs, heaviest first, without which the answer would be within the limit; none if it is, or if no sign
+        makes it worse than a good answer is."""
         added = self._added(signs)
         excess = self.logit + sum(added.values()) - math.log(self.limit / (1 - self.limit))
         heaviest = []

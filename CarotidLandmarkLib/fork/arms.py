@@ -13,7 +13,6 @@ from .tree import Part, Tree, grow
 
 WIDEST_MM = 6.8  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
 BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked at, along each from the fork
-
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
 DAUGHTER_SHARE, WIDER_SHARE = (0.3, 1.8), 0.48  # of the common carotid's radius, and the wider one's at least
@@ -28,9 +27,8 @@ START_RADIUS_MM, MOST_STARTS, MOST_ENDS = (1.2, 6.8), 2, 14
 
 @dataclass(eq=False)
 class Arm:
-    """One vessel from the fork on: length (n,) mm from it, centre (n, 3) mm from the box's middle, radius (n,) mm,
-    nodes of the tree
-    that it fills."""
+    """One vessel from the fork on: length (n,) mm from it, centre (n, 3) mm from the box's middle, radius (n,) mm, and
+    the nodes of the tree that it fills."""
 
     length: np.ndarray
     centre: np.ndarray
@@ -143,7 +141,8 @@ class Triple:
             aside = up and 3 - self.common.length[-1] < leaves < -1 and share > OTHER_SHARE
             crosses = down and abs(leaves) < 6 and share > CROSSING_SHARE
             if (aside or crosses) and not leaks:
-                out.append(f"Another wide vessel leaves {-leaves:.0f} mm below the fork.")
+                where = "below" if leaves < 0 else "above"
+                out.append(f"Another wide vessel leaves {abs(leaves):.0f} mm {where} the fork.")
         if self._joined_below() > JOINED_SHARE * below.mean():
             out.append("Two vessels come together below the fork.")
         return out

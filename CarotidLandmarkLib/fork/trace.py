@@ -66,7 +66,7 @@ class Fork:
 
     side: of SIDES. point: (3,) LPS mm, where it was looked. grid: voxels of the box around it, None outside of the
     volume. lumen: (z, y, x) bool on `grid`, what the three vessels hold. level_hu: of the lumen. tissue_hu: of what is
-    around it. bright_mm3: how much is evenly brighter than tissue within 6 mm. common, internal, external: the vessels.
+    around it. common, internal, external: the vessels.
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
     branches. carina: (3,) LPS mm, where the lumens part. missing: the key of MISSING of what there is not, or None.
     calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork.
@@ -79,7 +79,6 @@ class Fork:
     lumen: np.ndarray | None = None
     level_hu: float | None = None
     tissue_hu: float | None = None
-    bright_mm3: float = 0.0
     common: Branch | None = None
     internal: Branch | None = None
     external: Branch | None = None
@@ -95,6 +94,9 @@ class Fork:
 def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: str) -> Fork:
     """The fork of `side` ("left" or "right", the patient's) of which `point_lps` (3,), LPS mm, is thought the carina.
 
+    Masks of what is as bright as the lumen, at several thresholds; through each a wave is sent up from below the point
+    (fast marching, Sethian, PNAS 1996; Deschamps and Cohen, Medical Image Analysis 2001), whose front parts where the
+    vessel does (Zahlten et al. 1995). The first mask that shows a fork without defects counts, else the best.
     Never fails for a strange point: the Fork of one in air, bone, a vein or outside of the volume says what is missing.
     Raises ValueError where `point_lps` are not three finite numbers.
     """
@@ -109,9 +111,9 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
             fork.notes.append(f"The volume ends less than {ENOUGH_MM:.0f} mm {words} the point.")
     box = cut_box(volume, point)
     fork.grid = box.grid
-    levels, fork.bright_mm3 = lumen_levels(box)
+    levels, bright_mm3 = lumen_levels(box)
     fork.tissue_hu = tissue_level(box)
-    if fork.bright_mm3 < LEAST_LUMEN_MM3 or not levels:
+    if bright_mm3 < LEAST_LUMEN_MM3 or not levels:
         return _without(fork, "contrast")
     fork.level_hu = levels[0]
     crop = box.hu.shape[0] // 2 - round(NEAR_MM / box.grid.spacing[2])

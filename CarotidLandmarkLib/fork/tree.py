@@ -16,7 +16,6 @@ from scipy import ndimage
 from .box import SPACING_MM
 
 BAND_MM = 1.0
-START_MM = 2.0  # a wave starts in the lumen that is no more than this farther from the point than its nearest voxel
 NEAR_MM = 6.0  # the lumen must come this near to the point
 TWIG_MM = 4.0  # a branch shorter than this is a bulge of the wall
 EVERY = np.ones((3, 3, 3), dtype=bool)
@@ -24,11 +23,10 @@ EVERY = np.ones((3, 3, 3), dtype=bool)
 
 class Part(NamedTuple):
     """The part of a mask beside the middle of the box. mask: (z, y, x), a box around it. first: (3,) index (z, y, x) of
-    its first voxel, from the middle. start: (n, 3) indices into `mask` of the voxels nearest to the middle."""
+    its first voxel, from the middle."""
 
     mask: np.ndarray
     first: np.ndarray
-    start: np.ndarray
 
 
 @dataclass
@@ -85,10 +83,7 @@ def part_at_middle(mask: np.ndarray) -> Part | None:
     label = int(sizes.argmax())
     where = ndimage.find_objects(labels, label)[label - 1]
     first = np.array([along.start for along in where]) - middle
-    part = labels[where] == label
-    voxels = np.argwhere(part)
-    away = np.linalg.norm((voxels + first) * SPACING_MM, axis=1)
-    return Part(part, first, voxels[away <= away.min() + START_MM])
+    return Part(labels[where] == label, first)
 
 
 def grow(part: Part, start: np.ndarray, reach_mm: float) -> Tree:

@@ -80,9 +80,7 @@ def look(case: Case, weights: Path | None, device: str, settings: Settings, file
 
 @lru_cache(maxsize=1)
 def _detector(weights: Path | None, device: str) -> Detector:
-    detector = Detector.from_weights(weights, device)
-    detector.trust = None  # what it knew of other scans is not to hide anything
-    return detector
+    return Detector.from_weights(weights, device)
 
 
 def read_seen(files: Iterable[Path]) -> list[Seen]:
@@ -156,7 +154,7 @@ def _believed(seen: Seen, absent: float) -> bool:
 
 
 def _mistaken(seen: Sequence[Seen], absent: float) -> float:
-    """Visible landmarks given up though the answer was right, and answers for what is not visible or far off."""
+    """How many right answers are given up, and how many landmarks that are not visible are located."""
     return sum((not s.wrong) if not _believed(s, absent) else not s.visible for s in seen)
 
 

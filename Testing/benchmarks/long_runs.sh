@@ -32,10 +32,11 @@ if [ "$what" = weights ]; then
         train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$here/weights.safetensors}" --resume \
             --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}"
     }
-    (net 4 "$3" && net 1 "$3") > "$state/4-1.log" 2>&1 &
-    (net 2 "$3" && net 0.5 "$3") > "$state/2-0.5.log" 2>&1 &
-    wait
-    train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation "${CALIBRATION:-400}" --workers 2 \
+    (net 4 "$3" && net 1 "$3") > "$state/4-1.log" 2>&1 & one=$!
+    (net 2 "$3" && net 0.5 "$3") > "$state/2-0.5.log" 2>&1 & two=$!
+    wait $one || { tail -n 3 "$state/4-1.log" >&2; kill $two; exit 1; }
+    wait $two || { tail -n 3 "$state/2-0.5.log" >&2; exit 1; }
+    train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation 64 --workers 2 \
         --start "$state"/weights/{4,2,1,0.5}/weights.safetensors | tee "$state/together.log"
     python - "$(sed -n 's/^Weights: //p' "$state/together.log")" "$here/weights.safetensors" <<'END'  # half precision: a few MB
 import sys

@@ -343,3 +343,10 @@ def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on
     monkeypatch.setattr(detector.model, "refine", never)
     assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
     assert scales == [1, 2] * 2
+
+
+def test_the_trust_of_the_weights_header_judges(detector, volume):
+    for logit, status in ((-5.0, "found"), (5.0, "review")):
+        trust = {"weights": {}, "typical": {}, "logit": logit, "limit": 0.5, "absent": 0.3}
+        weighed = Detector(detector.model, {**detector.header, "trust": trust}, torch.device("cpu"))
+        assert {landmark.status for landmark in weighed.detect(volume, samples=2).landmarks} == {status}

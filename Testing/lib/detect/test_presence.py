@@ -96,6 +96,9 @@ def test_with_trust_signs_are_weighed_together_and_what_weighs_is_said():
         verdict = judge({"left": left, "right": seen(RIGHT)}, GRID, Thresholds(), trust)
         assert verdict["left"].status == status and verdict["right"].status == "found"
     assert len(verdict["left"].reasons) == 1 and "looks like a bifurcation" in verdict["left"].reasons[0]
+    careful = Trust(weights, trust.typical, 0.0, 0.1, 0.4)  # over the limit although nothing speaks against it
+    verdict = judge({"left": seen(LEFT), "right": seen(RIGHT)}, GRID, Thresholds(), careful)["left"]
+    assert verdict.status == "review" and "wrong in 27% of cases" in verdict.reasons[0]
     doubted = seen(LEFT, presences=(0.35, 0.99, 0.99, 0.99))
     assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds(), trust)["left"].status == "absent"
     assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds())["left"].status == "review"

@@ -24,7 +24,7 @@ from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train import sources
 from CarotidLandmarkLib.study.train.cases import load_case, views_of
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.study.train.files import lineage, load_start
+from CarotidLandmarkLib.study.train.files import common_trust, lineage, load_start
 from CarotidLandmarkLib.study.train.loop import Options, train
 from CarotidLandmarkLib.study.train.sources import CaseStore, PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
@@ -140,12 +140,13 @@ def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny,
         for suffix in (".nrrd", ".mrk.json"):
             os.link(dataset / f"a{suffix}", dataset / f"more{number}{suffix}")
     start, kept = tmp_path / "start.safetensors", (0.26, 0.21, 0.27, 0.18)
-    told = {"training": {}, "calibration": {"cases": 400, "kept_from_start": False}}
+    trust = {"weights": {"rival": 1.0}}
+    told = {"training": {}, "calibration": {"cases": 400, "kept_from_start": False}, "trust": trust}
     save_weights(start, MultiScaleLocNet(replace(tiny, covariance_scale=kept)), told)
     options = Options(tmp_path / "run", method, data=dataset, steps=1, workers=0, device="cpu", start=(start,))
     model, header = load_weights(train(options))
     assert model.config.covariance_scale == kept
-    assert header["calibration"] == {"cases": 400, "kept_from_start": True}
+    assert header["calibration"] == {"cases": 400, "kept_from_start": True} and header["trust"] == trust
 
 
 def test_a_calibration_says_how_many_cases_it_rests_on(case, tiny, dataset, tmp_path, monkeypatch, tiny_default):
@@ -260,3 +261,9 @@ def test_the_share_on_scaffolds_is_kept(tmp_path):
     assert {b for b in built if b} == set(maps)
     assert PhantomRecipe("train", 0, maps, 1.0).scaffold_of(7) is not None
     assert PhantomRecipe("train", 0, (), 0.5).scaffold_of(7) is None
+
+
+def test_what_weights_say_of_trust_stays_with_what_is_trained_from_them():
+    told = {"weights": {"rival": 1.0}}
+    assert common_trust([{"trust": told}, {"trust": dict(told)}]) == told
+    assert common_trust([{"trust": told}, {}]) is None and common_trust([]) is None
