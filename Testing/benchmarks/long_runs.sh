@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The runs that take days, at low priority. Killed at any moment, the same command goes on where it was.
 #
-#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights: each net for so long, all times
-#                                                             together, two beside each other; then put together
+#   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights: the nets of 2 and 1 mm, which find the
+#                                                             level of the fork, for so long, the others for two thirds
+#                                                             of it, two beside each other; then put together
 #   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script
 #   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (default: the same) on all test sets, and robustness
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
@@ -32,8 +33,9 @@ if [ "$what" = weights ]; then
         train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$here/weights.safetensors}" --resume \
             --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}"
     }
-    (net 4 "$3" && net 1 "$3") > "$state/4-1.log" 2>&1 & one=$!
-    (net 2 "$3" && net 0.5 "$3") > "$state/2-0.5.log" 2>&1 & two=$!
+    short=$(($3 * 2 / 3))
+    (net 4 $short && net 1 "$3") > "$state/4-1.log" 2>&1 & one=$!
+    (net 2 "$3" && net 0.5 $short) > "$state/2-0.5.log" 2>&1 & two=$!
     wait $one || { tail -n 3 "$state/4-1.log" >&2; kill $two; exit 1; }
     wait $two || { tail -n 3 "$state/2-0.5.log" >&2; exit 1; }
     train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation 64 --workers 2 \
