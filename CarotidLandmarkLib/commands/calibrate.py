@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
     model, header = load_weights(args.weights)
-    how = {key: getattr(args, key) for key in ("samples", "seed")}
+    how = {key: getattr(args, key) for key in ("samples", "seed", "fork")}
     claim(args.out, {"weights": header["sha256"], "data": str(args.data), **how}, "calibrate.json")
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [case for case in cases if not files[case.name].is_file()]
     failed: dict[str, str] = {}
     with pool(args.parallel) as executor:
-        settings = Settings(args.samples, args.confidence, args.seed)
+        settings = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
         coming = {c.name: executor.submit(look, c, args.weights, args.device, settings, files[c.name]) for c in missing}
         for number, (name, future) in enumerate(coming.items(), start=1):
             try:

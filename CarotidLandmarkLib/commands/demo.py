@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     made = time.perf_counter() - started
     size, spacing = ((" x ".join(f"{n:.3g}" for n in values)) for values in (volume.grid.size, volume.grid.spacing))
     print(f"Made {size} voxels of {spacing} mm in {made:.1f} s. Searching it ...", flush=True)
-    detection = detector.detect(volume, args.samples, args.confidence, args.seed, CASE, reporter.progress)
+    detection = detector.detect(
+        volume, args.samples, args.confidence, args.seed, CASE, reporter.progress, fork=args.fork
+    )
     reporter.clear()
     path, image = args.output / f"{CASE}.nrrd", args.output / f"{CASE}.png"
     write_volume(volume, path)

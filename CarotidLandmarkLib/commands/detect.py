@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from ..detect.results import Outcome
 
 EPILOG = """
-For each case: <case>.mrk.json for Slicer and <case>.detection.json with everything known; for many cases also
-detections.csv. A case that fails is reported on stderr and is a row with an error; the others go on.
+For each case: <case>.mrk.json for Slicer and <case>.detection.json with everything known; where the lumen of a fork was
+traced <case>.fork.mrk.json, its vessels with radii, and <case>.seeds.mrk.json, where SlicerVMTK's Extract Centerline
+may start and end; for many cases also detections.csv. A case that fails is reported on stderr and is a row with an
+error; the others go on.
 Exit code: 0 when every case was read and searched (found or not), else, after all others are done, the highest of the
 failed ones: 2 bad input, 3 cannot run here; 130 when interrupted.
 """
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)
-    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing)
+    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing, args.fork)
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:

@@ -188,7 +188,7 @@ def _detect(
     for number, (name, truth) in enumerate(truths.items(), start=1):
         print(f"{number}/{len(truths)} {name}", file=sys.stderr)
         try:
-            settings = Settings(args.samples, args.confidence, args.seed, truth.series)
+            settings = Settings(args.samples, args.confidence, args.seed, truth.series, fork=args.fork)
             detections[name] = detect_case(detector, name, truth.volume, settings)
         except CarotidLandmarkError as error:
             failed[name] = str(error)

@@ -61,13 +61,14 @@ def some_path(text: str) -> Path:
 
 
 def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
-    """--device, --samples, --confidence, --weights and --seed, as the contract has them."""
+    """--device, --samples, --confidence, --weights, --seed and --no-fork, as the contract has them."""
     add = parser.add_argument
     add("--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)")
     add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
     add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
     add("--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)")
     add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")
+    add("--no-fork", action="store_false", dest="fork", help="do not trace the lumen, nor check the points by it")
 
 
 def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
     files = {case.name: folder / f"{case.name}.json" for case in cases}
-    how = Settings(args.samples, args.confidence, args.seed)
+    how = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
     tasks = [(c, args.weights, args.device, how, files[c.name]) for c in cases if not files[c.name].is_file()]
     failed = []
     for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):

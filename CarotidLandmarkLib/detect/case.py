@@ -21,7 +21,7 @@ from .search import Cancelled, Progress
 @dataclass(frozen=True)
 class Settings:
     """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
-    spacing: mm along x, y and z of a file that gives none.
+    spacing: mm along x, y and z of a file that gives none. fork: whether to look at the lumen.
 
     Raises BadInputError for a seed below 0 or above LARGEST_SEED.
     """
@@ -31,6 +31,7 @@ class Settings:
     seed: int = 0
     series: str | None = None
     spacing: tuple[float, ...] | None = None
+    fork: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -67,7 +68,7 @@ def detect_case(
         volume = read_volume(path, settings.series, settings.spacing)
         read = time.perf_counter() - started
         detection = detector.detect(
-            volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled
+            volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled, fork=settings.fork
         )
     except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress
         raise

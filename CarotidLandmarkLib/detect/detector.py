@@ -16,8 +16,9 @@ from ..model.numerics import choose_dtype
 from ..model.weights import load_weights
 from ..volume.ct import CTVolume
 from .device import choose_device
+from .lumen import Witness, ask_lumen
 from .presence import Evidence, Thresholds, Verdict, judge
-from .search import Cancelled, Progress, Search
+from .search import SEARCH_ENDS, Cancelled, Progress, Search
 from .trust import Trust
 
 
@@ -55,13 +56,15 @@ class Detector:
         case: str = "",
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
+        fork: bool = True,
     ) -> Detection:
-        """Both landmarks of `volume` with status, position, covariance and confidence ellipsoid.
+        """Both landmarks of `volume` with status, position, covariance, confidence ellipsoid and the fork around them.
 
         samples: passes of the finest scale, each with its crop shifted at random; 1 is a single unshifted pass.
         confidence: of the ellipsoid, between 0 and 1. seed: of the shifts, which are the same on every device.
         progress: called with a text and the finished fraction before each step.
         cancelled: asked before each step; where it says True, CancelledError is raised.
+        fork: whether to trace the lumen around each point, check the point by it, and measure it.
         Raises BadInputError for settings out of range.
         """
         if samples < 1 or not 0 < confidence < 1:
@@ -71,8 +74,15 @@ class Detector:
         started = time.perf_counter()
         search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
-        verdicts = judge(evidence, volume.grid, self.limits, self.trust)
-        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence) for side in SIDES]
+        witnesses = {}
+        for side in SIDES if fork else ():
+            if evidence[side].complete:
+                search.step(f"{side}, lumen", SEARCH_ENDS)
+                with search.clock("fork"):
+                    witnesses[side] = ask_lumen(volume, side, evidence[side])
+        checks = {side: witness.check for side, witness in witnesses.items()}
+        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks)
+        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, witnesses.get(side)) for side in SIDES]
         return Detection(
             case=case,
             volume={
@@ -83,7 +93,13 @@ class Detector:
                 "series_uid": volume.series_uid,
             },
             model={key: self.header.get(key) for key in ("name", "version", "sha256")},
-            settings={"samples": samples, "confidence": confidence, "device": str(self.device), "seed": seed},
+            settings={
+                "samples": samples,
+                "confidence": confidence,
+                "device": str(self.device),
+                "seed": seed,
+                "fork": fork,
+            },
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
             warnings=list(volume.warnings),
@@ -98,9 +114,12 @@ class Detector:
         return Search(self.model, volume, samples, seed, believe=0.0).run()
 
 
-def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) -> LandmarkDetection:
+def _landmark(
+    side: str, seen: Evidence, verdict: Verdict, confidence: float, witness: Witness | None
+) -> LandmarkDetection:
+    fork = witness.result() if witness else None
     if verdict.status == "absent":
-        return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence)
+        return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence, fork=fork)
     radii, axes, volume = ellipsoid(seen.covariance, confidence)
     return LandmarkDetection(
         side,
@@ -113,4 +132,5 @@ def _landmark(side: str, seen: Evidence, verdict: Verdict, confidence: float) ->
         axes,
         volume,
         seen.samples.std(axis=0, ddof=1) if len(seen.samples) > 1 else None,
+        fork,
     )

@@ -6,20 +6,30 @@ looked for all over the body, only the finest scale's counts. A landmark that is
 of the volume, is `absent`. What speaks against one that is believed are its `signs`. Weights that were calibrated on
 whole scans bring a `Trust` that weighs them together: where they make an error too likely, the landmark is `review`,
 with a sentence for each that weighs. Without it one sign beyond its own limit is enough.
+
+The lumen around the point is a witness that has seen none of this (see fork.check). A fork that it bears out lets pass
+what the network alone is in doubt about; one that it contradicts is `review`, and `absent` where there is no artery.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from ..fork import Check
 from ..landmarks.points import SIDES
 from ..volume.geometry import Grid
 from .trust import Trust
 from .uncertainty import largest_sd
+
+# The signs that are doubts of the network about itself: what each scale thinks, how far they agree, other places.
+OF_THE_NETWORK = re.compile(r".* mm doubts|.* to .* mm|rival")
+LUMEN = {"verified": 0.0, "unclear": 1.0, "contradicted": 2.0}
 
 
 @dataclass(frozen=True)
@@ -86,10 +96,16 @@ class Verdict:
 
 
 def judge(
-    evidence: dict[str, Evidence], grid: Grid, limits: Thresholds, trust: Trust | None = None
+    evidence: dict[str, Evidence],
+    grid: Grid,
+    limits: Thresholds,
+    trust: Trust | None = None,
+    checks: Mapping[str, Check] | None = None,
 ) -> dict[str, Verdict]:
-    """The status of both sides (keys of SIDES) in a volume that fills `grid`."""
-    verdicts = {side: _judge_one(evidence[side], grid, limits, trust) for side in SIDES}
+    """The status of both sides (keys of SIDES) in a volume that fills `grid`; checks: of the sides whose lumen was
+    looked at."""
+    checks = checks or {}
+    verdicts = {side: _judge_one(evidence[side], grid, limits, trust, checks.get(side)) for side in SIDES}
     if all(verdict.status != "absent" for verdict in verdicts.values()):
         pair = _pair_reasons(evidence["left"].position - evidence["right"].position, limits)
         for verdict in verdicts.values():
@@ -100,7 +116,7 @@ def judge(
     return verdicts
 
 
-def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | None) -> Verdict:
+def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | None, check: Check | None) -> Verdict:
     sure = min(seen.presences[:-1], default=0.0) >= limits.sure_presence
     least = limits.absent_presence if trust is None else trust.absent
     if seen.presence < least and not (sure and seen.complete):
@@ -109,13 +125,21 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | No
     inside = float(grid.distance_inside(seen.position))
     if inside < 0:
         return Verdict("absent", [f"The point would lie {-inside:.1f} mm outside of the volume."])
-    told = signs(seen, inside, limits)
-    if trust is None:
-        return Verdict("found", [sign.sentence for sign in told.values() if sign.value > sign.limit])
+    if check is not None and check.no_artery:
+        return Verdict("absent", list(check.reasons))
+    told = signs(seen, inside, limits, check)
     values = {name: sign.value for name, sign in told.items()}
-    reasons = [told[name].sentence for name in trust.against(values)]
-    chance = trust.chance(values)
-    if chance > trust.limit and not reasons:
+    if trust is None:
+        against = [name for name, sign in told.items() if sign.value > sign.limit]
+    else:
+        against = trust.against(values)
+    if check is not None and check.status == "verified" and all(OF_THE_NETWORK.match(name) for name in against):
+        return Verdict("found", [])
+    reasons = [told[name].sentence for name in against]
+    if check is not None and check.status == "contradicted" and "lumen" not in against:
+        reasons = [told["lumen"].sentence, *reasons]
+    if trust is not None and not reasons and trust.chance(values) > trust.limit:
+        chance = trust.chance(values)
         reasons = [f"Answers of this model that look like this one are wrong in {chance:.0%} of cases."]
     return Verdict("found", reasons)
 
@@ -128,8 +152,8 @@ class Sign(NamedTuple):
     sentence: str
 
 
-def signs(seen: Evidence, inside: float, limits: Thresholds) -> dict[str, Sign]:
-    """All signs against an answer ``inside`` mm within the volume."""
+def signs(seen: Evidence, inside: float, limits: Thresholds, check: Check | None = None) -> dict[str, Sign]:
+    """All signs against an answer ``inside`` mm within the volume; of the lumen where a ``check`` is given."""
     told = {}
     for index, (scale, presence) in enumerate(zip(seen.scales_mm, seen.presences)):
         sentence = f"The presence of a bifurcation is in doubt at the {scale:g} mm scale ({presence:.2f})."
@@ -152,6 +176,8 @@ def signs(seen: Evidence, inside: float, limits: Thresholds) -> dict[str, Sign]:
     told["swept"] = Sign(float(seen.swept), 0.5, sentence)
     sentence = f"The point lies {inside:.1f} mm from the border of the volume."
     told["border"] = Sign(math.exp(-inside / limits.border_mm), math.exp(-1), sentence)
+    if check is not None:
+        told["lumen"] = Sign(LUMEN[check.status], LUMEN["unclear"], " ".join(check.reasons))
     return told
 
 

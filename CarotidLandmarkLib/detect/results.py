@@ -1,7 +1,8 @@
-"""What detect leaves behind: two files a case, and a table of many cases.
+"""What detect leaves behind: a few files a case, and a table of many cases.
 
-Each file appears whole or not at all. Of the two files of a case `<case>.detection.json` comes first and holds all that
-the other one says; where it stands alone, because the process was killed between them, the next run adds the other.
+Each file appears whole or not at all. Of the files of a case `<case>.detection.json` comes first and holds all that the
+others say, `<case>.mrk.json` last; where that is missing, because the process was killed between them, the next run
+adds it and the others.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ from typing import Any
 
 from ..atomic import write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
+from ..landmarks.curves import write_forks, write_seeds
 from ..landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
 from ..landmarks.files import write_markups
+from ..landmarks.forks import MEASURES
 from ..landmarks.points import SIDES
 
 REPORT = ".detection.json"
+MARKUPS, FORK, SEEDS = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json"
 PARTIAL = ".carotid-landmark-"
 ABANDONED_S = 3600  # a case is written in much less
 
 COLUMNS = (
     *("case", "path", "side", "status", "reasons", "presence", "x_lps_mm", "y_lps_mm", "z_lps_mm"),
     *("radius_a_mm", "radius_b_mm", "radius_c_mm", "volume_mm3", "seconds", "error"),
+    *("fork", "fork_reasons", *MEASURES),
 )
 
 
@@ -63,10 +68,10 @@ def mend_cases(folder: Path, option: str = "-o") -> None:
     """
     with _sentences(folder, option):
         for report in folder.glob(f"*{REPORT}"):
-            markups = _files(folder, report.name[: -len(REPORT)])[0]
-            if not markups.exists():
+            case = report.name[: -len(REPORT)]
+            if not (folder / f"{case}{MARKUPS}").exists():
                 with contextlib.suppress(BadInputError):  # not a detection: no case of ours
-                    _write_markups(markups, read_detection(report))
+                    _write_others(folder, case, read_detection(report))
         for partial in folder.glob(f"{PARTIAL}*"):
             if time.time() - partial.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -79,7 +84,7 @@ def check_case(folder: Path, case: str, option: str = "-o") -> None:
     may be somebody's reference. A name may be too long for a file's once the endings are added. Raises CannotRunError
     where `folder` is none that can be looked into.
     """
-    markups, report = _files(folder, case)
+    markups, report = folder / f"{case}{MARKUPS}", folder / f"{case}{REPORT}"
     with _sentences(folder, option):
         try:
             os.lstat(report)
@@ -93,20 +98,22 @@ def check_case(folder: Path, case: str, option: str = "-o") -> None:
 
 
 def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[Path]:
-    """Write `<case>.mrk.json` and `<case>.detection.json` to `folder`, both or neither; return their paths.
+    """Write the files of a case to `folder`, all or none; return their paths, the report's second.
 
-    Raises BadInputError as check_case does, and CannotRunError where the folder cannot be written to or is full;
-    `option` is where the user gave it.
+    `<case>.mrk.json` and `<case>.detection.json`; where the lumen of a fork was traced, also `<case>.fork.mrk.json`,
+    its vessels, and `<case>.seeds.mrk.json`. Raises BadInputError as check_case does, and CannotRunError where the
+    folder cannot be written to or is full; `option` is where the user gave it.
     """
-    check_case(folder, detection.case, option)
-    markups, report = _files(folder, detection.case)
+    case = detection.case
+    check_case(folder, case, option)
     with _sentences(folder, option), tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
-        _write_markups(Path(partial, markups.name), detection)
-        write_detection(Path(partial, report.name), detection)
-        markups.unlink(missing_ok=True)  # an old one must not be taken for that of the new report
-        os.replace(Path(partial, report.name), report)
-        os.replace(Path(partial, markups.name), markups)
-    return [markups, report]
+        others = _write_others(Path(partial), case, detection)
+        write_detection(Path(partial, f"{case}{REPORT}"), detection)
+        for ending in (MARKUPS, FORK, SEEDS):
+            (folder / f"{case}{ending}").unlink(missing_ok=True)  # old ones must not be taken for the new report's
+        for name in (f"{case}{REPORT}", *others[::-1]):
+            os.replace(Path(partial, name), folder / name)
+    return [folder / name for name in (others[0], f"{case}{REPORT}", *others[1:])]
 
 
 def write_table(folder: Path, outcomes: Sequence[Outcome]) -> Path:
@@ -130,6 +137,8 @@ def describe(landmark: LandmarkDetection) -> str:
     words = f"{landmark.status}, presence {landmark.presence:.2f}"
     if landmark.confidence_radii_mm is not None:
         words += ", radii " + " x ".join(f"{radius:.1f}" for radius in landmark.confidence_radii_mm) + " mm"
+    if landmark.fork is not None and landmark.status != "absent":
+        words += f", fork {landmark.fork.check}"
     return " ".join([words + ".", *landmark.reasons]) if landmark.reasons else words
 
 
@@ -145,15 +154,25 @@ def _rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
             if landmark.position_lps_mm is not None and landmark.confidence_radii_mm is not None:
                 numbers = [*landmark.position_lps_mm, *landmark.confidence_radii_mm, landmark.confidence_volume_mm3]
                 row.update(zip(COLUMNS[6:13], (f"{number:.3f}" for number in numbers)))
+            if landmark.fork is not None:
+                row.update(fork=landmark.fork.check, fork_reasons=" ".join(landmark.fork.reasons))
+                told = {name: measure.value for name, measure in landmark.fork.measures.items()}
+                row.update({name: f"{value:.3f}" for name, value in told.items() if value is not None})
         yield row
 
 
-def _files(folder: Path, case: str) -> tuple[Path, Path]:
-    return folder / f"{case}.mrk.json", folder / f"{case}{REPORT}"
-
-
-def _write_markups(path: Path, detection: Detection) -> None:
-    write_markups(path, detection.points(), {landmark.side: describe(landmark) for landmark in detection.landmarks})
+def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
+    """Write what the report holds as markups for Slicer; return the files' names, that of the landmarks first."""
+    names = [f"{case}{MARKUPS}"]
+    forks = {landmark.side: landmark.fork for landmark in detection.landmarks if landmark.fork is not None}
+    traced = {side: fork for side, fork in forks.items() if fork.vessels}
+    if traced:
+        names += [f"{case}{FORK}", f"{case}{SEEDS}"]
+        write_forks(folder / names[1], traced)
+        write_seeds(folder / names[2], traced)
+    described = {landmark.side: describe(landmark) for landmark in detection.landmarks}
+    write_markups(folder / names[0], detection.points(), described)
+    return names
 
 
 @contextlib.contextmanager

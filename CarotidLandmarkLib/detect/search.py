@@ -26,8 +26,8 @@ Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
-SWEEP_BEGINS = 0.999
-SIDE_SHARE = (SWEEP_BEGINS - COARSE_SHARE) / len(SIDES)
+SEARCH_ENDS = 0.9  # of the progress bar; what comes then is seldom or short
+SIDE_SHARE = (SEARCH_ENDS - COARSE_SHARE) / len(SIDES)
 SWEPT_PRESENCE = 0.9  # at the finest scale, which has to be sure of what the coarsest does not see
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
@@ -65,17 +65,17 @@ class Search:
         self.believe = believe
         self.progress = progress or (lambda text, fraction: None)
         self.cancelled = cancelled or (lambda: False)
-        self.seconds = {"pyramid": 0.0, "network": 0.0}
+        self.seconds = {"pyramid": 0.0, "network": 0.0, "fork": 0.0}
 
     @torch.inference_mode()
     def run(self) -> dict[str, Evidence]:
         """What every scale says of each side. Raises CancelledError."""
         spacing = self.config.scales_mm[0]
-        self._step("coarse search", 0.0)
-        with self._clock("pyramid"):
+        self.step("coarse search", 0.0)
+        with self.clock("pyramid"):
             level = self.pyramid.whole(spacing)
-        self._step("coarse search", COARSE_SHARE / 2)
-        with self._clock("network"):
+        self.step("coarse search", COARSE_SHARE / 2)
+        with self.clock("network"):
             outputs = self.model.coarse(level)
         evidence = {side: Evidence() for side in SIDES}
         for number, side in enumerate(SIDES):
@@ -96,7 +96,7 @@ class Search:
         ways = []
         for number, height in enumerate(heights):
             between = " and ".join(f"{spacing:g}" for spacing in scales[1:-1])
-            self._step(f"{side}, {between} mm, start {number + 1} of {len(heights)}", begun + number * share)
+            self.step(f"{side}, {between} mm, start {number + 1} of {len(heights)}", begun + number * share)
             ways.append(self._descend(side, seen.position + [0.0, 0.0, height], len(scales) - 1))
         best = self._choose(seen, ways)
         if seen.presence >= self.believe:
@@ -112,7 +112,7 @@ class Search:
         best = self._choose(seen, [way for way in ways if self._believed(way[-1].presence_logit) >= SWEPT_PRESENCE])
         if not best:
             return None
-        self._sample(side, seen, best[-2], SWEEP_BEGINS, 0.0)
+        self._sample(side, seen, best[-2], SEARCH_ENDS, 0.0)
         return seen if seen.presence >= SWEPT_PRESENCE and apart([seen.position], known) else None
 
     def _places(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> list[np.ndarray]:
@@ -121,7 +121,7 @@ class Search:
         It looks at the middles of cells that hold tissue, of many only those that the coarsest scale likes best.
         """
         first, second = self.config.scales_mm[:2]
-        with self._clock("pyramid"):
+        with self.clock("pyramid"):
             whole, box = self.pyramid.whole(first), self.pyramid.whole(second)
         extent = whole.image.shape[2:]
         cell = [min(max(1, round(self.config.sweep_mm / first)), size) for size in extent]
@@ -137,8 +137,8 @@ class Search:
         with _independent(self.device) as apply:
             outputs = iter(apply(partial(self._look, side, 1, box), centers.split(1)))
             for number in range(len(centers)):
-                self._step(f"{side}, {second:g} mm, place {number + 1} of {len(centers)}", SWEEP_BEGINS)
-                with self._clock("network"):
+                self.step(f"{side}, {second:g} mm, place {number + 1} of {len(centers)}", SEARCH_ENDS)
+                with self.clock("network"):
                     looks.append(next(outputs))
         looks.sort(key=lambda look: -float(look.presence_logit[0]))
         points = [_point(look) for look in looks]
@@ -181,8 +181,8 @@ class Search:
             for number in range(0, samples, len(batches[0])):
                 done = min(number + len(batches[0]), samples)
                 text = f"{side}, {self.config.scales_mm[last]:g} mm, sample {done} of {samples}"
-                self._step(text, begun + number * share)
-                with self._clock("network"):
+                self.step(text, begun + number * share)
+                with self.clock("network"):
                     passes.append(next(outputs))
         self._note(seen, self.config.scales_mm[last], passes)
         seen.complete = True
@@ -200,7 +200,7 @@ class Search:
         answers: list[ScaleOutput] = []
         for _ in range(looks):
             box = self._box(center, scale)
-            with self._clock("network"):
+            with self.clock("network"):
                 answers.append(self._look(side, scale, box, torch.from_numpy(center)[None]))
             center = _point(answers[-1])
         return answers
@@ -213,7 +213,7 @@ class Search:
         return torch.sigmoid(logit.double()).mean()
 
     def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> LevelLike:
-        with self._clock("pyramid"):
+        with self.clock("pyramid"):
             return self.pyramid.around(center, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale])
 
     @torch.inference_mode()
@@ -223,7 +223,7 @@ class Search:
         return self.model.refine(scale, box.image, box.world_to_index, centers.to(frame), frame)
 
     def _note(self, seen: Evidence, spacing: float, passes: list[ScaleOutput]) -> None:
-        with self._clock("network"):
+        with self.clock("network"):
             positions = torch.cat([output.position for output in passes]).double().cpu().numpy()
             heatmaps = torch.cat([output.covariance for output in passes]).double().cpu().numpy()
             logits = torch.cat([output.presence_logit for output in passes]).double().cpu()
@@ -234,13 +234,15 @@ class Search:
         seen.positions.append(mean)
         seen.samples, seen.heatmap = positions, heatmaps.mean(axis=0)
 
-    def _step(self, text: str, fraction: float) -> None:
+    def step(self, text: str, fraction: float) -> None:
+        """What comes now. Raises CancelledError."""
         if self.cancelled():
             raise CancelledError("Stopped on request; nothing was written for this case.")
         self.progress(text, fraction)
 
     @contextmanager
-    def _clock(self, stage: str) -> Iterator[None]:
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to that of this stage."""
         started = time.perf_counter()
         yield
         if self.device.type == "cuda":

@@ -2,16 +2,16 @@
 
 Requests on stdin:
     {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the two files), "series",
-    "spacing" (three numbers), "samples", "confidence", "seed", "device", "weights", and "temporary":
-    true for a volume that nobody else needs
+    "spacing" (three numbers), "samples", "confidence", "seed", "fork" (whether to look at the lumen), "device",
+    "weights", and "temporary": true for a volume that nobody else needs
     {"id": 1, "command": "describe"}, and if wanted "weights": what could be detected with, and where
     {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
 Events on stdout, each with the request's "id" but for the first and the heartbeat:
     hello {protocol, version, pid}; heartbeat {}, every few seconds, also while detecting; progress {text, fraction};
-    and at the end of each request one of result {detection, files}, description {devices, model},
-    error {message, exit_code, reason, device}, cancelled {}. The reason is "out_of_memory" or null; devices are those
-    of list_devices; model is {name, version, sha256, path, data, warnings, card}, the warnings sentences, or
-    {path, problem} with a sentence.
+    and at the end of each request one of result {detection, files, lumens}, description {devices, model},
+    error {message, exit_code, reason, device}, cancelled {}. The lumens are by side, each as landmarks.forks.Lumen
+    packs it; the reason is "out_of_memory" or null; devices are those of list_devices; model is {name, version, sha256,
+    path, data, warnings, card}, the warnings sentences, or {path, problem} with a sentence.
 Requests are worked off in their order. The worker ends when stdin does, after the last of them; with
 --exit-with-parent at once, in the middle of a detection too, or when nobody reads its stdout any more, and it takes
 temporary volumes with it.
@@ -126,7 +126,10 @@ class Worker:
                 lambda: number in self.cancelled,
             )
             files = write_case(Path(output), detection, "") if output else []
-            self._emit("result", id=number, detection=detection.to_dict(), files=[str(file) for file in files])
+            forks = {landmark.side: landmark.fork for landmark in detection.landmarks}
+            lumens = {side: fork.lumen.packed() for side, fork in forks.items() if fork and fork.lumen}
+            told = {"detection": detection.to_dict(), "files": [str(file) for file in files], "lumens": lumens}
+            self._emit("result", id=number, **told)
         except CancelledError:
             self._emit("cancelled", id=number)
         except Exception as error:
@@ -180,7 +183,7 @@ def _settings(request: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str, "spacing": tuple}
+_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str, "spacing": tuple, "fork": bool}
 
 
 def _describe(weights: str | None) -> dict[str, Any]:

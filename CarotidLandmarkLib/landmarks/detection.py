@@ -13,12 +13,13 @@ import numpy as np
 
 from ..atomic import write_json
 from ..errors import BadInputError
+from .forks import ForkResult
 from .points import SIDES, LandmarkSet
 from .text import read_text
 
 SCHEMA = "carotid-landmark/detection/1"
 STATUSES = ("found", "review", "absent")
-ADDED = {"passes_sd_mm": None}  # of a landmark, since the first files of the schema, which lack it
+ADDED = {"passes_sd_mm": None, "fork": None}  # of a landmark, since the first files of the schema, which lack them
 INSTEAD = "a .detection.json that detect wrote"
 
 _KINDS = {"case": str, "volume": dict, "model": dict, "settings": dict, "timing_s": dict, "warnings": list}
@@ -37,7 +38,8 @@ class LandmarkDetection:
     position). ``presence`` is a probability. Position (3,) in LPS mm, covariance (3, 3) in mm^2, and the confidence
     ellipsoid's radii (3,) in mm, longest first, unit axes (3, 3) in LPS, one a row, and volume. ``passes_sd_mm`` (3,),
     along x, y and z, is the spread of the finest scale's passes alone, which the paper takes for the uncertainty (Ma et
-    al., ISBI 2020); None of a single pass, and of files of versions before 0.6.
+    al., ISBI 2020); None of a single pass, and of files of versions before 0.6. ``fork`` is what the lumen says of a
+    position, or of one that was given up for it; None where it was not looked at.
     Raises ValueError for an unknown side or status, a wrong shape, a number that is not finite, and a position that
     contradicts the status.
     """
@@ -52,6 +54,7 @@ class LandmarkDetection:
     confidence_axes_lps: np.ndarray | None = None
     confidence_volume_mm3: float | None = None
     passes_sd_mm: np.ndarray | None = None
+    fork: ForkResult | None = None
 
     def __post_init__(self) -> None:
         if self.side not in SIDES or self.status not in STATUSES:
@@ -66,7 +69,8 @@ class LandmarkDetection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the landmark as the contract's JSON object, whose keys are its fields."""
-        return {name: of.tolist() if isinstance(of, np.ndarray) else of for name, of in vars(self).items()}
+        plain = {name: of.tolist() if isinstance(of, np.ndarray) else of for name, of in vars(self).items()}
+        return {**plain, "fork": self.fork and self.fork.to_dict()}
 
 
 @dataclass
@@ -118,10 +122,7 @@ class Detection:
         try:
             if values["schema"] != SCHEMA:
                 raise ValueError(f"the schema is {values['schema']!r} and should be {SCHEMA!r}")
-            landmarks = [
-                LandmarkDetection(**{name: of[name] for name in LandmarkDetection.__dataclass_fields__})
-                for of in ({**ADDED, **values_of} for values_of in values["landmarks"])
-            ]
+            landmarks = [_landmark({**ADDED, **of}) for of in values["landmarks"]]
             if not all(isinstance(reason, str) for landmark in landmarks for reason in landmark.reasons):
                 raise ValueError("a reason is no text")
             landmarks.sort(key=lambda landmark: SIDES.index(landmark.side))
@@ -132,7 +133,7 @@ class Detection:
             return cls(landmarks=landmarks, **rest)
         except KeyError as error:
             raise BadInputError(f"This is no detection: {error} is missing.") from error
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInputError(f"This is no detection: {error}.") from error
 
 
@@ -180,6 +181,12 @@ def ellipsoid(covariance: np.ndarray, confidence: float) -> tuple[np.ndarray, np
     axes = columns.T[::-1].copy()
     axes[2] = np.cross(axes[0], axes[1])
     return radii, axes, float(4 / 3 * math.pi * radii.prod())
+
+
+def _landmark(values: dict[str, Any]) -> LandmarkDetection:
+    known = {name: values[name] for name in LandmarkDetection.__dataclass_fields__}
+    known["fork"] = None if known["fork"] is None else ForkResult.from_dict(known["fork"])
+    return LandmarkDetection(**known)
 
 
 def _number(value: Any, name: str) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,33 +105,49 @@ def write_markups(
 
     ``descriptions`` maps a side to the text of its point. Raises CannotRunError if the file cannot be written.
     """
-    points = []
-    for number, side in enumerate(SIDES, start=1):
-        position = landmarks.points[side]
-        points.append(
-            {
-                "id": str(number),
-                "label": LABELS[side],
-                "description": (descriptions or {}).get(side, ""),
-                "associatedNodeID": "",
-                "position": "" if position is None else position.tolist(),
-                "orientation": [-1.0, -0.0, -0.0, -0.0, -1.0, -0.0, 0.0, 0.0, 1.0],
-                "selected": True,
-                "locked": False,
-                "visibility": True,
-                "positionStatus": "missing" if position is None else "defined",
-            }
-        )
-    markup = {
-        "type": "Fiducial",
+    described = descriptions or {}
+    points = [
+        control_point(number, LABELS[side], landmarks.points[side], described.get(side, ""))
+        for number, side in enumerate(SIDES, start=1)
+    ]
+    write_markup_file(path, [markup("Fiducial", points)])
+
+
+def control_point(
+    number: int, label: str, position: np.ndarray | None, description: str = "", selected: bool = True
+) -> dict[str, Any]:
+    """A point of a `markup`, at (3,) LPS mm; None: marked as missing."""
+    return {
+        "id": str(number),
+        "label": label,
+        "description": description,
+        "associatedNodeID": "",
+        "position": "" if position is None else position.tolist(),
+        "orientation": [-1.0, -0.0, -0.0, -0.0, -1.0, -0.0, 0.0, 0.0, 1.0],
+        "selected": selected,
+        "locked": False,
+        "visibility": True,
+        "positionStatus": "missing" if position is None else "defined",
+    }
+
+
+def markup(
+    kind: str,
+    points: Sequence[Mapping[str, Any]],
+    measurements: Sequence[Mapping[str, Any]] = (),
+    display: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A list of points ("Fiducial") or a "Curve" in LPS mm, as Slicer writes it; ``display`` changes how it looks."""
+    return {
+        "type": kind,
         "coordinateSystem": "LPS",
         "coordinateUnits": "mm",
         "locked": False,
         "fixedNumberOfControlPoints": False,
         "labelFormat": "%N-%d",
         "lastUsedControlPointNumber": len(points),
-        "controlPoints": points,
-        "measurements": [],
+        "controlPoints": list(points),
+        "measurements": list(measurements),
         "display": {
             "visibility": True,
             "opacity": 1.0,
@@ -146,9 +162,14 @@ def write_markups(
             "glyphSize": 5.0,
             "useGlyphScale": True,
             "snapMode": "toVisibleSurface",
+            **(display or {}),
         },
     }
-    write_json(path, {"@schema": _SCHEMA, "markups": [markup]}, indent=4)
+
+
+def write_markup_file(path: str | os.PathLike[str], markups: Sequence[Mapping[str, Any]]) -> None:
+    """Write a Slicer .mrk.json of these; raise CannotRunError if it cannot be written."""
+    write_json(path, {"@schema": _SCHEMA, "markups": list(markups)}, indent=4)
 
 
 def _parse_markups(text: str, path: Path) -> tuple[list[_Point], np.ndarray]:

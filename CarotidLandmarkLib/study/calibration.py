@@ -17,6 +17,7 @@ from scipy.special import expit, log_expit
 from ..atomic import write_json
 from ..detect.case import Settings
 from ..detect.detector import Detector
+from ..detect.lumen import ask_lumen
 from ..detect.presence import signs
 from ..detect.trust import Trust
 from ..errors import BadInputError
@@ -37,7 +38,8 @@ class Seen:
     """One landmark as the detector saw it. visible: whether the truth has it. sure: of all scales but the finest.
 
     error_mm and mahalanobis2 (squared, of the truth under the covariance) are None of what is not visible, and of what
-    was given up on the way; of that, too, ``signs`` (see detect.presence) are empty.
+    was given up on the way; of that, too, ``signs`` (see detect.presence) are empty. no_artery: the lumen, where it was
+    asked, shows that there is none.
     """
 
     case: str
@@ -48,6 +50,7 @@ class Seen:
     error_mm: float | None = None
     mahalanobis2: float | None = None
     signs: dict[str, float] | None = None
+    no_artery: bool = False
 
     @property
     def wrong(self) -> bool:
@@ -69,7 +72,9 @@ def look(case: Case, weights: Path | None, device: str, settings: Settings, file
         sure = min(seen.presences[:-1], default=0.0) >= detector.limits.sure_presence
         told: dict[str, Any] = {}
         if seen.complete and inside >= 0:
-            told = {"signs": {name: sign.value for name, sign in signs(seen, inside, detector.limits).items()}}
+            check = ask_lumen(volume, side, seen).check if settings.fork else None
+            told["no_artery"] = check is not None and check.no_artery
+            told["signs"] = {name: sign.value for name, sign in signs(seen, inside, detector.limits, check).items()}
             if point is not None:
                 away = seen.position - point
                 told["error_mm"] = float(np.linalg.norm(away))
@@ -150,7 +155,7 @@ def fit_trust(seen: Sequence[Seen], factor: float) -> tuple[Trust, dict[str, flo
 
 
 def _believed(seen: Seen, absent: float) -> bool:
-    return seen.signs is not None and (seen.presence >= absent or seen.sure)
+    return seen.signs is not None and not seen.no_artery and (seen.presence >= absent or seen.sure)
 
 
 def _mistaken(seen: Sequence[Seen], absent: float) -> float:

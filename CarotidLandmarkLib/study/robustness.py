@@ -58,7 +58,9 @@ def measure(case: Case, weights: Path | None, device: str, settings: Settings, f
         for amount in corruption.steps:
             rng = np.random.default_rng([settings.seed, zlib.crc32(f"{case.name} {name}".encode())])
             worse = corruption.apply(volume, case.points, amount, rng)
-            found = detector.detect(worse.volume, settings.samples, settings.confidence, settings.seed, case.name)
+            found = detector.detect(
+                worse.volume, settings.samples, settings.confidence, settings.seed, case.name, fork=settings.fork
+            )
             scores = score(found, LandmarkSet(worse.points))
             rows += [
                 {"corruption": name, "amount": amount, "score": asdict(one)}

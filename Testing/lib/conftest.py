@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.weights import DEFAULT, save_weights
@@ -60,6 +62,13 @@ def neck(direction: np.ndarray | None = None, balls: dict[str, np.ndarray] = BAL
     return CTVolume(array.astype(np.int16), grid)
 
 
+class BallDetector(Detector):
+    """One that does not ask the lumen, since no ball is a vessel."""
+
+    def detect(self, *volume: Any, **settings: Any) -> Detection:
+        return super().detect(*volume, **{**settings, "fork": False})
+
+
 @pytest.fixture
 def make_neck() -> Callable[..., CTVolume]:
     return neck
@@ -79,7 +88,7 @@ def volume() -> CTVolume:
 def detector() -> Detector:
     """Finds the balls of `neck`, by their brightness."""
     header = {"name": "bright", "version": "1", "sha256": "0" * 64}
-    return Detector(bright_model(), header, torch.device("cpu"))
+    return BallDetector(bright_model(), header, torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ def _measure(run: Run, detector: Detector) -> list[float]:
         written = detections / f"{name}.detection.json"
         if not (scores / f"{name}.json").is_file():
             volume, truth = read_volume(path), read_points(path.with_name(f"{name}.mrk.json"))
-            detection = detector.detect(volume, SAMPLES, case=name)
+            detection = detector.detect(volume, SAMPLES, case=name, fork=False)
             write_detection(written, detection)
             rows = [asdict(measured) for measured in score(detection, truth)]
             if any(landmark.status == "absent" for landmark in detection.landmarks):

@@ -48,7 +48,7 @@ def test_one_volume_gives_two_files_and_a_few_lines(detect, cases, balls, tmp_pa
     out = capsys.readouterr()
     assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json"]
     detection = read_detection(tmp_path / "out" / "a.detection.json")
-    assert detection.settings == {"samples": 2, "confidence": 0.5, "device": "cpu", "seed": 4}
+    assert detection.settings == {"samples": 2, "confidence": 0.5, "device": "cpu", "seed": 4, "fork": False}
     assert detection.volume["path"] == str(cases / "a.nrrd") and len(detection.volume["sha256"]) == 64
     assert 0 < detection.timing_s["read"] < detection.timing_s["total"]
     for side, point in read_points(tmp_path / "out" / "a.mrk.json").points.items():

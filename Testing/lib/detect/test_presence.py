@@ -5,6 +5,7 @@ import pytest
 
 from CarotidLandmarkLib.detect.presence import Evidence, Thresholds, judge
 from CarotidLandmarkLib.detect.trust import Trust
+from CarotidLandmarkLib.fork import Check
 from CarotidLandmarkLib.volume.geometry import Grid
 
 GRID = Grid.axis_aligned((0, 0, 0), (200, 200, 200), 1.0)
@@ -102,3 +103,45 @@ def test_with_trust_signs_are_weighed_together_and_what_weighs_is_said():
     doubted = seen(LEFT, presences=(0.35, 0.99, 0.99, 0.99))
     assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds(), trust)["left"].status == "absent"
     assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds())["left"].status == "review"
+
+
+VERIFIED, UNCLEAR = Check("verified"), Check("unclear", ["The vessel below is followed for 9 mm only."])
+CONTRADICTED = Check("contradicted", ["The artery divides 14 mm from the point."])
+DOUBTED = seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6))
+RIVAL = seen(LEFT, rivals=[((2, 0, 20), 0.9)])
+SPREAD = seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0]))
+TRUST = Trust({"rival": 3.0, "spread": 3.0, "lumen": 2.0}, {"rival": 0.0, "spread": -0.7, "lumen": 0.0}, -3.0, 0.2, 0.3)
+
+
+def with_check(left, check, trust=None):
+    checks = {} if check is None else {"left": check}
+    return judge({"left": left, "right": seen(RIGHT)}, GRID, Thresholds(), trust, checks)["left"]
+
+
+@pytest.mark.parametrize("trust", [None, TRUST], ids=["limits", "trust"])
+def test_a_fork_that_is_verified_lifts_what_only_the_network_doubts(trust):
+    for left in (DOUBTED, RIVAL, seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]])):
+        assert (with_check(left, None).status, with_check(left, VERIFIED, trust).status) == ("review", "found")
+    assert with_check(SPREAD, VERIFIED, trust).status == "review"
+    pair = judge({"left": seen([80.0, 0, 0]), "right": seen(RIGHT)}, GRID, Thresholds(), trust, {"left": VERIFIED})
+    assert pair["left"].status == "review"
+
+
+@pytest.mark.parametrize("trust", [None, TRUST], ids=["limits", "trust"])
+def test_a_fork_that_is_contradicted_is_review_with_its_reason(trust):
+    verdict = with_check(seen(LEFT), CONTRADICTED, trust)
+    assert (verdict.status, verdict.reasons) == ("review", CONTRADICTED.reasons)
+    assert len(with_check(RIVAL, CONTRADICTED, trust).reasons) == 2
+
+
+def test_where_there_is_no_artery_the_landmark_is_absent():
+    nothing = Check("contradicted", ["No vessel with contrast lies beside the point."], no_artery=True)
+    for trust in (None, TRUST):
+        verdict = with_check(seen(LEFT), nothing, trust)
+        assert (verdict.status, verdict.reasons) == ("absent", nothing.reasons)
+
+
+def test_a_fork_that_is_unclear_counts_as_the_weights_have_learnt():
+    assert with_check(seen(LEFT), UNCLEAR).status == "found"
+    assert with_check(seen(LEFT), UNCLEAR, TRUST).status == "review"
+    assert with_check(seen(LEFT), UNCLEAR, TRUST).reasons == UNCLEAR.reasons

@@ -58,7 +58,13 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
     assert ends(events) == [("result", 1), ("result", 2)]
     assert serve.loads == [(None, "auto")]
     first, second = (e for e in events if e["event"] == "result")
-    assert first["detection"]["settings"] == {"samples": 2, "confidence": 0.9, "device": "cpu", "seed": 5}
+    assert first["detection"]["settings"] == {
+        "samples": 2,
+        "confidence": 0.9,
+        "device": "cpu",
+        "seed": 5,
+        "fork": False,
+    }
     assert first["detection"]["case"] == "neck" and first["files"] == []
     assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]
     texts = [e["text"] for e in events if e["event"] == "progress" and e["id"] == 1]

@@ -19,6 +19,23 @@ from CarotidLandmarkLib.landmarks.detection import (
     write_detection,
 )
 
+LINE = [[30.1, -20.0, 5.5, 3.1], [30.2, -20.0, 6.5, 3.0]]
+FORK = {
+    "check": "unclear",
+    "reasons": ["The vessel below is followed for 9 mm only."],
+    "distance_mm": 1.5,
+    "carina_lps_mm": [30.0, -20.5, 4.1],
+    "internal_probability": 0.9,
+    "calcified": True,
+    "lumen_hu": 350.0,
+    "tissue_hu": 45.0,
+    "vessels": {"common": LINE, "internal": LINE[:1], "external": LINE},
+    "measures": {
+        "bulb_mm": {"value": 7.5, "sd": 0.2, "unit": "mm", "reason": None},
+        "nascet_percent": {"value": None, "sd": None, "unit": "%", "reason": "No distal part is seen."},
+    },
+    "notes": ["Calcium hides the lumen."],
+}
 CONTRACT = {
     "schema": "carotid-landmark/detection/1",
     "case": "p01",
@@ -37,6 +54,7 @@ CONTRACT = {
             "confidence_axes_lps": [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]],
             "confidence_volume_mm3": 25.1,
             "passes_sd_mm": [0.1, 0.2, 0.3],
+            "fork": FORK,
         },
         {
             "side": "right",
@@ -49,6 +67,7 @@ CONTRACT = {
             "confidence_axes_lps": None,
             "confidence_volume_mm3": None,
             "passes_sd_mm": None,
+            "fork": None,
         },
     ],
     "timing_s": {"read": 0.1, "pyramid": 0.2, "network": 0.3, "total": 0.6},
@@ -56,11 +75,12 @@ CONTRACT = {
 }  # fmt: skip
 
 
-def test_a_file_from_before_the_spread_of_the_passes_was_kept_is_read():
+def test_a_file_from_before_what_was_added_is_read() -> None:
     old = json.loads(json.dumps(CONTRACT))
     for landmark in old["landmarks"]:
-        del landmark["passes_sd_mm"]
-    assert Detection.from_dict(old).landmark("left").passes_sd_mm is None
+        del landmark["passes_sd_mm"], landmark["fork"]
+    left = Detection.from_dict(old).landmark("left")
+    assert left.passes_sd_mm is None and left.fork is None
 
 
 def test_contract_json_survives_reading_and_writing(tmp_path: Path) -> None:
@@ -85,6 +105,11 @@ def test_unknown_keys_are_ignored_and_sides_may_come_in_any_order() -> None:
     assert Detection.from_dict({**CONTRACT, "more": 2, "landmarks": landmarks}).to_dict() == CONTRACT
 
 
+def with_fork(**change: object) -> dict:
+    left, right = CONTRACT["landmarks"]
+    return {"landmarks": [{**left, "fork": {**FORK, **change}}, right]}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -95,6 +120,14 @@ def test_unknown_keys_are_ignored_and_sides_may_come_in_any_order() -> None:
         ({"landmarks": [{**CONTRACT["landmarks"][0], "covariance_mm2": [1, 2]}]}, "covariance_mm2"),
         ({"landmarks": [{"side": "left"}]}, "status"),
         ({"landmarks": 3}, "no detection"),
+        (with_fork(check="sure"), "sure"),
+        (with_fork(reasons=[3]), "no text"),
+        (with_fork(vessels={"common": LINE}), "internal"),
+        (with_fork(vessels={**FORK["vessels"], "external": [[1, 2, 3]]}), "external"),
+        (with_fork(carina_lps_mm=[1, 2]), "carina_lps_mm"),
+        (with_fork(distance_mm="far"), "distance_mm"),
+        (with_fork(measures=[1]), "no detection"),
+        (with_fork(measures={"bulb_mm": {**FORK["measures"]["bulb_mm"], "value": None}}), "reason"),
     ],
 )
 def test_what_is_no_detection_is_bad_input(tmp_path: Path, change: dict, says: str) -> None:

@@ -1,0 +1,55 @@
+"""What the lumen around an answer says of it: traced, checked, and as the detection's file has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..fork import Check, Fork, check_fork, trace_fork
+from ..landmarks.forks import ForkResult, Lumen
+from ..volume.ct import CTVolume
+from .presence import Evidence
+
+ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
+
+
+@dataclass
+class Witness:
+    """The fork traced from an answer, and what it says of that."""
+
+    fork: Fork
+    check: Check
+
+    def result(self) -> ForkResult:
+        fork, check = self.fork, self.check
+        vessels = None
+        if fork.common is not None and fork.internal is not None and fork.external is not None:
+            branches = {"common": fork.common, "internal": fork.internal, "external": fork.external}
+            vessels = {name: np.column_stack([branch.points, branch.radii]) for name, branch in branches.items()}
+        return ForkResult(
+            check=check.status,
+            reasons=list(check.reasons),
+            distance_mm=check.distance_mm,
+            carina_lps_mm=fork.carina,
+            internal_probability=fork.internal_probability,
+            calcified=fork.calcified,
+            lumen_hu=fork.level_hu,
+            tissue_hu=fork.tissue_hu,
+            vessels=vessels,
+            notes=list(fork.notes),
+            lumen=Lumen(fork.grid, fork.lumen) if fork.grid is not None and fork.lumen is not None else None,
+        )
+
+
+def ask_lumen(volume: CTVolume, side: str, seen: Evidence) -> Witness:
+    """The lumen at the answer `seen`. That no artery is there at all has to hold for two places beside it, too."""
+    fork = trace_fork(volume, seen.position, side)
+    check = check_fork(fork, seen.position)
+    if check.no_artery:
+        variances, axes = np.linalg.eigh(seen.covariance)
+        aside = max(float(np.sqrt(max(variances[-1], 0.0))), ASIDE_MM) * axes[:, -1]
+        places = (seen.position - aside, seen.position + aside)
+        if not all(check_fork(trace_fork(volume, place, side), place).no_artery for place in places):
+            check = replace(check, no_artery=False)
+    return Witness(fork, check)
