@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import BadInputError
+from ..fork import Check
 from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
 from ..landmarks.points import SIDES
 from ..model.multiscale import MultiScaleLocNet
@@ -16,9 +17,9 @@ from ..model.numerics import choose_dtype
 from ..model.weights import load_weights
 from ..volume.ct import CTVolume
 from .device import choose_device
-from .lumen import Witness, ask_lumen
+from .lumen import Witness, ask_both
 from .presence import Evidence, Thresholds, Verdict, judge
-from .search import SEARCH_ENDS, Cancelled, Progress, Search
+from .search import Cancelled, Progress, Search
 from .trust import Trust
 
 
@@ -74,12 +75,7 @@ class Detector:
         started = time.perf_counter()
         search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
-        witnesses = {}
-        for side in SIDES if fork else ():
-            if evidence[side].complete:
-                search.step(f"{side}, lumen", SEARCH_ENDS)
-                with search.clock("fork"):
-                    witnesses[side] = ask_lumen(volume, side, evidence[side])
+        witnesses = ask_both(search, volume, evidence) if fork else {}
         checks = {side: witness.check for side, witness in witnesses.items()}
         verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks)
         landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, witnesses.get(side)) for side in SIDES]
@@ -105,9 +101,15 @@ class Detector:
             warnings=list(volume.warnings),
         )
 
-    def examine(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
-        """What `detect` judges: each scale's answers of each side, up to where it is given up."""
-        return Search(self.model, volume, samples, seed, self.limits.absent_presence).run()
+    def examine(
+        self, volume: CTVolume, samples: int = 50, seed: int = 0, fork: bool = True
+    ) -> tuple[dict[str, Evidence], dict[str, Check]]:
+        """What `detect` judges: each scale's answers of each side, up to where it is given up, and what the lumen says
+        of the sides that are not."""
+        search = Search(self.model, volume, samples, seed, self.limits.absent_presence)
+        evidence = search.run()
+        witnesses = ask_both(search, volume, evidence) if fork else {}
+        return evidence, {side: witness.check for side, witness in witnesses.items()}
 
     def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""

@@ -10,7 +10,9 @@ from ..fork import Check, Fork, check_fork, trace_fork
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
 from .presence import Evidence
+from .search import SEARCH_ENDS, Search
 
+AGAIN_MM = (3.0, 30.0)  # so far from an answer the lumen may divide for the network to look once more, there
 ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
 
 
@@ -40,6 +42,28 @@ class Witness:
             notes=list(fork.notes),
             lumen=Lumen(fork.grid, fork.lumen) if fork.grid is not None and fork.lumen is not None else None,
         )
+
+
+def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
+    """Ask the lumen about each side's answer that is complete; where it divides elsewhere, the network looks there, and
+    an answer there that the lumen bears out takes the place of the first, in `evidence`, too. Raises CancelledError."""
+    witnesses = {}
+    for side, seen in evidence.items():
+        if not seen.complete:
+            continue
+        search.step(f"{side}, lumen", SEARCH_ENDS)
+        with search.clock("fork"):
+            witnesses[side] = ask_lumen(volume, side, seen)
+        carina, distance = witnesses[side].fork.carina, witnesses[side].check.distance_mm
+        if carina is None or distance is None or not AGAIN_MM[0] < distance < AGAIN_MM[1]:
+            continue
+        other = search.again(side, seen, carina)
+        if other is not None:
+            with search.clock("fork"):
+                witness = ask_lumen(volume, side, other)
+            if witness.check.status == "verified":
+                evidence[side], witnesses[side] = other, witness
+    return witnesses
 
 
 def ask_lumen(volume: CTVolume, side: str, seen: Evidence) -> Witness:

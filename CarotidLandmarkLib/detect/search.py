@@ -88,6 +88,21 @@ class Search:
                 evidence[side] = self._sweep(side, outputs[side], known) or evidence[side]
         return evidence
 
+    @torch.inference_mode()
+    def again(self, side: str, seen: Evidence, place: np.ndarray) -> Evidence | None:
+        """What the last two scales say around ``place`` (3,), instead of `seen`; None where the finest does not believe
+        in a landmark there. Raises CancelledError."""
+        second_last = len(self.config.scales_mm) - 2
+        if second_last < 1:
+            return None
+        before = self._approach(side, second_last, place, self.config.looks)[-1]
+        kept = slice(second_last)
+        other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
+        self._note(other, self.config.scales_mm[second_last], [before])
+        self._sample(side, other, before, SEARCH_ENDS, 0.0)
+        other.rivals.append((seen.position - other.position, seen.presences[-1]))
+        return other if other.presences[-1] >= self.believe else None
+
     def _follow(self, side: str, coarse: ScaleOutput, seen: Evidence, begun: float) -> None:
         """Note what the finer scales say on the way down from the coarsest one's answer and from above and below it."""
         scales = self.config.scales_mm

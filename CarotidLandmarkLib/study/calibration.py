@@ -17,7 +17,6 @@ from scipy.special import expit, log_expit
 from ..atomic import write_json
 from ..detect.case import Settings
 from ..detect.detector import Detector
-from ..detect.lumen import ask_lumen
 from ..detect.presence import signs
 from ..detect.trust import Trust
 from ..errors import BadInputError
@@ -62,7 +61,7 @@ def look(case: Case, weights: Path | None, device: str, settings: Settings, file
     """Detect in ``case`` and write what was seen of its reviewed sides to ``file``, whole or not at all."""
     detector = _detector(weights, device)
     volume = read_volume(case.volume, case.series)
-    evidence = detector.examine(volume, settings.samples, settings.seed)
+    evidence, checks = detector.examine(volume, settings.samples, settings.seed, settings.fork)
     rows = []
     for side in SIDES:
         if side in case.unreviewed:
@@ -72,7 +71,7 @@ def look(case: Case, weights: Path | None, device: str, settings: Settings, file
         sure = min(seen.presences[:-1], default=0.0) >= detector.limits.sure_presence
         told: dict[str, Any] = {}
         if seen.complete and inside >= 0:
-            check = ask_lumen(volume, side, seen).check if settings.fork else None
+            check = checks.get(side)
             told["no_artery"] = check is not None and check.no_artery
             told["signs"] = {name: sign.value for name, sign in signs(seen, inside, detector.limits, check).items()}
             if point is not None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
 from CarotidLandmarkLib.detect import lumen
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.detect.lumen import ask_lumen
+from CarotidLandmarkLib.detect.lumen import Witness, ask_lumen
 from CarotidLandmarkLib.detect.presence import Evidence
+from CarotidLandmarkLib.detect.search import Search
 from CarotidLandmarkLib.fork import Check, Fork
 from CarotidLandmarkLib.landmarks.forks import VESSELS, ForkResult, Lumen
 from Testing.lib.fork.tubes import CARINA, draw, fork
 
 
 def answer(position: np.ndarray) -> Evidence:
-    return Evidence([0.5], [0.99], [np.asarray(position, float)], np.diag([0.1, 0.1, 0.4]))
+    covariance = np.diag([0.1, 0.1, 0.4])
+    return Evidence([0.5], [0.99], [np.asarray(position, float)], covariance, complete=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,55 @@ def test_no_artery_has_to_be_found_at_three_places(denied, no_artery, monkeypatc
     assert ask_lumen(draw([]), "left", seen).check == Check("contradicted", ["Nothing."], no_artery=no_artery)
     aside = [np.linalg.norm(place - seen.position) for place in places]
     assert aside == pytest.approx([0, lumen.ASIDE_MM, lumen.ASIDE_MM])
+
+
+class Looks:
+    """A search that ends at `other` when it is sent anywhere again."""
+
+    def __init__(self, other: Evidence | None) -> None:
+        self.other, self.places = other, []
+
+    def step(self, text: str, fraction: float) -> None:
+        pass
+
+    def clock(self, stage: str) -> nullcontext:
+        return nullcontext()
+
+    def again(self, side: str, seen: Evidence, place: np.ndarray) -> Evidence | None:
+        self.places.append(place)
+        return self.other
+
+
+@pytest.mark.parametrize(
+    ("away", "second", "taken"),
+    [(14.0, "verified", True), (14.0, "unclear", False), (14.0, None, False), (2.0, "verified", False)],
+)
+def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second, taken, monkeypatch) -> None:
+    first, other = answer(CARINA - [0, 0, away]), None if second is None else answer(CARINA)
+
+    def ask(volume: object, side: str, seen: Evidence) -> Witness:
+        distance = float(np.linalg.norm(seen.position - CARINA))
+        status = "unclear" if seen is first else second
+        return Witness(Fork(side, seen.position, carina=CARINA), Check(status, distance_mm=distance))
+
+    monkeypatch.setattr(lumen, "ask_lumen", ask)
+    search, evidence = Looks(other), {"left": first, "right": Evidence([4.0], [0.1], [CARINA])}
+    witnesses = lumen.ask_both(search, draw([]), evidence)
+    assert [place.tolist() for place in search.places] == [CARINA.tolist()] * (away > 3)
+    assert evidence["left"] is (other if taken else first)
+    assert list(witnesses) == ["left"]  # of a side that was given up nothing is asked
+    assert witnesses["left"].check.status == (second if taken else "unclear")
+
+
+def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
+    search = Search(detector.model, volume, samples=2)
+    seen = search.run()["left"]
+    other = search.again("left", seen, balls["right"] + [1.0, 0, 0])
+    assert other.position == pytest.approx(balls["right"], abs=1.0)
+    assert other.complete and other.scales_mm == seen.scales_mm and len(other.samples) == 2
+    away, presence = other.rivals[-1]
+    assert other.position + away == pytest.approx(seen.position) and presence == seen.presences[-1]
+    assert search.again("left", seen, np.array([0.0, 0, 0])) is None  # no ball is there
 
 
 def test_a_ball_is_no_vessel(detector, volume) -> None:
