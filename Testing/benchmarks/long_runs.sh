@@ -64,15 +64,20 @@ if [ "$what" = measure ]; then
     weights=${3:-$state/calibrate/weights.safetensors}
     out=$state/measure/$(sha256sum "$weights" | cut -c1-8)
     sets test absent left-out robustness
-    for set in test absent left-out; do
-        mkdir -p "$out/$set/detections"
-        export OMP_NUM_THREADS=2
+    in_set() {  # SET NAME [OPTION...]: detect in the set, and evaluate as NAME
+        local set=$1 name=$2
+        shift 2
+        mkdir -p "$out/$name/detections"
         for volume in "$state/sets/$set"/*.nrrd; do
-            [ -f "$out/$set/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
-        done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$set/detections" --weights "$weights" --quiet
-        engine evaluate --data "$state/sets/$set" --detections "$out/$set/detections" --weights "$weights" --out "$out/$set" \
-            > "$out/$set.md"
-    done
+            [ -f "$out/$name/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
+        done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$name/detections" --weights "$weights" \
+            --quiet "$@"
+        engine evaluate --data "$state/sets/$set" --detections "$out/$name/detections" --weights "$weights" \
+            --out "$out/$name" > "$out/$name.md"
+    }
+    export OMP_NUM_THREADS=2
+    for set in test absent left-out; do in_set "$set" "$set"; done
+    in_set test test-no-fork --no-fork
     export OMP_NUM_THREADS=1
     benchmark robustness --data "$state/sets/robustness" --out "$out/robustness" --weights "$weights" --samples 16 --parallel 2
     exit
