@@ -11,13 +11,14 @@ import torch
 from ..errors import BadInputError
 from ..fork import Check
 from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
+from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
 from ..model.multiscale import MultiScaleLocNet
 from ..model.numerics import choose_dtype
 from ..model.weights import load_weights
 from ..volume.ct import CTVolume
 from .device import choose_device
-from .lumen import Witness, ask_both
+from .lumen import ask_both
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
 from .trust import Trust
@@ -78,7 +79,9 @@ class Detector:
         witnesses = ask_both(search, volume, evidence) if fork else {}
         checks = {side: witness.check for side, witness in witnesses.items()}
         verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks)
-        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, witnesses.get(side)) for side in SIDES]
+        with search.clock("fork"):
+            forks = {side: witness.result(volume, evidence[side].covariance) for side, witness in witnesses.items()}
+        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, forks.get(side)) for side in SIDES]
         return Detection(
             case=case,
             volume={
@@ -117,9 +120,8 @@ class Detector:
 
 
 def _landmark(
-    side: str, seen: Evidence, verdict: Verdict, confidence: float, witness: Witness | None
+    side: str, seen: Evidence, verdict: Verdict, confidence: float, fork: ForkResult | None
 ) -> LandmarkDetection:
-    fork = witness.result() if witness else None
     if verdict.status == "absent":
         return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence, fork=fork)
     radii, axes, volume = ellipsoid(seen.covariance, confidence)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..fork import Check, Fork, check_fork, trace_fork
+from ..fork import Check, Fork, check_fork, measure_fork, trace_fork
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
 from .presence import Evidence
@@ -23,7 +23,8 @@ class Witness:
     fork: Fork
     check: Check
 
-    def result(self) -> ForkResult:
+    def result(self, volume: CTVolume, covariance: np.ndarray) -> ForkResult:
+        """With its measures in `volume`, unless it is none of the answer's; covariance: (3, 3) mm^2, of the answer."""
         fork, check = self.fork, self.check
         vessels = None
         if fork.common is not None and fork.internal is not None and fork.external is not None:
@@ -39,6 +40,7 @@ class Witness:
             lumen_hu=fork.level_hu,
             tissue_hu=fork.tissue_hu,
             vessels=vessels,
+            measures={} if check.status == "contradicted" else measure_fork(fork, volume, covariance),
             notes=list(fork.notes),
             lumen=Lumen(fork.grid, fork.lumen) if fork.grid is not None and fork.lumen is not None else None,
         )

@@ -1,4 +1,4 @@
-"""What the lumen around a landmark says of it, and what was measured there, as a detection's file has it."""
+"""What the lumen says of a landmark: the fork, its check and its measures, and their JSON form in a detection."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..volume.geometry import Grid
 
 CHECKS = ("verified", "contradicted", "unclear")
 VESSELS = ("common", "internal", "external")
+DECIMALS = 3  # of vessels in JSON
 MEASURES = (
     *("common_10_mm", "common_20_mm", "bulb_mm", "internal_20_mm", "internal_30_mm", "external_10_mm"),
     *("area_ratio", "angle_deg", "internal_narrowest_mm", "internal_narrowest_at_mm", "nascet_percent", "calcium_mm3"),
@@ -24,24 +25,36 @@ MEASURES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measure:
-    """value and sd, in unit ("mm", "mm2", "mm3", "deg", "%" or "" for a ratio); reason: why there is no value, or None.
+    """A number with its standard deviation, both in ``unit`` ("mm", "mm3", "deg", "%" or ""), or why there is none.
 
-    Raises ValueError for a number that is not finite, and for a value with a reason or none without one.
+    ``value`` None goes with a ``reason``, a sentence, and a value with none. ``sd`` is None where it is not known.
+    Raises ValueError for anything else, and for numbers that are not finite.
     """
 
     value: float | None
     sd: float | None = None
-    unit: str = "mm"
+    unit: str = ""
     reason: str | None = None
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.sd):
-            if number is not None and (isinstance(number, (str, bool)) or not math.isfinite(number)):
-                raise ValueError(f"a measure is {number!r}, which is no finite number")
-        if not isinstance(self.unit, str) or (self.value is None) != isinstance(self.reason, str):
-            raise ValueError("a measure needs a unit and either a value or the reason why there is none")
+        self.value, self.sd = _number(self.value, "a measure"), _number(self.sd, "the spread of a measure")
+        if not isinstance(self.unit, str):
+            raise ValueError(f"a measure has the unit {self.unit!r}, which is no text")
+        if (self.value is None) != (isinstance(self.reason, str) and bool(self.reason)) or self.reason == "":
+            raise ValueError(f"a measure has the value {self.value} and the reason {self.reason!r}")
+        if self.sd is not None and (self.value is None or self.sd < 0):
+            raise ValueError(f"a measure has the value {self.value} and the spread {self.sd}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measure as the contract's JSON object."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Measure:
+        """Return the measure of such a JSON object, whose unknown keys are ignored; raise ValueError if it is none."""
+        return cls(**_fields(cls, values, "a measure"))
 
 
 class Lumen(NamedTuple):
@@ -80,14 +93,14 @@ class Lumen(NamedTuple):
 
 @dataclass
 class ForkResult:
-    """check: of CHECKS, with its reasons (sentences). distance_mm: from the landmark to the carina of the lumen,
-    carina_lps_mm (3,). internal_probability: that internal and external are not the other way round, None where that
-    cannot be told. calcified: calcium was followed as if it were lumen. lumen_hu, tissue_hu: of the lumen and of what
-    is around it. vessels: each of VESSELS from the fork outwards as (n, 4), points in LPS mm and radii in mm, or None.
-    measures: by name. notes: sentences on the quality. lumen: which the JSON does not hold. What could not be traced is
-    None.
+    """What a CT shows around a landmark.
 
-    Raises ValueError for what cannot be.
+    ``check`` is of CHECKS, ``reasons`` and ``notes`` are sentences. ``distance_mm`` from the landmark to the lumen's
+    carina, which lies at ``carina_lps_mm`` (3,). ``internal_probability``: that internal and external are not the other
+    way round. ``calcified``: calcium was followed as if it were lumen. ``lumen_hu``, ``tissue_hu``: of the lumen and of
+    what is around it. ``vessels``: each of VESSELS from the fork outwards, (n, 4), LPS mm and the radius in mm.
+    ``measures``: name -> Measure. ``lumen``, which the JSON does not hold: see Lumen. None stands for what is not known.
+    Raises ValueError for a wrong kind or shape and for numbers that are not finite.
     """
 
     check: str
@@ -105,43 +118,82 @@ class ForkResult:
 
     def __post_init__(self) -> None:
         if self.check not in CHECKS:
-            raise ValueError(f"the check of a fork cannot be {self.check!r}")
+            raise ValueError(f"a fork's check is {self.check!r} instead of one of {', '.join(CHECKS)}")
+        for name in ("reasons", "notes"):
+            texts = getattr(self, name)
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise ValueError(f"a fork's {name} are {texts!r}, which are no sentences")
         for name in ("distance_mm", "internal_probability", "lumen_hu", "tissue_hu"):
-            number = getattr(self, name)
-            if number is not None and (isinstance(number, (str, bool)) or not math.isfinite(number)):
-                raise ValueError(f"{name} is {number!r}, which is no finite number")
-        if not all(isinstance(text, str) for text in [*self.reasons, *self.notes]):
-            raise ValueError("a reason is no text")
+            setattr(self, name, _number(getattr(self, name), f"a fork's {name}"))
+        if not 0 <= (self.internal_probability or 0) <= 1:
+            raise ValueError(f"a fork's internal_probability is {self.internal_probability}")
+        if not isinstance(self.calcified, (bool, np.bool_)):
+            raise ValueError(f"a fork's calcified is {self.calcified!r} instead of true or false")
+        self.calcified = bool(self.calcified)
         if self.carina_lps_mm is not None:
-            self.carina_lps_mm = _finite(self.carina_lps_mm, (3,), "carina_lps_mm")
+            self.carina_lps_mm = _array(self.carina_lps_mm, "a fork's carina_lps_mm", rows=False)
         if self.vessels is not None:
-            if tuple(self.vessels) != VESSELS:
-                raise ValueError(f"the vessels are not {', '.join(VESSELS)}")
-            self.vessels = {name: _finite(line, (None, 4), name) for name, line in self.vessels.items()}
+            if not isinstance(self.vessels, dict) or set(self.vessels) != set(VESSELS):
+                raise ValueError(f"a fork's vessels are not {', '.join(VESSELS)}")
+            self.vessels = {name: _array(self.vessels[name], f"the {name} vessel", rows=True) for name in VESSELS}
+        if not isinstance(self.measures, dict) or not all(
+            isinstance(name, str) and isinstance(measure, Measure) for name, measure in self.measures.items()
+        ):
+            raise ValueError("a fork's measures are no measures with names")
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object of the schema, whose keys are the fields; positions to a hundredth of a millimetre."""
-        plain = {name: of for name, of in vars(self).items() if name != "lumen"}
-        plain["carina_lps_mm"] = None if self.carina_lps_mm is None else self.carina_lps_mm.tolist()
+        """Return the fork as the contract's JSON object, whose keys are the fields but for the lumen."""
+        out = dict(vars(self), reasons=list(self.reasons), notes=list(self.notes))
+        del out["lumen"]
+        if self.carina_lps_mm is not None:
+            out["carina_lps_mm"] = self.carina_lps_mm.tolist()
         if self.vessels is not None:
-            plain["vessels"] = {name: line.round(2).tolist() for name, line in self.vessels.items()}
-        plain["measures"] = {name: dict(vars(measure)) for name, measure in self.measures.items()}
-        return plain
+            out["vessels"] = {name: line.round(DECIMALS).tolist() for name, line in self.vessels.items()}
+        out["measures"] = {name: measure.to_dict() for name, measure in self.measures.items()}
+        return out
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ForkResult:
-        """The result of such an object; unknown keys are ignored. Raises ValueError, TypeError or KeyError."""
-        known = {name: values[name] for name in cls.__dataclass_fields__ if name != "lumen"}
-        known["measures"] = {
-            name: Measure(**{key: of[key] for key in Measure.__dataclass_fields__})
-            for name, of in values["measures"].items()
-        }
-        return cls(**known)
+    def from_dict(cls, values: Any) -> ForkResult:
+        """Return the fork of such a JSON object, whose unknown keys are ignored; raise ValueError if it is none."""
+        given = _fields(cls, values, "a fork")
+        if not isinstance(given["measures"], dict):
+            raise ValueError("a fork's measures are no measures with names")
+        given["measures"] = {name: Measure.from_dict(measure) for name, measure in given["measures"].items()}
+        return cls(**given)
 
 
-def _finite(values: Any, shape: tuple[int | None, ...], name: str) -> np.ndarray:
-    array = np.array(values, dtype=np.float64)
-    fits = array.ndim == len(shape) and all(wanted in (None, size) for size, wanted in zip(array.shape, shape))
-    if not (fits and np.isfinite(array).all()):
-        raise ValueError(f"{name} is not {' x '.join(str(size or 'n') for size in shape)} finite numbers")
-    return array
+def _fields(kind: Any, values: Any, what: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{what} is {values!r} instead of an object")
+    names = [name for name in kind.__dataclass_fields__ if name != "lumen"]
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ValueError(f"{what} has no {missing[0]}")
+    return {name: values[name] for name in names}
+
+
+def _number(value: Any, what: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise ValueError(f"{what} is {value!r}, which is no number")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError(f"{what} is too large a number") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{what} is {value!r}, which is no finite number")
+    return number
+
+
+def _array(values: Any, what: str, rows: bool) -> np.ndarray:
+    """(3,) or, as `rows`, (n, 4) finite numbers, n > 0."""
+    sentence = f"{what} is not {'rows of 4' if rows else '3'} finite numbers"
+    try:
+        array = np.array(values)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(sentence) from error
+    fits = array.ndim == 2 and array.shape[1] == 4 and len(array) > 0 if rows else array.shape == (3,)
+    if not fits or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise ValueError(sentence)
+    return array.astype(np.float64)

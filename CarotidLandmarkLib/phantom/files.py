@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES, LandmarkSet
 from ..volume.ct import CTVolume, write_volume
 from ..volume.geometry import Grid
+from .canvas import Canvas
 from .phantom import Phantom
 from .scaffold import Scaffold, list_scaffolds, load_scaffold
 from .scan import Scan
@@ -21,6 +23,8 @@ from .streams import Streams
 
 VISIBLE_MM = 2.0  # a landmark nearer to the border of the field of view counts as missing
 SLAB_VOXELS = 4_000_000
+CALCIUM_MM, CALCIUM_STEP_MM = 20.0, 0.3  # calcium counts so near to the carina; voxels in which it is summed
+BRIGHT_HU = 100.0  # so much brighter than the lumen calcium can be told from it
 # How the axes lie in files, by the direction in which each index grows; real archives hold all of these.
 ORIENTATIONS = {"LPS": 0.5, "LPI": 0.08, "RAS": 0.12, "LAS": 0.05, "PLS": 0.13, "PIR": 0.06, "ASL": 0.06}
 
@@ -87,6 +91,8 @@ def write_phantoms(
                 side: {name: line.round(2).tolist() for name, line in lines.items()}
                 for side, lines in phantom.centrelines.items()
             },
+            "calcium_mm3": {side: round(calcium_mm3(phantom, side), 1) for side in SIDES},
+            "bright_calcium_mm3": {side: round(calcium_mm3(phantom, side, BRIGHT_HU), 1) for side in SIDES},
             "decoys_lps_mm": {name: points.round(2).tolist() for name, points in phantom.decoys.items()},
         }
         write_text(out / f"{case}.phantom.json", json.dumps(about, indent=1))
@@ -94,6 +100,29 @@ def write_phantoms(
         if progress:
             progress(number + 1, count)
     return written
+
+
+def calcium_mm3(phantom: Phantom, side: str, above_lumen_hu: float | None = None) -> float:
+    """Volume of the calcium of ``side`` within CALCIUM_MM of its carina, without what stents and clips cover.
+
+    With ``above_lumen_hu`` only of what is brighter than the contrast in the lumen by so much.
+    """
+    name = f"{side} calcium"
+    if not phantom.organs[name]:
+        return 0.0
+    least = -np.inf if above_lumen_hu is None else phantom.facts[side]["lumen_hu"] + above_lumen_hu
+    size = 2 * round(CALCIUM_MM / CALCIUM_STEP_MM) + 1
+    grid = Grid.axis_aligned(phantom.carina[side], [size] * 3, CALCIUM_STEP_MM)
+    canvas = Canvas(grid, phantom.space, psf_mm=0.0)
+    canvas.hu.zero_()
+    organs = list(phantom.organs)
+    for organ in organs[organs.index(name) :]:
+        for shape in phantom.organs[organ]:
+            canvas.paint(replace(shape, hu=float(organ == name and shape.hu > least)))
+    from_middle = [torch.linspace(-1, 1, n) * CALCIUM_STEP_MM * (n - 1) / 2 for n in grid.shape]
+    z, y, x = torch.meshgrid(*from_middle, indexing="ij")
+    near = x**2 + y**2 + z**2 <= CALCIUM_MM**2
+    return float(canvas.hu[near].sum()) * CALCIUM_STEP_MM**3
 
 
 def _visible(phantom: Phantom, scan: Scan) -> dict[str, np.ndarray | None]:

@@ -15,7 +15,7 @@ from CarotidLandmarkLib.detect.presence import Evidence
 from CarotidLandmarkLib.detect.search import Search
 from CarotidLandmarkLib.fork import Check, Fork
 from CarotidLandmarkLib.landmarks.forks import VESSELS, ForkResult, Lumen
-from Testing.lib.fork.tubes import CARINA, draw, fork
+from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, draw, fork
 
 
 def answer(position: np.ndarray) -> Evidence:
@@ -25,7 +25,8 @@ def answer(position: np.ndarray) -> Evidence:
 
 @pytest.fixture(scope="module")
 def result() -> ForkResult:
-    return ask_lumen(draw(fork()), "left", answer(CARINA)).result()
+    volume, seen = draw(fork()), answer(CARINA)
+    return ask_lumen(volume, "left", seen).result(volume, seen.covariance)
 
 
 def test_what_was_traced_is_told(result: ForkResult) -> None:
@@ -35,6 +36,8 @@ def test_what_was_traced_is_told(result: ForkResult) -> None:
     for name, line in result.vessels.items():
         assert np.linalg.norm(line[0, :3] - CARINA) < 5  # all begin at the fork
         assert line[-1, 2] < -20 if name == "common" else line[-1, 2] > 20
+    assert result.measures["common_10_mm"].value == pytest.approx(2 * COMMON_RADIUS, abs=0.4)
+    assert result.measures["common_10_mm"].sd >= 0
     assert ForkResult.from_dict(result.to_dict()).to_dict() == result.to_dict()
 
 
@@ -122,4 +125,5 @@ def test_a_ball_is_no_vessel(detector, volume) -> None:
     assert [landmark.fork for landmark in believed.landmarks] == [None, None]
     for landmark in asked.landmarks:
         assert landmark.fork.check == "contradicted" and landmark.reasons == landmark.fork.reasons
-    assert asked.timing_s["fork"] > 0 and believed.timing_s["fork"] == 0
+        assert landmark.fork.measures == {}
+    assert asked.timing_s["fork"] > 10 * believed.timing_s["fork"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from CarotidLandmarkLib.phantom import Phantom, phantom_volume, write_phantoms
 from CarotidLandmarkLib.phantom.canvas import Canvas
 from CarotidLandmarkLib.phantom.carina import carina
 from CarotidLandmarkLib.phantom.contrast import NONE
-from CarotidLandmarkLib.phantom.files import ORIENTATIONS, reorient
+from CarotidLandmarkLib.phantom.files import ORIENTATIONS, calcium_mm3, reorient
 from CarotidLandmarkLib.phantom.patches import PhantomPyramid
 from CarotidLandmarkLib.phantom.scaffold import list_scaffolds, load_scaffold
 from CarotidLandmarkLib.phantom.scan import Scan
-from CarotidLandmarkLib.phantom.shapes import Tube
+from CarotidLandmarkLib.phantom.shapes import Ellipsoid, Tube
 from CarotidLandmarkLib.phantom.veins import keep_clear
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
@@ -177,10 +178,26 @@ def test_written_phantoms_are_read_back_with_their_truth(tmp_path, many):
         line = np.array(about["centrelines_lps_mm"][side]["internal"])
         assert np.linalg.norm(line[:, :3] - phantom.carina[side], axis=1).min() < 12
         assert (points.points[side] is not None) == inside
+        assert about["calcium_mm3"][side] == round(calcium_mm3(phantom, side), 1)
+        assert about["bright_calcium_mm3"][side] <= about["calcium_mm3"][side]
         if inside:
             assert points.points[side] == pytest.approx(truth, abs=1e-6)
     again, _ = phantom_volume(seed, "val", orientation=about["orientation"])
     assert np.array_equal(again.array, volume.array)
+
+
+def test_calcium_is_summed_near_the_carina_where_it_is_seen(many):
+    phantom = next(p for p in many if not p.organs["left calcium"] and not p.organs["left hardware"])
+    assert calcium_mm3(phantom, "left") == 0
+    at, size = body_points(phantom)["left"], np.array([2.0, 1.5, 1])
+    specks = [Ellipsoid(at + [0, 0, up], size, hu) for up, hu in ((0, 700.0), (8, 300.0), (32, 900.0))]
+    one = 4 / 3 * np.pi * 2 * 1.5
+    phantom = replace(phantom, organs={**phantom.organs, "left calcium": specks, "left hardware": []})
+    assert calcium_mm3(phantom, "left") == pytest.approx(2 * one, rel=0.2)
+    phantom.facts = {"left": {"lumen_hu": 350.0}}
+    assert calcium_mm3(phantom, "left", 100.0) == pytest.approx(one, rel=0.2)
+    phantom.organs["left hardware"] = [Ellipsoid(at, np.full(3, 5.0), 2000.0)]
+    assert calcium_mm3(phantom, "left") == pytest.approx(one, rel=0.2)
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Heights of a carina beside structures given as label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.fork.structures import FILES, measure_structures, read_structures
+from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
+from CarotidLandmarkLib.volume.geometry import Grid
+
+GRID = Grid.axis_aligned([5.0, -10, 30], (60, 50, 70), (2.0, 2.0, 2.0))
+OTHER = Grid((40, 70, 50), [3.0, 2, 3], [65.0, -60, -40], np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, 1]]))
+CARINA = np.array([25.0, -10, 20])
+
+
+def write(folder: Path, name: str, *boxes: tuple[list[float], list[float]], grid: Grid = GRID) -> None:
+    """A label map that holds boxes from a low to a high corner, LPS mm."""
+    k, j, i = np.indices(grid.shape)
+    world = grid.index_to_world(np.stack([i, j, k], -1))
+    inside = [((world >= low) & (world <= high)).all(-1) for low, high in boxes]
+    array = np.any(inside, axis=0) if boxes else np.zeros(grid.shape, bool)
+    write_volume(CTVolume(array.astype(np.int16), grid), folder / f"{name}.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("structures")
+    jaw = [([20, -40, 20], [30, -20, 30]), ([20, -20, 24], [30, -12, 60]), ([-25, -40, 26], [-15, -16, 60])]
+    write(out, "mandible", *jaw)
+    write(out, "hyoid", ([-10, -40, 4], [10, -30, 8]), grid=OTHER)
+    write(out, "vertebrae_C3", ([-10, 0, 28], [10, 10, 40]))
+    write(out, "vertebrae_C4")
+    write(out, "skull", ([10, -30, 70], [40, 20, 90]), ([-45, -30, 60], [-40, 20, 90]))
+    return out
+
+
+@pytest.fixture(scope="module")
+def volume() -> CTVolume:
+    return CTVolume(np.zeros(GRID.shape, np.int16), GRID)
+
+
+def test_heights_above_and_below(folder: Path, volume: CTVolume) -> None:
+    found = measure_structures(read_structures(folder, volume), CARINA, "left", np.diag([1.0, 1, 4]))
+    assert list(found) == list(FILES)
+    assert {measure.unit for measure in found.values()} == {"mm"}
+    value = {name: measure.value for name, measure in found.items() if measure.value is not None}
+    assert abs(value.pop("hyoid_mm") - 14) < 2
+    assert abs(value.pop("c3_mm") + 14) < 1.1
+    assert abs(value.pop("skull_base_mm") + 50) < 2
+    assert abs(value.pop("mandible_angle_mm") - (20 - 25)) < 2
+    assert value == {}
+    assert found["c3_mm"].sd == pytest.approx(2.0) and found["c4_mm"].sd is None
+
+
+def test_the_other_side_has_another_jaw(folder: Path, volume: CTVolume) -> None:
+    found = measure_structures(read_structures(folder, volume), CARINA * [-1, 1, 1], "right")
+    assert abs(found["mandible_angle_mm"].value - (20 - 26)) < 3
+    assert found["mandible_angle_mm"].sd is None
+
+
+def test_reasons(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
+    found = measure_structures(read_structures(folder, volume), CARINA * [-1, 1, 1], "right")
+    assert found["c2_mm"].reason == "The folder of structures holds no vertebrae_C2.nii.gz."
+    assert found["c4_mm"].reason == "vertebrae_C4.nii.gz holds no voxel of its structure."
+    assert found["skull_base_mm"].reason == "The skull is not seen above the carina."
+    write(tmp_path, "mandible", ([20, -40, 20], [20.5, -20, 30]))
+    found = measure_structures(read_structures(tmp_path, volume), CARINA, "left")
+    assert found["mandible_angle_mm"].reason == "The left half of the mandible is not seen."
+
+
+def test_bad_input(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="is no folder"):
+        read_structures(folder / "mandible.nii.gz", volume)
+    far = CTVolume(volume.array, Grid.axis_aligned([5.0, -10, 400], GRID.size, GRID.spacing))
+    with pytest.raises(BadInputError, match="lies elsewhere"):
+        read_structures(folder, far)
+    (tmp_path / "hyoid.nii.gz").write_bytes(b"no image")
+    with pytest.raises(BadInputError, match="hyoid"):
+        read_structures(tmp_path, volume)
