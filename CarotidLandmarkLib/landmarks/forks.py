@@ -99,8 +99,8 @@ class ForkResult:
     carina, which lies at ``carina_lps_mm`` (3,). ``internal_probability``: that internal and external are not the other
     way round. ``calcified``: calcium was followed as if it were lumen. ``lumen_hu``, ``tissue_hu``: of the lumen and of
     what is around it. ``vessels``: each of VESSELS from the fork outwards, (n, 4), LPS mm and the radius in mm.
-    ``measures``: name -> Measure. ``lumen``, which the JSON does not hold: see Lumen. None stands for what is not known.
-    Raises ValueError for a wrong kind or shape and for numbers that are not finite.
+    ``measures``: name -> Measure. ``lumen``, which the JSON does not hold: see Lumen. None stands for what is not
+    known. Raises ValueError for a wrong kind or shape and for numbers that are not finite.
     """
 
     check: str
