@@ -111,9 +111,9 @@ class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Detection, review and export without a panel; a test can give other rooms than the real ones.
 
-    run is the detection under way and what there is to say about it, landmarkScene the landmarks in the scene, exporter
-    the corrections on disk. onDetected(landmarkNode) is called when a detection is in the scene, onLandmarksChanged()
-    after any change of landmarks.
+    run is the detection under way and what there is to say about it, landmarkScene the landmarks in the scene, forks
+    their forks, exporter the corrections on disk. onDetected(landmarkNode) is called when a detection is in the scene,
+    onLandmarksChanged() after any change of landmarks.
     """
 
     def __init__(self, landmarkScene=None, engine=None, transferVolume=None, installation=None, exporter=None):
@@ -123,12 +123,14 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         from CarotidLandmarkSlicer import installation as realInstallation
         from CarotidLandmarkSlicer.correctionsExport import CorrectionsExporter
         from CarotidLandmarkSlicer.engineProcess import EngineProcess, engineCommand
+        from CarotidLandmarkSlicer.forkScene import ForkScene
         from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
         from CarotidLandmarkSlicer.panelRun import DetectionRun
         from CarotidLandmarkSlicer.volumeTransfer import VolumeTransfer
 
         logPath = os.path.join(slicer.app.temporaryPath, "CarotidLandmark-engine.log")
         self.landmarkScene = landmarkScene or LandmarkScene(slicer.mrmlScene)
+        self.forks = ForkScene(self.landmarkScene)
         self.engine = engine or EngineProcess(*engineCommand(), logPath)
         self.installation = installation or realInstallation
         self.exporter = exporter or CorrectionsExporter(self.landmarkScene)
@@ -180,6 +182,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
                 "seed": parameters.seed,
                 "device": parameters.device,
                 "weights": parameters.weights or None,
+                "fork": parameters.fork,
             },
         )
 
@@ -218,7 +221,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         return parameterNode
 
     def applyDisplay(self):
-        """Show the uncertainty of all landmarks in the scene as the parameters say."""
+        """Show uncertainty and lumen of all landmarks in the scene as the parameters say."""
         parameters = readParameters(self.getParameterNode())
         for landmarkNode in self.landmarkScene.landmarkNodes():
             self.landmarkScene.setDisplay(
@@ -228,6 +231,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
                 confidence=parameters.confidence,
                 colorByStatus=parameters.colorByStatus,
             )
+            self.forks.setDisplay(landmarkNode, parameters.lumenVisible, parameters.centrelinesVisible)
 
     def watchLandmarks(self):
         """Turn drags into decisions and repair what others break, for all landmarks in the scene."""

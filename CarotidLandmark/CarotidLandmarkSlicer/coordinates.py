@@ -10,9 +10,9 @@ def rasFromLps(points):
     return np.asarray(points, dtype=np.float64) * (-1.0, -1.0, 1.0)
 
 
-def transformPoint(matrix, point):
-    """Return ``matrix`` (4, 4) applied to ``point`` (3,)."""
-    return matrix[:3, :3] @ np.asarray(point, dtype=np.float64) + matrix[:3, 3]
+def transformPoint(matrix, points):
+    """Return ``matrix`` (4, 4) applied to points (..., 3)."""
+    return np.asarray(points, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def ijkToRas(volumeNode):

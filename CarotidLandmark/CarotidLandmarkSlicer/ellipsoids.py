@@ -3,7 +3,6 @@
 import functools
 
 import numpy as np
-import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -105,15 +104,6 @@ def _setDisplay(node, visible, opacity, confidence, colorByStatus):
     node.GetDisplayNode().SetOpacity(opacity)
     node.SetAttribute(_CONFIDENCE, repr(float(confidence)))
     node.SetAttribute(_COLOR_BY_STATUS, "1" if colorByStatus else "0")
-
-
-def removeOtherEllipsoids(scene, landmarkNodes):
-    """Remove the ellipsoids that belong to none of ``landmarkNodes``."""
-    kept = {node.GetNodeReferenceID(role) for node in landmarkNodes for role in ELLIPSOID_ROLES.values()}
-    for node in slicer.util.getNodesByClass("vtkMRMLModelNode", scene):
-        if node.GetAttribute(_SIDE) is not None and node.GetID() not in kept:
-            scene.RemoveNode(node.GetDisplayNode())
-            scene.RemoveNode(node)
 
 
 def _ellipsoidNode(record, side):

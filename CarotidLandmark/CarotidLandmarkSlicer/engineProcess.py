@@ -41,6 +41,7 @@ class EngineProcess:
     log of the start before is kept beside it, as "<logPath>.1".
 
     `state` is "off", "starting", "idle", "busy" or "cancelling". `note` is a sentence about the last run, or "".
+    `lumens` are those of the last result, by side, as CarotidLandmarkLib.landmarks.forks.Lumen packs them.
     The on... attributes are called from the event loop; after detect() one of onResult(detection), onError(sentence)
     and onCancelled() is called, once. onError also comes without detect() when describe() finds no engine.
     Whatever goes wrong, detect() works again at once.
@@ -63,6 +64,7 @@ class EngineProcess:
         self.onStateChanged = self.onDescription = _nothing
         self.state = "off"
         self.note = ""
+        self.lumens = {}
         # an alarm rings twice before it counts: after the GUI was blocked it can ring before the child's news are read
         self._alarmMs = {
             "starting": int(startTimeoutS * 500),
@@ -85,7 +87,8 @@ class EngineProcess:
         self._questions = []
 
     def detect(self, request):
-        """Ask for a detection: {"path", and if wanted "case", "samples", "confidence", "seed", "device", "weights"}.
+        """Ask for a detection: {"path", and if wanted "case", "samples", "confidence", "seed", "device", "weights",
+        "fork"}.
 
         "temporary": True where the file at "path" may go with its folder, should the application die. Sentences name
         the "case" instead of the path.
@@ -206,6 +209,7 @@ class EngineProcess:
         elif kind == "cancelled" or (kind in ("result", "error") and self.state == "cancelling"):
             self._end(self.onCancelled)
         elif kind == "result":
+            self.lumens = event.get("lumens", {})
             self._end(self.onResult, event["detection"])
         elif kind == "error":
             self._onEngineError(event)

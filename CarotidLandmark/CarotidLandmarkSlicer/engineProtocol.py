@@ -4,6 +4,7 @@ import json
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.landmarks.forks import Lumen
 
 PROTOCOL = "carotid-landmark/worker/1"
 LONGEST_LINE = 1 << 24
@@ -26,6 +27,8 @@ def parseEvent(line):
             return None
         if event["event"] == "result":
             Detection.from_dict(event["detection"])
+            for lumen in event.get("lumens", {}).values():
+                Lumen.unpacked(lumen)
         return event
-    except (ValueError, KeyError, TypeError, BadInputError):
+    except (ValueError, KeyError, TypeError, AttributeError, BadInputError):
         return None

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
+from CarotidLandmarkLib.landmarks.forks import Lumen
 from CarotidLandmarkLib.landmarks.points import SIDES
 
 from .coordinates import ijkToRas, rasFromLps, transformPoint
@@ -19,6 +20,7 @@ ELLIPSOID_ROLES = {side: f"CarotidLandmark.Ellipsoid.{side}" for side in SIDES}
 
 _VERSION = "CarotidLandmark.Version"
 _DETECTION = "CarotidLandmark.Detection"
+_LUMENS = "CarotidLandmark.Lumens"
 _REVIEW = "CarotidLandmark.Review"
 _FRAME = "CarotidLandmark.Frame"
 
@@ -51,12 +53,16 @@ class LandmarkRecord:
         """What one step of undo changes."""
         return self.node.GetAttribute(_DETECTION), self.node.GetAttribute(_REVIEW)
 
-    def writeDetection(self, detection, volumeNode):
-        """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none."""
+    def writeDetection(self, detection, volumeNode, lumens=None):
+        """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none.
+
+        ``lumens``: by side, as Lumen packs them.
+        """
         text = detectionToJson(detection)
         self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
         self.node.SetAttribute(_VERSION, str(VERSION))
         self.node.SetAttribute(_DETECTION, text)
+        self.node.SetAttribute(_LUMENS, json.dumps(lumens or {}))
         geometry = ijkToRas(volumeNode)
         self._writeFrame(geometry, geometry)
         self.problem = ""
@@ -68,13 +74,23 @@ class LandmarkRecord:
         self.states = states
         self.node.SetAttribute(_REVIEW, statesToJson(states))
 
+    @property
+    def lumens(self):
+        """Side to the Lumen of those sides that have one; what cannot be read counts as not there."""
+        return _unpack(self.lumenText)
+
+    @property
+    def lumenText(self):
+        """The lumens as they are stored."""
+        return self.node.GetAttribute(_LUMENS) or "{}"
+
     def predicted(self, side):
         """Return the predicted position (3,) LPS mm of ``side`` at the time of detection, or None."""
         position = self.predictions[side].position_lps_mm
         return None if position is None else position.copy()
 
     def toLocal(self, lps):
-        """Return a stored LPS position (3,) in the node's own RAS."""
+        """Return stored LPS positions (..., 3) in the node's own RAS."""
         return transformPoint(self.frame, rasFromLps(lps))
 
     def fromLocal(self, ras):
@@ -145,3 +161,12 @@ def _parse(text):
     """Return a stored detection as it is, and side to LandmarkDetection; nobody changes what is kept here."""
     detection = json.loads(text)
     return detection, {landmark.side: landmark for landmark in Detection.from_dict(detection).landmarks}
+
+
+@functools.lru_cache(maxsize=4)
+def _unpack(text):
+    """Return side to Lumen of such a text; nobody changes what is kept here."""
+    try:
+        return {side: Lumen.unpacked(packed) for side, packed in json.loads(text).items() if side in SIDES}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}

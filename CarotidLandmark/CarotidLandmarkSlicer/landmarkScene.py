@@ -11,10 +11,10 @@ from .coordinates import fromWorld, shareTransform, toWorld
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
-    removeOtherEllipsoids,
     setEllipsoidDisplay,
     updateEllipsoids,
 )
+from .forkNodes import updateForks
 from .landmarkObserver import LandmarkObserver
 from .landmarkPoints import (
     addLandmarkNode,
@@ -27,16 +27,17 @@ from .landmarkPoints import (
     setLocalPoint,
 )
 from .landmarkRecord import LandmarkRecord, detectionToJson
+from .ownedNodes import adoptNodes, removeOtherNodes
 from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
 from .views import showPoint
 
 
 class LandmarkScene:
-    """The landmark nodes of a scene: one fiducial node a volume, two ellipsoid models, one folder.
+    """The landmark nodes of a scene: one fiducial node a volume, the nodes that follow it, one folder.
 
     Sides are "left" and "right", the patient's. Every decision is one undo step of the scene; undo is switched on for
-    these fiducial nodes, and the ellipsoids are made anew from them. ``note`` is a sentence for the user about the last
-    thing that had to be repaired, "" if there is nothing to say.
+    these fiducial nodes, and what follows them (ellipsoids, lumens) is made anew from them. ``note`` is a sentence for
+    the user about the last thing that had to be repaired, "" if there is nothing to say.
     """
 
     def __init__(self, mrmlScene):
@@ -53,10 +54,11 @@ class LandmarkScene:
             (scene.IsClosing(), scene.IsImporting(), scene.IsUndoing(), scene.IsRedoing(), scene.IsBatchProcessing())
         )
 
-    def applyDetection(self, volumeNode, detection):
+    def applyDetection(self, volumeNode, detection, lumens=None):
         """Make or update the nodes of this volume from a detection (dictionary), unreviewed; one undo step.
 
-        Positions are LPS mm of the volume's own coordinates, without its parent transform. Returns the fiducial node.
+        Positions are LPS mm of the volume's own coordinates, without its parent transform. ``lumens``: by side, as
+        the engine packs them. Returns the fiducial node.
         Raises BadInputError, with the scene as it was, if ``detection`` is none.
         """
         detectionToJson(detection)
@@ -64,7 +66,7 @@ class LandmarkScene:
             landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
             repairPoints(landmarkNode)
             record = LandmarkRecord(landmarkNode)
-            record.writeDetection(detection, volumeNode)
+            record.writeDetection(detection, volumeNode, lumens)
             self._write(record)
             self.removeLeftovers()
         return landmarkNode
@@ -197,8 +199,8 @@ class LandmarkScene:
             self._write(record)
 
     def removeLeftovers(self):
-        """Remove ellipsoids and folders whose landmark node has left the scene."""
-        removeOtherEllipsoids(self.scene, self.landmarkNodes())
+        """Remove what belongs to landmark nodes that have left the scene."""
+        removeOtherNodes(self.scene, self.landmarkNodes())
         removeEmptyFolders(self.scene)
 
     def _settled(self, record, index, side):
@@ -238,7 +240,7 @@ class LandmarkScene:
             review = self._review(record, index, side, ellipsoidDisplay(record)["confidence"])
             describePoint(record.node, index, review)
             chips[side] = review.chip
-        newNodes = updateEllipsoids(record, chips)
+        newNodes = [*updateEllipsoids(record, chips), *updateForks(record, chips)]
         if newNodes and record.volumeNode is not None:
             fileBelowVolume(record.volumeNode, [record.node, *newNodes])
 
@@ -258,6 +260,7 @@ class LandmarkScene:
             lps=None if local is None else record.fromLocal(local),
             radiiMm=radii,
             volumeMm3=volume,
+            fork=landmark.fork,
         )
 
     def _decide(self, landmarkNode, side, decide):
@@ -298,6 +301,7 @@ class LandmarkScene:
             while levels() > 0 and self._fingerprints() == before:
                 go()
             for node in self.landmarkNodes():
+                adoptNodes(node)
                 self._write(LandmarkRecord(node))
             for node in [node for node in self._observers if not self.scene.IsNodePresent(node)]:
                 self.unobserve(node)

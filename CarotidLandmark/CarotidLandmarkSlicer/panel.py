@@ -9,6 +9,7 @@ from CarotidLandmarkLib.errors import CarotidLandmarkError
 from .panelAdvanced import AdvancedPanel
 from .panelBindings import bindParameters
 from .panelCorrections import CorrectionsPanel
+from .panelFork import ForkPanel
 from .panelLandmarks import LandmarkPanel
 from .panelParameters import VOLUME, readParameters
 from .panelShortcuts import FieldFilter, Shortcuts
@@ -29,7 +30,10 @@ class Panel(VTKObservationMixin):
         self.logic = logic
         self.parameterNode = None
         self.work = WorkPanel(ui, logic.run)
-        self.landmarks = LandmarkPanel(ui, logic.landmarkScene, logic.run.say, self.onTravelled, window)
+        self.landmarks = LandmarkPanel(
+            ui, logic.landmarkScene, logic.run.say, self.onTravelled, lambda side: self.forks.follow(side), window
+        )
+        self.forks = ForkPanel(ui, logic.forks, logic.run.say, self.landmarks.table.selectedSide)
         self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
         self.advanced = AdvancedPanel(ui, logic.engine)
         self.isShowing = False
@@ -46,6 +50,7 @@ class Panel(VTKObservationMixin):
             "P": lambda: self.landmarks.step(-1),
             "A": self.landmarks.accept,
             "M": self.landmarks.markMissing,
+            "F": self.forks.toggleView,
         }
         self.shortcuts = Shortcuts(window, keys)
         self.fieldFilter = FieldFilter(ui.CarotidLandmark, keys)
@@ -69,6 +74,7 @@ class Panel(VTKObservationMixin):
         """Let go of keys, scene and mouse."""
         self.shortcuts.remove()
         self.landmarks.show(None, [])
+        self.forks.show(None, [])
         self.removeObservers()
         self.parameterNode = None
 
@@ -94,6 +100,7 @@ class Panel(VTKObservationMixin):
             landmarkNode = landmarkScene.landmarkNode(self.ui.volumeSelector.currentNode())
             rows = [] if landmarkNode is None else landmarkScene.rows(landmarkNode)
             self.landmarks.show(landmarkNode, rows)
+            self.forks.show(landmarkNode, rows)
             self.corrections.show(landmarkNode, rows)
 
     def updateWork(self):

@@ -37,6 +37,9 @@ def bindParameters(ui):
         ),
         "anonymise": _checkBox(ui.anonymiseCheckBox),
         "copyVolume": _checkBox(ui.copyVolumeCheckBox),
+        "fork": _checkBox(ui.forkCheckBox),
+        "lumenVisible": _checkBox(ui.lumenCheckBox),
+        "centrelinesVisible": _checkBox(ui.centrelinesCheckBox),
     }
 
 

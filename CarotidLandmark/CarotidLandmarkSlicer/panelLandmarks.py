@@ -13,14 +13,16 @@ class LandmarkPanel:
     """Shows one landmark node and passes the reader's decisions on to the LandmarkScene.
 
     say(message) is called with what the user should know, onTravelled() after undo and redo, with which landmark nodes
-    come and go. window is where Escape is caught while a point is placed.
+    come and go, onJumped(side) once all views show a landmark. window is where Escape is caught while a point is
+    placed.
     """
 
-    def __init__(self, ui, landmarkScene, say, onTravelled, window):
+    def __init__(self, ui, landmarkScene, say, onTravelled, onJumped, window):
         self.ui = ui
         self.landmarkScene = landmarkScene
         self.say = say
         self.onTravelled = onTravelled
+        self.onJumped = onJumped
         self.landmarkNode = None
         self.reviews = {}
         self.table = LandmarkTable(ui.landmarkTable, self.jumpTo)
@@ -108,11 +110,14 @@ class LandmarkPanel:
     def showFirst(self):
         """Select the landmark that needs to be looked at first, and go there if it has a place."""
         self.table.select(self.table.sides[0])
-        self.landmarkScene.jumpTo(self.landmarkNode, self.table.sides[0])
+        if self.landmarkScene.jumpTo(self.landmarkNode, self.table.sides[0]):
+            self.onJumped(self.table.sides[0])
 
     def jumpTo(self, side):
         """Show that landmark in all views."""
-        if not self.landmarkScene.jumpTo(self.landmarkNode, side):
+        if self.landmarkScene.jumpTo(self.landmarkNode, side):
+            self.onJumped(side)
+        else:
             self.say(_("{side}: there is no point to go to.").format(side=sideName(side)))
 
     def _decide(self, decision):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 VOLUME = "Volume"  # role of the node reference
 READER = ("correctionsFolder", "initials")  # also kept in the application's settings, for the next scene
-DISPLAY = ("uncertaintyVisible", "opacity", "confidence", "colorByStatus")
+DISPLAY = ("uncertaintyVisible", "opacity", "confidence", "colorByStatus", "lumenVisible", "centrelinesVisible")
 LIMITS = {"samples": (1, 500), "seed": (0, 999999), "opacity": (0.0, 1.0), "confidence": (0.50, 0.99)}
 
 
@@ -13,7 +13,7 @@ LIMITS = {"samples": (1, 500), "seed": (0, 999999), "opacity": (0.0, 1.0), "conf
 class PanelParameters:
     """device as the engine names it; opacity and confidence are fractions; weights "" are the bundled ones.
 
-    weightsSha256 is the checksum that the file had when it was chosen.
+    weightsSha256 is the checksum that the file had when it was chosen. fork: whether to look at the lumen.
     """
 
     device: str = "auto"
@@ -29,6 +29,9 @@ class PanelParameters:
     initials: str = ""
     anonymise: bool = True
     copyVolume: bool = False
+    fork: bool = True
+    lumenVisible: bool = True
+    centrelinesVisible: bool = True
 
 
 def readParameters(parameterNode):

@@ -103,13 +103,14 @@ class DetectionRun:
         else:
             volumeNode, reference = self.volumeNode, self._transfer.reference
             self._end("")
-            self._apply(volumeNode, {**detection, "volume": {**detection["volume"], **reference}})
+            detection = {**detection, "volume": {**detection["volume"], **reference}}
+            self._apply(volumeNode, detection, self.engine.lumens)
 
-    def _apply(self, volumeNode, detection):
+    def _apply(self, volumeNode, detection, lumens):
         landmarkNode = self.landmarkScene.landmarkNode(volumeNode)
         reviews = self.landmarkScene.reviews(landmarkNode) if landmarkNode is not None else {}
         try:
-            landmarkNode = self.landmarkScene.applyDetection(volumeNode, detection)
+            landmarkNode = self.landmarkScene.applyDetection(volumeNode, detection, lumens)
         except CarotidLandmarkError as error:
             self.say(str(error), failed=True)
             return

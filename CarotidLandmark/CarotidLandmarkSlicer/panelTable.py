@@ -139,14 +139,20 @@ def _number(value):
     return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _chip(chip):
-    red, green, blue = COLORS[chip]
-    text = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
-    color = "#" + "".join(f"{round(255 * part):02x}" for part in (red, green, blue))
-    label = qt.QLabel(chipName(chip))
+def dressChip(label, text, color):
+    """Make a label a chip: a word on a coloured ground (RGB, 0 to 1)."""
+    red, green, blue = color
+    words = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+    ground = "#" + "".join(f"{round(255 * part):02x}" for part in color)
+    label.text = text
     label.setAlignment(qt.Qt.AlignCenter)
-    label.setAttribute(qt.Qt.WA_TransparentForMouseEvents)
     label.setStyleSheet(
-        f"QLabel {{ background: {color}; color: {text}; border-radius: 7px; margin: 3px; padding: 0px 5px; }}"
+        f"QLabel {{ background: {ground}; color: {words}; border-radius: 7px; margin: 3px; padding: 0px 5px; }}"
     )
+
+
+def _chip(chip):
+    label = qt.QLabel()
+    label.setAttribute(qt.Qt.WA_TransparentForMouseEvents)
+    dressChip(label, chipName(chip), COLORS[chip])
     return label

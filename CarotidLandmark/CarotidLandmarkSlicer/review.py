@@ -7,6 +7,7 @@ from typing import Optional
 import numpy as np
 
 from CarotidLandmarkLib.landmarks.corrections import DECISIONS
+from CarotidLandmarkLib.landmarks.forks import ForkResult
 from CarotidLandmarkLib.landmarks.points import SIDES, as_position
 
 _SAME_POINT_MM = 1e-3
@@ -20,7 +21,7 @@ class LandmarkReview:
     Points are (3,) arrays or None. ``predictedRas`` and ``ras`` (now) are in the world; ``predictedLps`` and ``lps`` in
     the volume's own LPS at the time of detection, as in the volume's file. ``radiiMm`` (3,), longest first, and
     ``volumeMm3`` are those of the ellipsoid at the confidence that is shown. ``displacementMm`` is the distance of
-    the point from its prediction, None if either is missing.
+    the point from its prediction, None if either is missing. ``fork`` is what the lumen says of the prediction.
     """
 
     side: str
@@ -34,6 +35,7 @@ class LandmarkReview:
     lps: Optional[np.ndarray] = None
     radiiMm: Optional[np.ndarray] = None
     volumeMm3: Optional[float] = None
+    fork: Optional[ForkResult] = None
 
     @property
     def chip(self):

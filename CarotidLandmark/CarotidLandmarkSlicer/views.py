@@ -17,7 +17,7 @@ def showPoint(scene, volumeNode, ras):
     arteries unless the user has set one. A zoom that suits is kept.
     """
     if volumeNode is not None:
-        _showVolume(scene, volumeNode)
+        showVolume(scene, volumeNode)
     for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode", scene):
         zoom(sliceNode)
         sliceNode.JumpSliceByCentering(*ras)
@@ -34,7 +34,8 @@ def zoom(sliceNode):
         sliceNode.SetFieldOfView(width * scale, height * scale, depth)
 
 
-def _showVolume(scene, volumeNode):
+def showVolume(scene, volumeNode):
+    """Make the volume the background where another is shown, in a window for arteries unless the user has set one."""
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", scene):
         if volumeNode.GetID() not in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()):
             composite.SetBackgroundVolumeID(volumeNode.GetID())

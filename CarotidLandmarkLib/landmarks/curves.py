@@ -48,7 +48,7 @@ def write_forks(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
                 "controlPointValues": line[:, 3].tolist(),
             }
             display = {"pointLabelsVisibility": False, "glyphScale": 0.5, "selectedColor": list(COLORS[name])}
-            curves.append(markup("Curve", points, [radius], display))
+            curves.append(markup("Curve", points, [radius], display, f"{LABELS[side]} {SHORT[name]}"))
     write_markup_file(path, curves)
 
 
@@ -64,5 +64,5 @@ def write_seeds(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
             control_point(number, f"{LABELS[side]} {SHORT[name]}", found[name], selected=name != "common")
             for number, name in enumerate((name for name in VESSELS if name in found), start=1)
         ]
-        lists.append(markup("Fiducial", points))
+        lists.append(markup("Fiducial", points, name=f"{LABELS[side]} seeds"))
     write_markup_file(path, lists)

@@ -136,10 +136,15 @@ def markup(
     points: Sequence[Mapping[str, Any]],
     measurements: Sequence[Mapping[str, Any]] = (),
     display: Mapping[str, Any] | None = None,
+    name: str | None = None,
 ) -> dict[str, Any]:
-    """A list of points ("Fiducial") or a "Curve" in LPS mm, as Slicer writes it; ``display`` changes how it looks."""
+    """A list of points ("Fiducial") or a "Curve" in LPS mm, as Slicer writes it; ``display`` changes how it looks.
+
+    ``name`` is what Slicer calls it; None: after its file.
+    """
     return {
         "type": kind,
+        **({} if name is None else {"name": name}),
         "coordinateSystem": "LPS",
         "coordinateUnits": "mm",
         "locked": False,

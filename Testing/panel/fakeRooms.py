@@ -12,6 +12,7 @@ class ScriptedEngine:
         self.logPath = logPath
         self.state = "off"
         self.note = ""
+        self.lumens = {}
         self.request = None
         self.requests = []
         self.stopped = 0
@@ -40,11 +41,12 @@ class ScriptedEngine:
     def progress(self, text, fraction):
         self.onProgress(text, fraction)
 
-    def finish(self, detection=None):
+    def finish(self, detection=None, lumens=None):
         """The result has come, or the cancellation has worked."""
         if self.state == "cancelling":
             self._end(self.onCancelled)
         else:
+            self.lumens = lumens or {}
             self._end(self.onResult, detection or sampleDetection())
 
     def fail(self, message):

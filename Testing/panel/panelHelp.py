@@ -59,11 +59,11 @@ class OpenModule:
         self.module.enter(400, 1400)
         processEvents()
 
-    def detect(self, volumeNode, detection=None):
+    def detect(self, volumeNode, detection=None, lumens=None):
         """Select the volume, detect and return the landmark node."""
         self.ui.volumeSelector.setCurrentNode(volumeNode)
         self.panel.onDetect()
-        self.engine.finish(detection)
+        self.engine.finish(detection, lumens)
         processEvents()
         return self.logic.landmarkScene.landmarkNode(volumeNode)
 

@@ -82,7 +82,13 @@ def test_two_volumes_in_turn_by_one_warm_worker(real, request_):
         engine.detect({**request_, "samples": samples})
         end, detection = heard.waitForEnd(120)
         assert end == "Result", detection
-        assert detection["settings"] == {"samples": samples, "confidence": 0.8, "device": "cpu", "seed": 3}
+        assert detection["settings"] == {
+            "samples": samples,
+            "confidence": 0.8,
+            "device": "cpu",
+            "seed": 3,
+            "fork": True,
+        }
         assert (detection["case"], detection["model"]["name"]) == ("Neck of nobody", "random")
         assert detection["volume"]["size"] == [110, 100, 60]
     assert [state for (state,) in heard.named("StateChanged")] == ["starting", "busy", "idle", "busy", "idle"]

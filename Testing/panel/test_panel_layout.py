@@ -2,6 +2,7 @@
 
 import pytest
 
+from Testing.host.forkSamples import forkDetection
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import NESTED_LAYOUTS, click, grab, processEvents, turnWheel
 from Testing.host.samples import sampleDetection
@@ -53,12 +54,21 @@ def assertWhole(opened):
             for column in (0, 2, 3, 4):
                 assert metrics.horizontalAdvance(table.item(row, column).text()) < table.columnWidth(column)
     assert page.height == table.height
+    measures = opened.ui.measuresTable
+    if measures.visible:
+        assert measures.horizontalHeader().length() <= measures.viewport().width
+        for row in range(measures.rowCount):
+            for column in (1, 2):
+                text = measures.item(row, column).text()
+                assert metrics.horizontalAdvance(text) < measures.columnWidth(column)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_cut_off(opened, width):
     enter(opened, width)
-    landmarks = opened.detect(opened.volume, doubtful(3))
+    detection, lumens = forkDetection()
+    detection["landmarks"][1]["reasons"] = [REASON] * 3
+    landmarks = opened.detect(opened.volume, detection, lumens)
     opened.ui.advancedSection.collapsed = False
     settle()
     assertWhole(opened)

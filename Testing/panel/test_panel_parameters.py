@@ -21,6 +21,9 @@ EDITS = {
     "correctionsFolder": ("folderEdit", "currentPath", "/tmp", "/tmp"),
     "anonymise": ("anonymiseCheckBox", "checked", False, False),
     "copyVolume": ("copyVolumeCheckBox", "checked", True, True),
+    "fork": ("forkCheckBox", "checked", False, False),
+    "lumenVisible": ("lumenCheckBox", "checked", False, False),
+    "centrelinesVisible": ("centrelinesCheckBox", "checked", False, False),
 }
 
 
@@ -46,7 +49,8 @@ def test_anonymise_is_on_by_default(opened):
 
 def test_every_parameter_survives_the_scene(opened):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
-    parameters = PanelParameters("cuda:1", 3, 5, "/w", "ab", False, 0.5, 0.6, False, "/f", "XY", False, True)
+    parameters = PanelParameters("cuda:1", 3, 5, "/w", "ab", False, 0.5, 0.6, False, "/f", "XY", False, True, False)
+    parameters.lumenVisible = parameters.centrelinesVisible = False
     writeParameters(node, **vars(parameters))
     assert readParameters(node) == parameters
 

@@ -84,6 +84,7 @@ def test_the_settings_go_to_the_engine(opened):
             "confidence": 0.8,
             "device": "auto",
             "weights": None,
+            "fork": True,
         }
     ]
 

@@ -13,6 +13,7 @@ import numpy as np
 import slicer
 from PIL import Image
 
+from CarotidLandmarkLib.landmarks.points import LABELS
 from CarotidLandmarkLib.phantom import phantom_volume
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
@@ -21,13 +22,15 @@ from Testing.host.pythonQt import installQtHost
 from Testing.host.pythonQtDrive import click, grab, processEvents, waitUntil
 from Testing.host.views import SliceView, ThreeDView
 
+from CarotidLandmarkSlicer.ownedNodes import ownedNodes  # isort: skip (the host puts it on the path)
+
 FOLDER = REPOSITORY / "Resources" / "Screenshots"
 MODULE = REPOSITORY / "CarotidLandmark" / "CarotidLandmark.py"
-SEED = 28  # the right side is for review
+SEED, SIDE = 71, "right"  # the side of the fork view
 PANEL = (420, 860)
 VIEW = (560, 420)
 BORDER = 4
-CLOSE_MM, WIDE_MM = 30.0, 130.0  # fields of view
+WIDE_MM = 130.0  # field of view
 CAMERA_DIRECTION = (-0.45, 0.75, 0.48)
 
 
@@ -35,7 +38,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     host = bootSlicer()
     module = installQtHost().loadModule(str(MODULE))
-    volume, truth = phantom_volume(SEED, split="test")
+    volume, truth = phantom_volume(SEED, split="test", kind="neck", spacing=(0.45, 0.6))
     whole = addVolume(volume, "Neck CTA phantom")
     module.enter(*PANEL)
     processEvents()
@@ -51,7 +54,7 @@ def main():
 
     landmarkScene = module.widget.logic.landmarkScene
     slices = [SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow")]
-    fourUp(host, slices, landmarkScene, whole, "right", CLOSE_MM, FOLDER / "four-up.png")
+    forkFourUp(host, slices, module.widget.panel, SIDE, FOLDER / "four-up.png")
 
     for node in (landmarkScene.landmarkNode(whole), whole):
         slicer.mrmlScene.RemoveNode(node)
@@ -93,6 +96,33 @@ def fourUp(host, slices, landmarkScene, volumeNode, side, fieldOfViewMm, path):
     camera.SetPosition(*(np.array(camera.GetFocalPoint()) + 1.7 * fieldOfViewMm * np.array(CAMERA_DIRECTION)))
     camera.SetViewUp(0, 0, 1)
     camera.ResetClippingRange()
+    writeSheet(slices, threeD, path)
+
+
+def forkFourUp(host, slices, panel, side, path):
+    """The same layout in the fork view: the side's lumen with its ellipsoid, scales, no point over it."""
+    threeD = ThreeDView(host, VIEW)
+    for view in slices:
+        view.viewNode.SetRulerType(view.viewNode.RulerTypeThin)
+    panel.landmarks.table.select(side)
+    panel.forks.toggleView()
+    panel.ui.opacitySlider.value = 90
+    landmarkNode = panel.landmarks.landmarkNode
+    name = f"{landmarkNode.GetName()} {LABELS[side]}"
+    hidden = [node for node in ownedNodes(landmarkNode) if not node.GetName().startswith(name)]
+    for node in [landmarkNode, *hidden]:
+        node.GetDisplayNode().SetVisibility(False)
+    writeSheet(slices, threeD, path)
+    for node in [landmarkNode, *hidden]:
+        node.GetDisplayNode().SetVisibility(True)
+    panel.ui.opacitySlider.value = 35
+    panel.forks.toggleView()
+    for view in slices:
+        view.viewNode.SetRulerType(view.viewNode.RulerTypeNone)
+
+
+def writeSheet(slices, threeD, path):
+    """Write four views as one picture and close the 3D view."""
     axial, coronal, sagittal = slices
     width, height = VIEW
     sheet = np.full((2 * height + BORDER, 2 * width + BORDER, 3), 60, np.uint8)
