@@ -13,6 +13,8 @@ from ..volume.geometry import Grid, Vector
 SPACING_MM = 0.6
 HALF_MM = (25.0, 25.0, 45.0)
 AIR_HU, METAL_HU = -1024.0, 3071.0
+BLUR_MM = (0.2, 0.5)  # SD of the Gaussian for a scan with little noise and one with more
+SOFT_HU, NOISY_HU = (-50.0, 150.0), 10.0  # in soft tissue half of the voxels change by this with more blur
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Box:
     inside: np.ndarray
 
 
-def cut_box(volume: CTVolume, center_lps: Vector, smooth_mm: float = 0.5) -> Box:
-    """The voxels of `volume` within HALF_MM of `center_lps` (3,), trilinear, blurred by a Gaussian of SD `smooth_mm`.
+def cut_box(volume: CTVolume, center_lps: Vector) -> Box:
+    """The voxels of `volume` within HALF_MM of `center_lps` (3,), trilinear, blurred no more than the noise asks for.
 
     Values that are no numbers count as air; outside of the volume is air, too.
     """
@@ -49,5 +51,8 @@ def cut_box(volume: CTVolume, center_lps: Vector, smooth_mm: float = 0.5) -> Box
         np.eye(3).ravel().tolist(), AIR_HU - 1, sitk.sitkFloat32,
     )  # fmt: skip
     inside = sitk.GetArrayViewFromImage(fine) >= AIR_HU
-    hu = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.Clamp(fine, lowerBound=AIR_HU), smooth_mm))
-    return Box(grid, hu, inside)
+    fine = sitk.Clamp(fine, lowerBound=AIR_HU)
+    hu, smooth = (sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(fine, blur)) for blur in BLUR_MM)
+    soft = inside & (smooth > SOFT_HU[0]) & (smooth < SOFT_HU[1])
+    noisy = soft.any() and np.median(np.abs(hu[soft] - smooth[soft])) > NOISY_HU
+    return Box(grid, smooth if noisy else hu, inside)

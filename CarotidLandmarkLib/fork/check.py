@@ -10,7 +10,7 @@ import numpy as np
 from ..landmarks.points import as_position
 from .trace import Fork
 
-AGREES_MM = 3.0  # the point is the carina of the lumen
+AGREES_MM = 4.5  # the point is the carina of the lumen: 3 mm for the point, the rest for the lumen's own carina
 ELSEWHERE_MM = 7.0  # it is not this fork's
 
 
@@ -36,7 +36,7 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     """
     point = as_position(point_lps)
     if fork.missing:
-        status = "unclear" if fork.missing == "fork" else "contradicted"
+        status = "unclear" if fork.missing in ("fork", "lumen") else "contradicted"
         return Check(status, list(fork.notes), no_artery=fork.missing in ("contrast", "vessel"))
     if fork.carina is None:
         return Check("unclear", list(fork.notes))

@@ -12,34 +12,47 @@ from .box import SPACING_MM, Box
 NEAR_MM = 6.0  # the lumen beside the point is looked for within this
 CLOSE_MM = 3.5  # how fast it counts less
 BRIGHTER = 1.2  # a lumen so much brighter than all modes is too small to make one
-LEAST_LUMEN_MM3 = 8.0  # with less than this there is none
+LEAST_LUMEN_MM3 = 8.0  # with less of even brightness there is none that can be measured,
+LEAST_BRIGHT_MM3 = 30.0  # with less of any none at all: 10 mm of a vessel of 1 mm radius hold as much
 LEAST_HU = 90.0  # what is darker holds no contrast
 MUSCLE_HU = 45.0
 
 
+BEYOND = 0.4  # calcium and bone are brighter than the lumen by more than this share of its contrast
+ISLAND_MM3 = 800.0  # calcium of the wall is smaller than this, bone is not, or goes on beyond the box
+RIM_VOXELS = 2  # what is so near to bone is as bright as a lumen for blur alone
+
+
 class Recipe(NamedTuple):
-    """low, high: limits as shares of the contrast, up from tissue and beyond the lumen; opening: radius in voxels."""
+    """low: limit as a share of the contrast, up from tissue; opening: radius in voxels; calcium: is taken for lumen."""
 
     low: float
-    high: float
     opening: float = 0.0
+    calcium: bool = False
 
 
 RECIPES = (
-    Recipe(0.5, 0.4),
-    Recipe(0.65, 0.4),
-    Recipe(0.5, 0.4, opening=1),
-    Recipe(0.65, 0.4, opening=1),
-    Recipe(0.75, 0.3),
-    Recipe(0.55, 0.4, opening=1.8),
-    Recipe(0.6, np.inf, opening=1),
-    Recipe(0.6, np.inf),
-    Recipe(0.85, np.inf),
+    Recipe(0.5),
+    Recipe(0.65),
+    Recipe(0.5, opening=1),
+    Recipe(0.65, opening=1),
+    Recipe(0.5, calcium=True),
+    Recipe(0.75),
+    Recipe(0.65, calcium=True),
+    Recipe(0.55, opening=1.8),
+    Recipe(0.65, opening=1, calcium=True),
+    Recipe(0.85, calcium=True),
 )
 
 
-def lumen_levels(box: Box) -> tuple[list[float], float]:
-    """HU of even bright regions near the middle of `box`, most of it first, and how many mm3 there are of all of them.
+def bright_volume(box: Box) -> float:
+    """How many mm3 near the middle of `box` are brighter than LEAST_HU."""
+    ball, hu, _ = _ball(box)
+    return float((ball & (hu > LEAST_HU)).sum() * SPACING_MM**3)
+
+
+def lumen_levels(box: Box) -> list[float]:
+    """HU of even bright regions near the middle of `box`, most of it first; none where there is hardly one.
 
     Modes of the histogram of what is brighter than LEAST_HU; steep places (edges, specks of calcium) count little, and
     what is farther from the middle counts less.
@@ -49,6 +62,8 @@ def lumen_levels(box: Box) -> tuple[list[float], float]:
     bright = ball & (hu > LEAST_HU)
     values = hu[bright]
     weights = 1 / (1 + (slope[bright] / (0.06 * (values - 30))) ** 2)
+    if weights.sum() * SPACING_MM**3 < LEAST_LUMEN_MM3:
+        return []
     close = weights * np.exp(-((away[bright] / CLOSE_MM) ** 2))
     counts, edges = np.histogram(values, np.arange(LEAST_HU, 1210, 10), weights=close)
     counts = ndimage.gaussian_filter1d(counts, 2)
@@ -59,7 +74,7 @@ def lumen_levels(box: Box) -> tuple[list[float], float]:
     brightest = float(np.percentile(values[away[bright] < CLOSE_MM], 90)) if (away[bright] < CLOSE_MM).any() else 0.0
     if levels and brightest > BRIGHTER * max(levels):
         levels.append(brightest)
-    return levels, float(weights.sum() * SPACING_MM**3)
+    return levels
 
 
 def tissue_level(box: Box) -> float:
@@ -80,12 +95,28 @@ def _ball(box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def lumen_mask(hu: np.ndarray, recipe: Recipe, level: float, tissue: float) -> np.ndarray:
     """What of a box of HU (z, y, x) is as bright as a lumen of `level` in `tissue`: bool (z, y, x).
 
-    Calcium is brighter than the lumen and left out, but for the last resorts: a ring of it is as good as what is in it.
-    Opening cuts thin bridges to what touches the vessel.
+    Brighter is calcium of the wall or bone. The one is an island and is left out or taken for lumen (a ring of it is as
+    good as what is in it); the other is left out together with its blurred rim. Opening cuts thin bridges to what
+    touches the vessel.
     """
     contrast = level - tissue
-    mask = (hu > tissue + recipe.low * contrast) & (hu < level + recipe.high * contrast)
+    bright = hu > level + BEYOND * contrast
+    mask = hu > tissue + recipe.low * contrast
+    if recipe.calcium:
+        mask &= ~ndimage.binary_dilation(bright & ~_islands(bright), iterations=RIM_VOXELS)
+    else:
+        mask &= ~bright
     return ndimage.binary_opening(mask, _sphere(recipe.opening)) if recipe.opening else mask
+
+
+def _islands(mask: np.ndarray) -> np.ndarray:
+    """The connected parts of `mask` that are smaller than ISLAND_MM3 and do not touch the box's sides."""
+    labels, count = ndimage.label(mask)
+    small = np.bincount(labels.ravel(), minlength=count + 1) * SPACING_MM**3 < ISLAND_MM3
+    for axis in range(3):
+        for end in (0, -1):
+            small[np.unique(np.take(labels, end, axis))] = False
+    return np.asarray(small[labels]) & mask
 
 
 def _sphere(radius: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arms import Arm
+from .triple import Arm
 
 AT_MM, CALIBRE_MM = 9.0, (6.0, 14.0)  # where their directions and calibres are compared, along each from the fork
 BRANCHES_MM, MOST_BRANCHES = (2.0, 30.0), 3  # branches are counted there; further ones say no more

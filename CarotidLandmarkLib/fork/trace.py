@@ -12,21 +12,24 @@ import numpy as np
 from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
-from .arms import Arm, Triple, find_triples, follow, starts_below
-from .box import cut_box
+from .arms import find_triples, follow, starts_below
+from .box import SPACING_MM, cut_box
 from .carina import find_carina
-from .lumen import LEAST_LUMEN_MM3, RECIPES, Recipe, lumen_levels, lumen_mask, tissue_level
+from .lumen import LEAST_BRIGHT_MM3, RECIPES, Recipe, bright_volume, lumen_levels, lumen_mask, tissue_level
 from .names import probability_internal
 from .tree import part_at_middle
+from .triple import Arm, Triple
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
 MOST_MASKS, MOST_VOXELS = 18, 150_000  # masks that are tried; a part with more is bone
 ALIKE = 0.015  # parts whose voxels differ by so little show the same vessels
+SHORT_MM = 18.0  # what is not longer, and does not go on below, is no vessel
 ENOUGH_MM = 16.0  # of volume on either side of the point, to judge it
 MISSING = {
     "volume": "The point lies outside of the volume.",
     "contrast": "No vessel with contrast lies beside the point.",
-    "vessel": "What is bright beside the point does not go on below as a vessel: it is bone, cartilage or calcium.",
+    "lumen": "What is bright beside the point is too thin or too uneven for a lumen.",
+    "vessel": "What is bright beside the point does not go on as a vessel: it is bone, cartilage or calcium.",
     "fork": "No vessel that divides was found at the point.",
 }
 TOLD = 0.65  # a probability that names the daughters
@@ -111,23 +114,24 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
             fork.notes.append(f"The volume ends less than {ENOUGH_MM:.0f} mm {words} the point.")
     box = cut_box(volume, point)
     fork.grid = box.grid
-    levels, bright_mm3 = lumen_levels(box)
+    levels = lumen_levels(box)
     fork.tissue_hu = tissue_level(box)
-    if bright_mm3 < LEAST_LUMEN_MM3 or not levels:
-        return _without(fork, "contrast")
+    if not levels:
+        return _without(fork, "lumen" if bright_volume(box) > LEAST_BRIGHT_MM3 else "contrast")
     fork.level_hu = levels[0]
-    crop = box.hu.shape[0] // 2 - round(NEAR_MM / box.grid.spacing[2])
+    crop = box.hu.shape[0] // 2 - round(NEAR_MM / SPACING_MM)
     best: Candidate | None = None
     tried: list[int] = []
     vessel = False
     for recipe, level in islice(product(RECIPES, levels), MOST_MASKS):
         part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
         voxels = int(part.mask.sum()) if part else 0
+        vessel = vessel or voxels > MOST_VOXELS
         if part is None or voxels > MOST_VOXELS or any(abs(voxels - n) < ALIKE * n for n in tried):
             continue
         tried.append(voxels)
         starts = starts_below(part)
-        vessel = vessel or bool(starts)
+        vessel = vessel or bool(starts) or max(part.mask.shape) * SPACING_MM > SHORT_MM
         for triple in find_triples(part, starts)[:3]:
             lines = [arm.centre for arm in triple.daughters]
             carina = find_carina(box.hu, lines[0], lines[1], level, fork.tissue_hu)
@@ -141,12 +145,14 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
             break
     if best is None:
         return _without(fork, "fork" if vessel or cut else "vessel")
-    if np.isinf(best.recipe.high):
+    if best.recipe.calcium:
         fork.calcified = True
         fork.notes.append("Calcium hides the lumen: the vessels were followed together with it.")
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
     part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu))
     triple = follow(best.triple, part) if part else best.triple
+    if triple.divides_below:
+        fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]
     fork.lumen = triple.mask(box.hu.shape)
     fork.common = _branch(triple.common, point)
     one, two = triple.daughters

@@ -7,7 +7,7 @@ import pytest
 
 from CarotidLandmarkLib.fork import Check, Fork, check_fork, trace_fork
 from CarotidLandmarkLib.volume.ct import CTVolume
-from Testing.lib.fork.tubes import CARINA, LUMEN, RADIUS, SLOPE, TISSUE, draw, fork
+from Testing.lib.fork.tubes import CARINA, LUMEN, RADIUS, SLOPE, TISSUE, Tube, draw, fork, thicken
 
 
 def check(volume: CTVolume, point: np.ndarray) -> Check:
@@ -34,6 +34,20 @@ def test_the_same_fork_contradicts_another_point(traced: Fork) -> None:
     assert not found.no_artery
 
 
+def test_a_point_near_to_the_carina_is_this_one(traced: Fork) -> None:
+    statuses = [check_fork(traced, traced.carina + [0, 0, height]).status for height in (4.0, 6.0)]
+    assert statuses == ["verified", "unclear"]
+
+
+def test_where_a_daughter_divides_is_no_carotid_fork() -> None:
+    common, _, external = fork()
+    aside = SLOPE * 24
+    stem = ([[0, 0, 0], [aside, 0, 24]], RADIUS, LUMEN)
+    twigs: list[Tube] = [([[aside, 0, 24], [aside + 4, way * 10, 49]], 2.0, LUMEN) for way in (1, -1)]
+    found = check(draw([common, stem, external, *twigs]), np.array([aside + 0.8, 0, 30.0]))
+    assert found.status == "unclear" and "farther down" in found.reasons[0]
+
+
 def test_a_jugular_as_bright_that_all_but_touches(neck: CTVolume) -> None:
     jugular = ([[9.2, 1, -48], [9.2, 1, -4], [14, 6, 20], [17, 8, 48]], 5.2, LUMEN)
     assert check(draw([*fork(), jugular]), CARINA).status == "verified"
@@ -53,9 +67,74 @@ def test_calcium_beside_the_lumen() -> None:
     assert check(draw([*fork(), *specks]), CARINA).status == "verified"
 
 
+def test_calcium_that_all_but_fills_a_daughter() -> None:
+    plug = ([[-SLOPE * 7, 0.8, 7], [-SLOPE * 13, 0.8, 13]], 1.7, 1100.0)
+    found = trace_fork(draw([*fork(), plug]), CARINA, "left")
+    assert check_fork(found, CARINA).status == "verified"
+    assert found.calcified
+
+
+def test_bone_beside_the_vessel_is_not_taken_for_calcium() -> None:
+    plug = ([[-SLOPE * 7, 0.8, 7], [-SLOPE * 13, 0.8, 13]], 1.7, 1100.0)
+    spine = ([[5.8, 6.6, -48], [5.8, 6.6, 48]], 5.2, 900.0)
+    assert check(draw([*fork(), plug, spine]), CARINA).status == "verified"
+
+
+def test_a_trifurcation_is_not_contradicted() -> None:
+    third = ([[0, 0, 0], [0, -SLOPE * 48, 48]], RADIUS, LUMEN)
+    found = check(draw([*fork(), third]), CARINA)
+    assert found.status != "contradicted" and not found.no_artery
+
+
+@pytest.mark.parametrize(("hu", "status"), [(LUMEN - 150, "verified"), (LUMEN, "unclear")], ids=["dimmer", "as bright"])
+def test_a_jugular_that_touches_over_40_mm(hu: float, status: str) -> None:
+    jugular = ([[7.9, 1, -48], [7.9, 1, -8], [13, 6, 15], [17, 8, 48]], 5.0, hu)
+    found = check(draw([jugular, *fork()]), CARINA)
+    assert found.status in ("verified", status) and not found.no_artery
+
+
+def rings(low: float, high: float, aside: float, radius: float) -> list[Tube]:
+    """A stent around a daughter: rings of wire, 2 mm apart."""
+    turn = np.linspace(0, 2 * np.pi, 13)
+    out: list[Tube] = []
+    for z in np.arange(low, high, 2.0):
+        ring = np.column_stack([aside * z + radius * np.cos(turn), radius * np.sin(turn), np.full(len(turn), z)])
+        out.append((ring.tolist(), 0.35, 2800.0))
+    return out
+
+
+def test_a_stent() -> None:
+    found = check(draw([*fork(), *rings(2, 20, SLOPE, RADIUS)]), CARINA)
+    assert found.status != "contradicted" and not found.no_artery
+
+
+def test_clips_beside_the_fork() -> None:
+    clips = [([[4.6, y, z], [7.0, y, z]], 0.7, 3000.0) for y, z in ((3.5, 4.0), (-4.0, -3.0), (4.5, -9.0))]
+    assert check(draw([*fork(), *clips]), CARINA).status == "verified"
+
+
+def test_noise_of_60_hu() -> None:
+    assert check(draw(fork(), noise=60.0), CARINA).status == "verified"
+
+
+def test_slices_of_3_mm(neck: CTVolume) -> None:
+    assert check(thicken(neck, 4), CARINA).status == "verified"
+
+
+def test_values_of_8_bits() -> None:
+    volume = draw(fork())
+    bits = CTVolume(np.clip(volume.array, 0, 255).astype(np.int16), volume.grid)
+    assert check(bits, CARINA).status == "verified"
+
+
 def test_one_of_two_crossing_vessels_is_no_fork() -> None:
     crossing = [([[-way * 8, 0, -48], [0, way * 1.2, 0], [way * 8, 0, 48]], RADIUS, LUMEN) for way in (1, -1)]
     assert check(draw(crossing), np.array([0.0, 0, 6])).status != "verified"
+
+
+def test_a_vessel_around_an_island_does_not_divide() -> None:
+    wide, island = ([[0, 0, -48], [0, 0, 48]], 4.6, LUMEN), ([[0, 0, 2], [0, 0, 10]], 1.7, TISSUE)
+    assert check(draw([wide, island]), np.array([0.0, 0, 1])).status != "verified"
 
 
 def test_an_occluded_daughter_is_not_no_artery() -> None:
@@ -69,6 +148,33 @@ def test_an_occluded_daughter_is_not_no_artery() -> None:
 def test_no_contrast_is_no_artery(hu: float) -> None:
     found = check(draw(fork(hu=hu)), CARINA)
     assert found.status == "contradicted" and found.no_artery
+
+
+def test_a_thin_artery_is_not_no_artery() -> None:
+    thin = ([[0, 0, -48], [0, 0, 48]], 0.9, LUMEN)
+    found = check(draw([thin]), np.array([0.5, 0.3, 0]))
+    assert found.status == "unclear" and not found.no_artery
+
+
+def test_a_vessel_that_calcium_hides_below_is_not_no_artery() -> None:
+    plug = ([[0, 0, -30], [0, 0, -4]], 4.2, 1500.0)
+    found = check(draw([*fork(), plug]), CARINA + [0, 0, 3])
+    assert found.status == "unclear" and not found.no_artery
+
+
+@pytest.mark.parametrize("hu", [55.0, LUMEN], ids=["without contrast", "as bright as the artery"])
+def test_a_point_in_a_vein(hu: float) -> None:
+    vein = ([[19, 6, -48], [19, 6, 48]], 5.0, hu)
+    found = check(draw([*fork(), vein]), np.array([19.0, 6, 6]))
+    assert found.status != "verified"
+    assert found.no_artery == (hu < LUMEN)
+
+
+def test_a_point_in_the_airway_or_in_the_spine(neck: CTVolume) -> None:
+    airway, spine = ([[-19, -9, -48], [-19, -9, 48]], 7.0, -1000.0), ([[8, 18, -48], [8, 18, 48]], 9.0, 800.0)
+    volume = draw([*fork(), airway, spine])
+    assert check(volume, np.array([-19.0, -9, 6])).no_artery
+    assert check(volume, np.array([8.0, 18, 6])).status != "verified"
 
 
 def test_bone_is_no_artery(neck: CTVolume) -> None:

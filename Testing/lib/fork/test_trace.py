@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.fork import Branch, Fork, trace_fork
+from CarotidLandmarkLib.fork.box import cut_box
 from CarotidLandmarkLib.volume.ct import CTVolume
-from CarotidLandmarkLib.volume.geometry import Grid
-from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, draw, fork
+from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, draw, fork, thicken
 
 TURN = np.radians(20)
 OBLIQUE = np.array([[np.cos(TURN), -np.sin(TURN), 0], [np.sin(TURN), np.cos(TURN), 0], [0, 0, 1.0]])
@@ -87,15 +87,16 @@ def test_a_vessel_that_ends_with_the_volume_is_said_to(neck: CTVolume) -> None:
     assert any("followed" in defect for defect in trace_fork(cut, CARINA, "left").defects)
 
 
-def test_thick_slices_of_float() -> None:
-    fine = draw(fork())
-    array = fine.array[: fine.array.shape[0] // 4 * 4].reshape(-1, 4, *fine.array.shape[1:]).mean(1, dtype=np.float32)
-    spacing = fine.grid.spacing * [1, 1, 4]
-    origin = fine.grid.origin + [0, 0, 1.5 * fine.grid.spacing[2]]
-    grid = Grid((*fine.grid.size[:2], len(array)), spacing, origin, np.eye(3))
-    array[0] = np.nan
-    found = trace_fork(CTVolume(array, grid), CARINA, "left")
+def test_values_that_are_no_numbers() -> None:
+    thick = thicken(draw(fork()), 4)
+    thick.array[0] = np.nan
+    found = trace_fork(thick, CARINA, "left")
     assert np.linalg.norm(found.carina - CARINA) < 1.5
+
+
+def test_only_noise_is_blurred_away() -> None:
+    left = [float(cut_box(draw([], noise), CARINA).hu[60:90].std()) / noise for noise in (8.0, 60.0)]
+    assert left[1] < 0.7 * left[0]
 
 
 def test_a_point_that_is_none() -> None:
