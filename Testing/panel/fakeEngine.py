@@ -13,6 +13,13 @@ import threading
 import time
 
 PHASES = ("reading", "coarse search", "sampling")
+LUMEN = {  # of two voxels, the first one filled
+    "size": [2, 1, 1],
+    "spacing_mm": [1.0, 1.0, 1.0],
+    "origin_lps_mm": [0.0, 0.0, 0.0],
+    "direction": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    "bits": "eJxrAAAAgQCB",
+}
 FAULT = sys.argv[1] if len(sys.argv) > 1 else ""
 PHASE = sys.argv[2] if len(sys.argv) > 2 else PHASES[0]
 
@@ -66,6 +73,8 @@ def misbehave(request):
         print("x" * 4096, end="", flush=True)
     elif FAULT == "foreign":
         say("result", id=number, detection={"schema": "something/else"})
+    elif FAULT == "broken lumen":
+        say("result", id=number, detection=detection(request), lumens={"left": {**LUMEN, "bits": "eJw="}})
     elif FAULT == "future":
         say("applause", loud=True)
     elif FAULT == "error":
@@ -92,7 +101,7 @@ def detect(request):
             return
         if FAULT == "late result":
             time.sleep(0.1)
-    say("result", id=number, detection=detection(request), files=[])
+    say("result", id=number, detection=detection(request), files=[], lumens={"left": LUMEN})
 
 
 def beat():

@@ -37,14 +37,14 @@ def test_a_python_that_is_not_there_is_an_error(makeEngine):
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("fault", ["crash", "exit", "hang", "garbage", "foreign"])
+@pytest.mark.parametrize("fault", ["crash", "exit", "hang", "garbage", "foreign", "broken lumen"])
 def test_a_fault_in_mid_detection_is_one_error_and_leaves_no_process(makeEngine, fault, phase):
     engine, heard = makeEngine(fault, phase, heartbeatTimeoutS=1.5 if fault == "hang" else 20)
     engine.detect(REQUEST)
     heard.waitForPhase(phase)
     children = childrenOf(engine)
     end, sentence = heard.waitForEnd()
-    words = {"hang": "stopped answering", "garbage": "no answer", "foreign": "no answer"}
+    words = {"hang": "stopped answering", "garbage": "no answer", "foreign": "no answer", "broken lumen": "no answer"}
     assert end == "Error" and words.get(fault, "crashed") in sentence and engine.logPath in sentence
     assert engine.state == "off"
     waitForDeath(children)

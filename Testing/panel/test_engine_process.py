@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from CarotidLandmarkLib.landmarks.forks import Lumen
 from Testing.host.pythonQtDrive import processEvents, waitUntil
 from Testing.panel.engineHelp import (
     FAKE,
@@ -30,6 +31,7 @@ def test_a_detection_starts_the_engine_which_stays_warm(makeEngine):
     end, detection = heard.waitForEnd()
     assert end == "Result" and detection["case"] == "Neck of nobody" and detection["volume"]["path"] == REQUEST["path"]
     assert detection["settings"] == {"samples": 7, "seed": 3, "device": "cpu", "weights": "/w.safetensors"}
+    assert Lumen.unpacked(engine.lumens["left"]).voxels.tolist() == [[[True, False]]]
     assert [text for text, _ in heard.named("Progress")] == PHASES
     assert [state for (state,) in heard.named("StateChanged")] == ["starting", "busy", "idle"]
     first = childrenOf(engine)
