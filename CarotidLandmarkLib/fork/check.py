@@ -10,7 +10,7 @@ import numpy as np
 from ..landmarks.points import as_position
 from .trace import Fork
 
-AGREES_MM = 4.5  # the point is the carina of the lumen: 3 mm for the point, the rest for the lumen's own carina
+AGREES_MM = 3.5  # the point is the carina of the lumen
 ELSEWHERE_MM = 7.0  # it is not this fork's
 
 

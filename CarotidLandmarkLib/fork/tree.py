@@ -8,6 +8,7 @@ vessel does (Zahlten et al., Visualization in Scientific Computing 1995; Quek an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from .box import SPACING_MM
 
 BAND_MM = 1.0
 NEAR_MM = 6.0  # the lumen must come this near to the point
+LEAST_AXIS_MM = 0.15  # SD of a cross-section of one voxel
 TWIG_MM = 4.0  # a branch shorter than this is a bulge of the wall
 EVERY = np.ones((3, 3, 3), dtype=bool)
 
@@ -34,14 +36,16 @@ class Tree:
     """Cross-sections of a lumen, one a node, the earliest first; node 0 is the start.
 
     time: (n,) mm that the wave has run. centre: (n, 3) (x, y, z) mm from the middle of the box. radius: (n,) mm of a
-    disc of the same area. parent: (n,) the node before; of node 0 it is -1. joined: (m, 2) nodes and the later one that
-    each touches though it is not its parent: where fronts meet again. nodes: (z, y, x) int, the node of each
-    voxel of the part, -1 where the wave has not been; first: (3,) as the part has it.
+    disc of the same area. oval: (n,) how much longer it is than wide. parent: (n,) the node before; of node 0 it is -1.
+    joined: (m, 2) nodes and the later one that each touches though it is not its parent: where fronts meet again.
+    nodes: (z, y, x) int, the node of each voxel of the part, -1 where the wave has not been; first: (3,) as the part
+    has it.
     """
 
     time: np.ndarray
     centre: np.ndarray
     radius: np.ndarray
+    oval: np.ndarray
     parent: np.ndarray
     joined: np.ndarray
     nodes: np.ndarray
@@ -116,9 +120,20 @@ def grow(part: Part, start: np.ndarray, reach_mm: float) -> Tree:
     number = np.bincount(flat, minlength=count)
     at = (np.argwhere(reached) + part.first) * SPACING_MM
     centre = np.stack([np.bincount(flat, at[:, axis], count) / number for axis in (2, 1, 0)], 1)
-    radius = np.sqrt(number * SPACING_MM**3 / BAND_MM / np.pi)
-    parent, joined = _links(nodes, level[order], count)
-    return Tree(np.bincount(flat, time[reached], count) / number, centre, radius, parent, joined, nodes, part.first)
+    away = at[:, ::-1] - centre[flat]
+    spread = np.empty((count, 3, 3))
+    for i, j in product(range(3), repeat=2):
+        spread[:, i, j] = np.bincount(flat, away[:, i] * away[:, j], count) / number
+    axes = np.sqrt(np.maximum(np.linalg.eigvalsh(spread), LEAST_AXIS_MM**2))
+    return Tree(
+        np.bincount(flat, time[reached], count) / number,
+        centre,
+        np.sqrt(number * SPACING_MM**3 / BAND_MM / np.pi),
+        axes[:, 2] / axes[:, 1],
+        *_links(nodes, level[order], count),
+        nodes,
+        part.first,
+    )
 
 
 def _links(nodes: np.ndarray, level: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

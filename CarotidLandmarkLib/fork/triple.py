@@ -14,9 +14,9 @@ BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked a
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 AROUND = 0.5 * np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0.0]])  # places looked at, in radii,
 LIKE_PLACES = 2  # of which so many are enough: the others may be calcium
-COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.7, 5.3)  # radii there
+COMMON_MM, DAUGHTER_MM = (1.5, 5.8), (0.95, 5.3)  # radii there
+ROUND_MM, MOST_OVAL = (7.0, 16.0), 1.5  # the common carotid is round there; two vessels side by side are not
 DAUGHTER_SHARE, WIDER_SHARE = (0.3, 1.8), 0.48  # of the common carotid's radius, and the wider one's at least
-MOST_SHARED = 0.6  # of the cross-sections of two daughters, where they touch again
 OTHER_SHARE, CROSSING_SHARE = 0.6, 0.5  # so wide a vessel does not leave the common carotid, nor go down at the fork,
 NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
 TURN_MM = 4.0  # a branch that rises or falls by less goes sideways
@@ -141,6 +141,9 @@ class Triple:
             out.append(f"The vessel below is followed for {self.common.length[-1]:.0f} mm only.")
         elif not (below.min() >= COMMON_MM[0] and below.max() <= COMMON_MM[1]):
             out.append(f"The vessel below has a radius of {below.min():.1f} to {below.max():.1f} mm.")
+        there = [node for node, far in zip(self.common.nodes, self.common.length) if ROUND_MM[0] < far < ROUND_MM[1]]
+        if there and np.median(self.tree.oval[there]) > MOST_OVAL:
+            out.append("The vessel below is not round: it is two that touch.")
         for arm in self.daughters:
             above = arm.at(*ABOVE_MM)
             if arm.length[-1] + 1 < ABOVE_MM[1]:
@@ -149,9 +152,6 @@ class Triple:
                 out.append(f"A vessel above has a radius of {above.min():.1f} to {above.max():.1f} mm.")
             elif not DAUGHTER_SHARE[0] * below.mean() <= above.mean() <= DAUGHTER_SHARE[1] * below.mean():
                 out.append(f"The vessels have radii of {below.mean():.1f} mm below and {above.mean():.1f} mm above.")
-        one, two = ([node for node, far in zip(arm.nodes, arm.length) if far < ABOVE_MM[1]] for arm in self.daughters)
-        if len(set(one) & set(two)) > MOST_SHARED * min(len(one), len(two)):
-            out.append("The vessels above do not part.")
         if 0 < self.daughters[0].at(*ABOVE_MM).mean() < WIDER_SHARE * below.mean():
             out.append("Both vessels above are much thinner than the one below.")
         for leaves, arm in self.rest:

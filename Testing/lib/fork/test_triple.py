@@ -1,0 +1,31 @@
+"""What speaks against three vessels' being a carotid fork."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.fork.box import SPACING_MM
+from CarotidLandmarkLib.fork.tree import Part, grow
+from CarotidLandmarkLib.fork.triple import Arm, Triple
+
+LEVEL, TISSUE, CALCIUM = 350.0, 45.0, 1100.0
+
+
+@pytest.mark.parametrize(("core_mm", "said"), [(1.0, 0), (4.0, 3)], ids=["a core of calcium", "calcium alone"])
+def test_a_lumen_around_calcium_is_seen(core_mm: float, said: int) -> None:
+    z, y, x = np.indices((61, 31, 31))
+    away = np.hypot(y - 15, x - 15) * SPACING_MM
+    hu = np.where(away < core_mm, CALCIUM, np.where(away < 3, LEVEL, TISSUE))
+    length = np.arange(17.0)
+    arm = Arm(length, np.stack([0 * length, 0 * length, length], 1), np.full(17, 3.0), [])
+    empty = grow(Part(hu > LEVEL, np.zeros(3, int)), np.array([[0, 15, 15]]), 1.0)
+    assert len(Triple(empty, arm, (arm, arm), [], 1.0).unlike(hu, LEVEL, TISSUE)) == said
+
+
+def test_a_cross_section_of_two_is_oval() -> None:
+    z, y, x = np.indices((40, 31, 31))
+    one, two = np.hypot(y - 15, x - 11) < 4.5, np.hypot(y - 15, x - 19) < 4.5
+    for mask, low, high in ((one, 0.9, 1.2), (one | two, 1.7, 2.4)):
+        tree = grow(Part(mask, np.zeros(3, int)), np.argwhere(mask & (z == 0)), 20.0)
+        assert low < np.median(tree.oval) < high
