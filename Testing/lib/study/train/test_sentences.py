@@ -106,9 +106,9 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_part(dataset, tmp_path, argumen
 
 def test_ctrl_c_is_one_sentence(dataset, tmp_path, arguments, tiny_train):
     args = arguments(dataset, tmp_path / "run", 10**6, "--epoch", "1", "--workers", "2")
-    running = subprocess.Popen(
-        [sys.executable, "-c", tiny_train, *args], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a background job ignores Ctrl-C
+    words = [sys.executable, "-c", tiny_train, *args]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen)
     until = time.monotonic() + 120
     while not (tmp_path / "run" / "last.ckpt").exists() and running.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
