@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .detect.detector import Detector
     from .errors import CarotidLandmarkError
     from .landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
+    from .pictures.key import key_image
     from .volume.ct import CTVolume
     from .volume.geometry import Grid
     from .volume.read import find_cases, read_volume
@@ -28,6 +29,7 @@ __all__ = [
     "Grid",
     "LandmarkDetection",
     "find_cases",
+    "key_image",
     "read_detection",
     "read_volume",
     "write_detection",
@@ -37,6 +39,7 @@ _HOMES = {
     "detect.detector": ("Detector",),
     "errors": ("CarotidLandmarkError",),
     "landmarks.detection": ("Detection", "LandmarkDetection", "read_detection", "write_detection"),
+    "pictures.key": ("key_image",),
     "volume.ct": ("CTVolume",),
     "volume.geometry": ("Grid",),
     "volume.read": ("find_cases", "read_volume"),

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.detector import Detector
     from ..detect.results import prepare_folder, write_case
     from ..phantom import phantom_volume
-    from ..study.report.figures import missing_packages
+    from ..pictures.key import key_image, png
     from ..volume.ct import write_volume
 
     detector = Detector.from_weights(args.weights, args.device)
@@ -60,19 +60,14 @@ def run(args: argparse.Namespace) -> int:
         volume, args.samples, args.confidence, args.seed, CASE, reporter.progress, fork=args.fork
     )
     reporter.clear()
-    path, image = args.output / f"{CASE}.nrrd", args.output / f"{CASE}.png"
+    path = args.output / f"{CASE}.nrrd"
     write_volume(volume, path)
     detection.volume["path"] = str(path)
+    try:
+        detection.picture = png(key_image(volume, detection, truth))
+    except ImportError as error:
+        print(f"There is no picture, since Pillow cannot be used ({error}): pip install pillow.")
     files = [path, *write_case(args.output, detection)]
-    if "matplotlib" in missing_packages():
-        image.unlink(missing_ok=True)  # of an earlier run
-        print("There is no picture, since matplotlib is not installed: pip install 'carotid-landmark[report]'.")
-    else:
-        from ..study.report.cuts import picture
-        from ..study.report.figures import save
-
-        save(picture(volume, detection, truth), image)
-        files.append(image)
     print(_table(detection, truth))
     print("\n".join(["Written:", *(f"  {file}" for file in files)]))
     return 0

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 EPILOG = """
 For each case: <case>.mrk.json for Slicer and <case>.detection.json with everything known; where the lumen of a fork was
 traced <case>.fork.mrk.json, its vessels with radii, and <case>.seeds.mrk.json, where SlicerVMTK's Extract Centerline
-may start and end; for many cases also detections.csv. A case that fails is reported on stderr and is a row with an
-error; the others go on.
+may start and end; with --picture <case>.png, both forks in three cuts each, to paste into a report; for many cases also
+detections.csv. A case that fails is reported on stderr and is a row with an error; the others go on.
 Exit code: 0 when every case was read and searched (found or not), else, after all others are done, the highest of the
 failed ones: 2 bad input, 3 cannot run here; 130 when interrupted.
 """
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("X", "Y", "Z"),
         help="mm between voxels, for files that give none",
     )
+    add("--picture", action="store_true", help="also draw a key image of each case (<case>.png)")
     add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
@@ -58,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)
-    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing, args.fork)
+    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing, args.fork, args.picture)
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:
                 raise outcome.error
-            check_case(args.output, outcome.name)
+            check_case(args.output, outcome.name, picture=args.picture)
             reporter.begin(outcome.name, number, len(outcomes))
             outcome.detection = detect_case(detector, outcome.name, outcome.path, settings, reporter.progress)
             files = write_case(args.output, outcome.detection)

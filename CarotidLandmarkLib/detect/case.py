@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ..errors import BadInputError, CarotidLandmarkError, OutOfMemoryError, as_sentence
 from ..landmarks.detection import Detection
+from ..pictures.key import key_image, png
+from ..volume.ct import CTVolume
 from ..volume.read import read_volume
 from . import LARGEST_SEED
 from .detector import Detector
@@ -21,7 +23,8 @@ from .search import Cancelled, Progress
 @dataclass(frozen=True)
 class Settings:
     """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
-    spacing: mm along x, y and z of a file that gives none. fork: whether to look at the lumen.
+    spacing: mm along x, y and z of a file that gives none. fork: whether to look at the lumen. picture: whether to draw
+    the key image.
 
     Raises BadInputError for a seed below 0 or above LARGEST_SEED.
     """
@@ -32,6 +35,7 @@ class Settings:
     series: str | None = None
     spacing: tuple[float, ...] | None = None
     fork: bool = True
+    picture: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -57,8 +61,9 @@ def detect_case(
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Detection:
-    """Detect in the volume file or DICOM folder at `path`; the timing includes reading.
+    """Detect in the volume file or DICOM folder at `path`; the timing includes reading and drawing.
 
+    A picture that cannot be drawn is a warning of the detection.
     Raises BadInputError, CancelledError, OutOfMemoryError when memory runs out, and FaultError for what nobody foresaw.
     """
     if progress:
@@ -70,6 +75,8 @@ def detect_case(
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled, fork=settings.fork
         )
+        if settings.picture:
+            _draw(volume, detection)
     except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress
         raise
     except Exception as error:
@@ -80,6 +87,18 @@ def detect_case(
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection
+
+
+def _draw(volume: CTVolume, detection: Detection) -> None:
+    started = time.perf_counter()
+    try:
+        detection.picture = png(key_image(volume, detection))
+    except ImportError as error:
+        detection.warnings.append(f"There is no picture, since Pillow cannot be used ({error}): pip install pillow.")
+    except MemoryError:
+        detection.warnings.append("There is no picture, since memory ran out while it was drawn.")
+    detection.timing_s["picture"] = time.perf_counter() - started
+    detection.timing_s["total"] += detection.timing_s["picture"]
 
 
 def _folded(name: str) -> str:

@@ -2,7 +2,7 @@
 
 Each file appears whole or not at all. Of the files of a case `<case>.detection.json` comes first and holds all that the
 others say, `<case>.mrk.json` last; where that is missing, because the process was killed between them, the next run
-adds it and the others.
+adds it and the others, but for the picture, which only the volume could give.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_text
+from ..atomic import write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import write_forks, write_seeds
 from ..landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
 from ..landmarks.files import write_markups
 from ..landmarks.forks import MEASURES
 from ..landmarks.points import SIDES
+from ..pictures.key import SIGN
 
 REPORT = ".detection.json"
-MARKUPS, FORK, SEEDS = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json"
+MARKUPS, FORK, SEEDS, PICTURE = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json", ".png"
 PARTIAL = ".carotid-landmark-"
 ABANDONED_S = 3600  # a case is written in much less
 
@@ -77,12 +78,13 @@ def mend_cases(folder: Path, option: str = "-o") -> None:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_case(folder: Path, case: str, option: str = "-o") -> None:
+def check_case(folder: Path, case: str, option: str = "-o", picture: bool = False) -> None:
     """Raise BadInputError, before any work is done, for a case whose files could not be written to `folder`.
 
     A `<case>.mrk.json` that stands there without its `.detection.json` was not made by detect, and is not replaced: it
-    may be somebody's reference. A name may be too long for a file's once the endings are added. Raises CannotRunError
-    where `folder` is none that can be looked into.
+    may be somebody's reference; nor is, where a `picture` is to be, a `<case>.png` that was not drawn here. A name may
+    be too long for a file's once the endings are added. Raises CannotRunError where `folder` is none that can be looked
+    into.
     """
     markups, report = folder / f"{case}{MARKUPS}", folder / f"{case}{REPORT}"
     with _sentences(folder, option):
@@ -95,22 +97,27 @@ def check_case(folder: Path, case: str, option: str = "-o") -> None:
             if error.errno != errno.ENAMETOOLONG:
                 raise
             raise BadInputError(f"No file can be named {report.name} ({error.strerror}); rename the volume.") from error
+        image = folder / f"{case}{PICTURE}"
+        if picture and image.exists() and not _is_ours(image):
+            raise BadInputError(f"{image} exists and is no picture of detect; choose another folder.")
 
 
 def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[Path]:
     """Write the files of a case to `folder`, all or none; return their paths, the report's second.
 
     `<case>.mrk.json` and `<case>.detection.json`; where the lumen of a fork was traced, also `<case>.fork.mrk.json`,
-    its vessels, and `<case>.seeds.mrk.json`. Raises BadInputError as check_case does, and CannotRunError where the
-    folder cannot be written to or is full; `option` is where the user gave it.
+    its vessels, and `<case>.seeds.mrk.json`; where a picture was drawn, `<case>.png`. Raises BadInputError as
+    check_case does, and CannotRunError where the folder cannot be written to or is full; `option` is where the user
+    gave it.
     """
     case = detection.case
-    check_case(folder, case, option)
+    check_case(folder, case, option, detection.picture is not None)
     with _sentences(folder, option), tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
         others = _write_others(Path(partial), case, detection)
         write_detection(Path(partial, f"{case}{REPORT}"), detection)
-        for ending in (MARKUPS, FORK, SEEDS):
-            (folder / f"{case}{ending}").unlink(missing_ok=True)  # old ones must not be taken for the new report's
+        for old in (folder / f"{case}{ending}" for ending in (MARKUPS, FORK, SEEDS, PICTURE)):
+            if old.suffix != PICTURE or _is_ours(old):
+                old.unlink(missing_ok=True)  # it must not be taken for the new report's
         for name in (f"{case}{REPORT}", *others[::-1]):
             os.replace(Path(partial, name), folder / name)
     return [folder / name for name in (others[0], f"{case}{REPORT}", *others[1:])]
@@ -162,7 +169,7 @@ def _rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 
 def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
-    """Write what the report holds as markups for Slicer; return the files' names, that of the landmarks first."""
+    """Write what the report holds as markups for Slicer, and the picture; return the names, the landmarks' first."""
     names = [f"{case}{MARKUPS}"]
     forks = {landmark.side: landmark.fork for landmark in detection.landmarks if landmark.fork is not None}
     traced = {side: fork for side, fork in forks.items() if fork.vessels}
@@ -172,7 +179,17 @@ def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
         write_seeds(folder / names[2], traced)
     described = {landmark.side: describe(landmark) for landmark in detection.landmarks}
     write_markups(folder / names[0], detection.points(), described)
+    if detection.picture is not None:
+        names.append(f"{case}{PICTURE}")
+        write_bytes(folder / names[-1], detection.picture)
     return names
+
+
+def _is_ours(image: Path) -> bool:
+    if not image.is_file():
+        return False
+    with image.open("rb") as file:
+        return SIGN in file.read(256)
 
 
 @contextlib.contextmanager

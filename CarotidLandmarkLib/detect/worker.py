@@ -1,9 +1,9 @@
 """`python -m CarotidLandmarkLib.detect.worker`: a Detector that stays loaded and speaks JSON, one object a line.
 
 Requests on stdin:
-    {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the two files), "series",
-    "spacing" (three numbers), "samples", "confidence", "seed", "fork" (whether to look at the lumen), "device",
-    "weights", and "temporary": true for a volume that nobody else needs
+    {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the files), "series",
+    "spacing" (three numbers), "samples", "confidence", "seed", "fork" (whether to look at the lumen), "picture"
+    (whether to draw one into "output"), "device", "weights", and "temporary": true for a volume that nobody else needs
     {"id": 1, "command": "describe"}, and if wanted "weights": what could be detected with, and where
     {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
 Events on stdout, each with the request's "id" but for the first and the heartbeat:
@@ -109,14 +109,14 @@ class Worker:
             if request["command"] == "describe":
                 self._emit("description", id=number, devices=list_devices(), model=_describe(request.get("weights")))
                 return
-            settings = _settings(request)
+            settings = _settings({**request, "picture": request.get("picture") and request.get("output")})
             detector = self._detector(request.get("weights"), request.get("device", "auto"))
             output = request.get("output")
             case = request.get("case") or find_cases(request["path"])[0][0]
             if output:
                 prepare_folder(Path(output), "")
                 mend_cases(Path(output), "")
-                check_case(Path(output), case, "")
+                check_case(Path(output), case, "", settings.picture)
             detection = detect_case(
                 detector,
                 case,
@@ -183,7 +183,15 @@ def _settings(request: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-_KINDS = {"samples": int, "confidence": float, "seed": int, "series": str, "spacing": tuple, "fork": bool}
+_KINDS = {
+    "samples": int,
+    "confidence": float,
+    "seed": int,
+    "series": str,
+    "spacing": tuple,
+    "fork": bool,
+    "picture": bool,
+}
 
 
 def _describe(weights: str | None) -> dict[str, Any]:

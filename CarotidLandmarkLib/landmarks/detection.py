@@ -78,6 +78,7 @@ class Detection:
     """Both landmarks of one case, with the volume, model and settings they came from.
 
     ``landmarks`` are left, then right (else ValueError). The dictionaries are the contract's of the same names.
+    ``picture`` is the key image as a PNG file, where one was drawn; the JSON does not hold it.
     """
 
     case: str
@@ -87,6 +88,7 @@ class Detection:
     landmarks: list[LandmarkDetection]
     timing_s: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    picture: bytes | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if tuple(landmark.side for landmark in self.landmarks) != SIDES:

@@ -48,20 +48,21 @@ def test_no_file_names_slicer(name: str) -> None:
     assert starts_with(imports(name), SLICER) == set()
 
 
-@pytest.mark.parametrize("room", ["detect", "model", "volume", "landmarks"])
+@pytest.mark.parametrize("room", ["detect", "model", "pictures", "volume", "landmarks"])
 def test_what_detect_stands_on_names_no_training_room(room: str) -> None:
     files = [name for name in MODULES if name.startswith(f"CarotidLandmarkLib.{room}")]
     assert files
     assert {name: starts_with(imports(name), NOT_FOR_DETECT) for name in files} == {name: set() for name in files}
 
 
-def test_fork_stands_on_volume_and_landmarks_alone() -> None:
-    files = [name for name in MODULES if name.startswith("CarotidLandmarkLib.fork")]
+@pytest.mark.parametrize(("room", "more"), [("fork", ()), ("pictures", ("atomic",))])
+def test_these_rooms_stand_on_volume_and_landmarks_alone(room: str, more: tuple[str, ...]) -> None:
+    files = [name for name in MODULES if name.startswith(f"CarotidLandmarkLib.{room}")]
     ours = {f"CarotidLandmarkLib.{name.split('.')[1]}" for name in MODULES if "." in name}
-    allowed = {f"CarotidLandmarkLib.{room}" for room in ("errors", "fork", "landmarks", "volume")}
+    allowed = {f"CarotidLandmarkLib.{known}" for known in (*more, "errors", room, "landmarks", "volume")}
     assert files
     assert {name: starts_with(imports(name), ours - allowed) for name in files} == {name: set() for name in files}
-    assert starts_with(loaded_after_importing(files), SLICER | {"torch"}) == set()
+    assert starts_with(loaded_after_importing(files), SLICER | {"torch", "matplotlib", "PIL"}) == set()
 
 
 def loaded_after_importing(names: list[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The report's figures, each as PNG and SVG, with captions that say what to see."""
+"""The report's figures, with captions that say what to see: charts as PNG and SVG, pictures of volumes as PNG."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from ...atomic import write_bytes
 from ...detect.results import prepare_folder
 from ...errors import CarotidLandmarkError
 from ...landmarks.points import SIDES
+from ...pictures.key import save as save_image
 from ..cases import Case
 from ..scores import Score
 from .rows import LOCATED, Row, worst_first
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
     from ...model.multiscale import MultiScaleLocNet
 
@@ -28,7 +30,7 @@ DPI = 130
 
 
 class Drawn(NamedTuple):
-    """A figure in ``folder``/name.png and .svg; ``vector`` where the SVG is the one to show."""
+    """A figure in ``folder``/name.png and, where it is a ``vector`` graphic, .svg, which is then the one to show."""
 
     name: str
     title: str
@@ -63,17 +65,17 @@ def draw_figures(
         drawn += _heatmaps(folder, models, rows, truths, case)
     worst = worst_first(rows)[:WORST]
     if worst:
-        from .cuts import contact_sheet
+        from .sheet import contact_sheet
 
         caption = (
-            "Missed landmarks first, then false positives, then the largest errors. Yellow + is the truth, green × the "
+            "Missed landmarks first, then false positives, then the largest errors. Yellow + is the truth, green x the "
             f"prediction with its {confidence:.0%} ellipsoid, both moved along the normal into the cut, which passes "
             "through the truth (of a false positive: the prediction). In brackets: beyond the edge, in that direction. "
             "Axial, coronal, sagittal: the patient's right is on the "
             "left of the first two, anterior on the left of the third."
         )
-        figure = contact_sheet(worst, truths, confidence)
-        drawn.append(_save(figure, Drawn("worst", f"The worst {len(worst)} landmarks", caption, folder, False)))
+        sheet = contact_sheet(worst, truths, confidence)
+        drawn.append(_save_picture(sheet, Drawn("worst", f"The worst {len(worst)} landmarks", caption, folder, False)))
     return drawn
 
 
@@ -170,17 +172,22 @@ def _heatmaps(
         side = row.score.side
         caption = (
             f"{name}, {side} ({row.verdict} in the report). Each row is one scale, cut through its own answer (green "
-            "×), the centre of mass of the heatmap; yellow + is the truth, moved into the cut. This is a single pass; "
+            "x), the centre of mass of the heatmap; yellow + is the truth, moved into the cut. This is a single pass; "
             "the engine averages several, and tries further starts. A compact spot on the fork means a sure answer, "
             "several spots or a smear an answer between places."
         )
         title = f"Heatmaps on {'the chosen case' if case else 'the landmark of median error'}: {name}, {side}"
-        figure = heatmaps({label: of[side] for label, of in heats.items()}, volume, row.truth)
-        drawn.append(_save(figure, Drawn(f"heatmaps-{side}", title, caption, folder, False)))
+        image = heatmaps({label: of[side] for label, of in heats.items()}, volume, row.truth)
+        drawn.append(_save_picture(image, Drawn(f"heatmaps-{side}", title, caption, folder, False)))
     return drawn
 
 
 def _save(figure: Figure, drawn: Drawn) -> Drawn:
     for suffix in (".png", ".svg"):
         save(figure, (drawn.folder / drawn.name).with_suffix(suffix))
+    return drawn
+
+
+def _save_picture(image: Image, drawn: Drawn) -> Drawn:
+    save_image(image, (drawn.folder / drawn.name).with_suffix(".png"))
     return drawn

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from scipy.ndimage import map_coordinates
 
-from ...model.crop import crop, crop_center_index
+from ...model.crop import crop_center_index
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
+from ...pictures.cuts import plain_cuts
+from ...pictures.panel import ANSWER_COLOR, TRUTH_COLOR, Panel, font, places
 from ...volume.ct import CTVolume
 from ...volume.sample import VolumePyramid
-from .cuts import VIEWS, View, cut_grid, mark, show_cut
+from .sheet import INK, PAPER, PIXELS, SIZE, TITLE, block, stacked
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
-INCHES = 1.9  # a cut
+BAR_WIDTH, BAR_LENGTH = 80, 320  # pixels
 HEAT = ((0.35, 0.0, 0.75), (0.95, 0.05, 0.45), (1.0, 0.35, 0.25))
 FAINTEST = 0.02  # of the largest value, below it a heatmap is not drawn
 
@@ -40,51 +43,63 @@ def scale_heats(model: MultiScaleLocNet, volume: CTVolume) -> dict[str, list[Sca
     return {side: [_heat(model, scale, output) for scale, output in enumerate(way)] for side, way in outputs.items()}
 
 
-def heat_on_cut(of: ScaleHeat, center: np.ndarray, view: View, field_mm: float) -> np.ndarray:
-    """(PIXELS, PIXELS) values of the heatmap on the cut of ``cuts.cut_grid``, 0 outside of it."""
-    grid = cut_grid(center, view, field_mm)
-    frame = torch.from_numpy(grid.direction * grid.spacing)[None]
-    slab = (*grid.size[:2], 3)  # a crop of one slice has no thickness to be placed by
-    sampled = crop(of.heat, of.world_to_index, torch.from_numpy(grid.center)[None], frame, slab, fill=0.0)
-    return np.asarray(sampled[0, 0, 1].numpy())
+def heat_on_cut(of: ScaleHeat, panel: Panel) -> np.ndarray:
+    """(height, width) values of the heatmap at the pixels of ``panel``, 0 outside of it."""
+    points = places(panel.cut, panel.size, panel.scale, panel.size)
+    matrix = of.world_to_index[0].numpy()
+    index = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return map_coordinates(of.heat[0, 0].numpy(), np.moveaxis(index[..., ::-1], -1, 0), order=1, cval=0.0)
 
 
-def heatmaps(models: Mapping[str, Sequence[ScaleHeat]], volume: CTVolume, truth: np.ndarray | None) -> Figure:
+def heatmaps(models: Mapping[str, Sequence[ScaleHeat]], volume: CTVolume, truth: np.ndarray | None) -> Image:
     """Cuts through each scale's answer, a row for each scale, coarse to fine downwards, the models side by side.
 
-    After figure 3 of Ma et al., ISBI 2020: "+" the truth, "×" the answer of that scale.
+    After figure 3 of Ma et al., ISBI 2020: "+" the truth, "x" the answer of that scale.
     """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
+    from PIL import Image
 
-    colors = LinearSegmentedColormap.from_list("heat", HEAT)
     spacings = sorted({of.spacing_mm for scales in models.values() for of in scales}, reverse=True)
-    widths = [*[3 * INCHES + 0.3] * len(models), 0.7]
-    figure = Figure((sum(widths), len(spacings) * (INCHES + 0.28) + 0.4), layout="constrained")
-    *columns, last = figure.subfigures(1, len(models) + 1, squeeze=False, width_ratios=widths).ravel()
-    for column, (name, scales) in zip(columns, models.items()):
-        column.suptitle(name, fontsize=10)
-        lines = dict(zip(spacings, column.subplots(len(spacings), len(VIEWS), squeeze=False)))
-        for of in scales:
-            line = lines.pop(of.spacing_mm)
-            for axes, view in zip(line, VIEWS):
-                show_cut(axes, volume, of.position, view, of.field_mm)
-                heat = heat_on_cut(of, of.position, view, of.field_mm)
-                alpha = np.where(heat < FAINTEST, 0.0, 0.25 + 0.5 * np.clip(heat, 0, 1))
-                half = of.field_mm / 2
-                axes.imshow(heat, cmap=colors, vmin=0, vmax=1, alpha=alpha, extent=(-half, half, half, -half), zorder=3)
-                mark(axes, truth, of.position, view, "+")
-                mark(axes, of.position, of.position, view, "×")
-            away = "" if truth is None else f", {np.linalg.norm(of.position - truth):.1f} mm off"
-            line[1].set_title(f"{of.spacing_mm:g} mm scale{away}; {of.field_mm:.0f} mm across", fontsize=8)
-        for line in lines.values():
-            for axes in line:
-                axes.set_axis_off()
-    bar = last.colorbar(ScalarMappable(cmap=colors), cax=last.add_axes((0.1, 0.3, 0.25, 0.4)))
-    bar.set_label("heatmap, of its largest value", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    return figure
+    columns = []
+    for name, scales in models.items():
+        rows = {of.spacing_mm: block(*_row(name, of, volume, truth)) for of in scales}
+        empty = Image.new("RGB", next(iter(rows.values())).size, PAPER)
+        columns.append(stacked([rows.get(spacing, empty) for spacing in spacings], 1))
+    return stacked([*columns, _bar(columns[0].height)], 0)
+
+
+def _row(name: str, of: ScaleHeat, volume: CTVolume, truth: np.ndarray | None) -> tuple[str, list[Panel]]:
+    panels = [Panel(cut, (PIXELS, PIXELS), PIXELS / of.field_mm, volume) for cut in plain_cuts(of.position)]
+    for panel in panels:
+        heat = heat_on_cut(of, panel)
+        panel.tint(_colors(heat), np.where(heat < FAINTEST, 0.0, 0.25 + 0.5 * np.clip(heat, 0, 1)))
+        panel.letters()
+        panel.scale_bar()
+        panel.mark(truth, "+", TRUTH_COLOR)
+        panel.mark(of.position, "x", ANSWER_COLOR)
+    away = "" if truth is None else f", {np.linalg.norm(of.position - truth):.1f} mm off"
+    return f"{name}, {of.spacing_mm:g} mm scale{away}; {of.field_mm:.0f} mm across", panels
+
+
+def _colors(heat: np.ndarray) -> np.ndarray:
+    """(..., 3) colours of 0 to 255 for values (...) of 0 to 1."""
+    at = np.linspace(0, 1, len(HEAT))
+    return np.stack([np.interp(heat, at, channel) for channel in zip(*HEAT)], axis=-1) * 255
+
+
+def _bar(height: int) -> Image:
+    """What the colours mean."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (BAR_WIDTH, height), PAPER)
+    pen = ImageDraw.Draw(image)
+    length = min(BAR_LENGTH, height - 4 * TITLE)
+    colors = _colors(np.linspace(1, 0, length)).astype(np.uint8)
+    top = (height - length) // 2
+    image.paste(Image.fromarray(colors[:, None].repeat(20, axis=1)), (8, top))
+    for text, y, anchor in (("1", top, "la"), ("0", top + length, "ls"), ("heatmap", top - 3 * TITLE // 2, "la")):
+        pen.text((8 if text == "heatmap" else 34, y), text, INK, font(SIZE), anchor)
+    pen.text((8, top - TITLE // 2), "of largest", INK, font(SIZE), "lm")
+    return image
 
 
 def _heat(model: MultiScaleLocNet, scale: int, output: ScaleOutput) -> ScaleHeat:

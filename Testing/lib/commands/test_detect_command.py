@@ -56,6 +56,17 @@ def test_one_volume_gives_two_files_and_a_few_lines(detect, cases, balls, tmp_pa
     assert "left" in out.out and "found" in out.out and "a.mrk.json" in out.out and out.err == ""
 
 
+def test_a_picture_of_each_case_is_written_where_it_is_wanted(detect, cases, tmp_path, capsys):
+    assert detect(cases, "--picture") == 0
+    assert [name for name in names(tmp_path / "out") if name.endswith(".png")] == ["a.png", "b.png"]
+    assert "a.png" in capsys.readouterr().out
+    (tmp_path / "out" / "a.png").write_bytes(b"of somebody else")
+    assert detect(cases, "--picture") == 2
+    assert "a.png exists and is no picture of detect" in capsys.readouterr().err
+    assert detect(cases) == 0
+    assert [name for name in names(tmp_path / "out") if name.endswith(".png")] == ["a.png"], "that of b was of old"
+
+
 def test_a_folder_of_cases_also_gives_a_table_and_a_summary(detect, cases, tmp_path, capsys):
     assert detect(cases) == 0
     assert names(tmp_path / "out") == [

@@ -27,6 +27,7 @@ from CarotidLandmarkLib.detect.results import (
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import LandmarkDetection, read_detection, write_detection
 from CarotidLandmarkLib.landmarks.files import read_points
+from CarotidLandmarkLib.pictures.key import SIGN
 
 MADE: list = []
 
@@ -188,3 +189,38 @@ def test_a_description_says_status_presence_radii_and_reasons(detection):
 def test_names_are_made_unique():
     assert unique_names(["a", "a-2", "a", "A", "b"]) == ["a", "a-2", "a-3", "A-4", "b"]
     assert unique_names(["\u00e4", "a\u0308", "\u00c4"]) == ["\u00e4", "a\u0308-2", "\u00c4-3"]
+
+
+def drawn(detection, data=b"\x89PNG one"):
+    return replace(detection, picture=data)
+
+
+def test_a_picture_is_written_with_the_others_and_an_old_one_goes(detection, tmp_path):
+    image = tmp_path / "p1.png"
+    files = write_case(tmp_path, drawn(detection, b"\x89PNG" + SIGN + b"one"))
+    assert sorted(tmp_path.iterdir()) == sorted(files) and image in files and image.read_bytes().endswith(b"one")
+    write_case(tmp_path, drawn(detection, b"\x89PNG" + SIGN + b"two"))
+    assert image.read_bytes().endswith(b"two")
+    write_case(tmp_path, detection)
+    assert not image.exists(), "it is not of the new report"
+
+
+def test_a_picture_that_was_not_drawn_here_is_never_replaced(detection, tmp_path):
+    image = tmp_path / "p1.png"
+    image.write_bytes(b"\x89PNG of a holiday")
+    write_case(tmp_path, detection)
+    check_case(tmp_path, "p1")
+    for attempt in (lambda: check_case(tmp_path, "p1", picture=True), lambda: write_case(tmp_path, drawn(detection))):
+        with pytest.raises(BadInputError, match=r"p1.png exists and is no picture of detect"):
+            attempt()
+    assert image.read_bytes() == b"\x89PNG of a holiday"
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing_of_the_case(detection, tmp_path, monkeypatch):
+    def full(path, data):
+        raise CannotRunError("no") from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(results, "write_bytes", full)
+    with pytest.raises(CannotRunError, match="No space left"):
+        write_case(tmp_path, drawn(detection))
+    assert list(tmp_path.iterdir()) == []

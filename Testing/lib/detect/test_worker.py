@@ -71,6 +71,14 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
     assert texts[:2] == ["reading", "coarse search"]
 
 
+def test_a_picture_is_drawn_into_the_output_and_nowhere_else(serve, ct, tmp_path):
+    events = serve(request(1, ct, picture=True, output=str(tmp_path / "out")), request(2, ct, picture=True))
+    first, second = (e for e in events if e["event"] == "result")
+    image = tmp_path / "out" / "neck.png"
+    assert str(image) in first["files"] and image.read_bytes().startswith(b"\x89PNG")
+    assert second["files"] == [] and "picture" not in second["detection"]["timing_s"]
+
+
 def test_what_cannot_be_done_is_an_error_event_and_the_next_request_is_answered(serve, ct):
     misunderstood = ["no json", {"id": 9}, "[" * 100_000, [1], request([1], ct), "3"]
     impossible = [request(1, "/nowhere.nrrd"), request(2, ct, samples="many"), request(3, ct, seed=-1), request(4, "")]
