@@ -83,7 +83,7 @@ def test_truth_is_marked_also_where_nothing_was_found(neck, make_fork, make_dete
 def test_what_is_said_of_a_landmark(make_fork, make_detection):
     fork = make_fork()
     fork.measures = {
-        "common_10_mm": Measure(6.13, 0.21),
+        "common_10_mm": Measure(6.13, 0.21, "mm"),
         "angle_deg": Measure(48.2, 3.1, "deg"),
         "bulb_mm": Measure(None, None, "mm", "It is not seen."),
         "calcium_mm3": Measure(118.4, None, "mm3"),
@@ -110,7 +110,7 @@ def test_what_is_said_of_a_landmark(make_fork, make_detection):
 
 def test_much_text_stays_in_its_column(neck, make_fork, make_detection):
     fork = make_fork()
-    fork.measures = {name: Measure(6.1, 0.2) for name in MEASURES}
+    fork.measures = {name: Measure(6.1, 0.2, "mm") for name in MEASURES}
     detection = make_detection(fork, case="a long name of a case " * 20)
     detection.landmark("left").reasons = ["Many words are said of it. " * 30]
     image = np.asarray(key_image(neck, detection)).astype(int)
