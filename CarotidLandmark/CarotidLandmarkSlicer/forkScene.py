@@ -60,7 +60,7 @@ class ForkScene:
     def hasSeeds(self, landmarkNode, side):
         """Whether the vessels of that side are followed so far that a centreline can begin in one and end in others."""
         fork = LandmarkRecord(landmarkNode).predictions[side].fork
-        return fork is not None and "common" in (found := seeds(fork)) and len(found) > 1
+        return fork is not None and bool(seeds(fork))
 
     def makeSeeds(self, landmarkNode, side):
         """Return the fiducial node with the seeds of a side, made or brought up to date, and its lumen or None."""

@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("X", "Y", "Z"),
         help="mm between voxels, for files that give none",
     )
+    add(
+        "--structures",
+        type=some_path,
+        metavar="DIR",
+        help="label maps as TotalSegmentator names them (mandible, hyoid, vertebrae_C2 to C7, skull), or a folder of "
+        "them for each case: how high the carinas lie beside these",
+    )
     add("--picture", action="store_true", help="also draw a key image of each case (<case>.png)")
     add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
@@ -59,7 +66,16 @@ def run(args: argparse.Namespace) -> int:
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)
-    settings = Settings(args.samples, args.confidence, args.seed, args.series, args.spacing, args.fork, args.picture)
+    settings = Settings(
+        args.samples,
+        args.confidence,
+        args.seed,
+        args.series,
+        args.spacing,
+        args.fork,
+        args.picture,
+        args.structures,
+    )
     for number, outcome in enumerate(outcomes, start=1):
         try:
             if outcome.error is not None:

@@ -8,8 +8,10 @@ import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import BadInputError, CarotidLandmarkError, OutOfMemoryError, as_sentence
+from ..fork.structures import read_structures
 from ..landmarks.detection import Detection
 from ..pictures.key import key_image, png
 from ..volume.ct import CTVolume
@@ -17,6 +19,7 @@ from ..volume.read import read_volume
 from . import LARGEST_SEED
 from .detector import Detector
 from .device import is_out_of_memory
+from .lumen import add_heights
 from .search import Cancelled, Progress
 
 
@@ -24,9 +27,10 @@ from .search import Cancelled, Progress
 class Settings:
     """samples, confidence, seed: see Detector.detect. series: UID or part of the name of a DICOM series to read.
     spacing: mm along x, y and z of a file that gives none. fork: whether to look at the lumen. picture: whether to draw
-    the key image.
+    the key image. structures: folder with label maps of bones to measure heights from (see fork.structures), or with
+    such a folder for each case, by its name.
 
-    Raises BadInputError for a seed below 0 or above LARGEST_SEED.
+    Raises BadInputError for a seed below 0 or above LARGEST_SEED, and for structures without the fork.
     """
 
     samples: int = 50
@@ -36,10 +40,13 @@ class Settings:
     spacing: tuple[float, ...] | None = None
     fork: bool = True
     picture: bool = False
+    structures: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
             raise BadInputError(f"The seed {self.seed} cannot be; give a whole number from 0 to {LARGEST_SEED}.")
+        if self.structures is not None and not self.fork:
+            raise BadInputError("Heights beside structures are measured at the fork: leave --no-fork out.")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -72,9 +79,15 @@ def detect_case(
     try:
         volume = read_volume(path, settings.series, settings.spacing)
         read = time.perf_counter() - started
+        structures = None
+        if settings.structures is not None:
+            own = settings.structures / name
+            structures = read_structures(own if own.is_dir() else settings.structures, volume)
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled, fork=settings.fork
         )
+        if structures is not None:
+            add_heights(detection, structures)
         if settings.picture:
             _draw(volume, detection)
     except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress

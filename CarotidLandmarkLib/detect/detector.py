@@ -18,7 +18,7 @@ from ..model.numerics import choose_dtype
 from ..model.weights import load_weights
 from ..volume.ct import CTVolume
 from .device import choose_device
-from .lumen import ask_both
+from .lumen import ask_both, checks_of
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
 from .trust import Trust
@@ -77,10 +77,12 @@ class Detector:
         search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
         witnesses = ask_both(search, volume, evidence) if fork else {}
-        checks = {side: witness.check for side, witness in witnesses.items()}
-        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks)
+        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses))
         with search.clock("fork"):
-            forks = {side: witness.result(volume, evidence[side].covariance) for side, witness in witnesses.items()}
+            forks = {
+                side: witness.result(volume, evidence[side].covariance, verdicts[side].status)
+                for side, witness in witnesses.items()
+            }
         landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, forks.get(side)) for side in SIDES]
         return Detection(
             case=case,
@@ -111,8 +113,7 @@ class Detector:
         of the sides that are not."""
         search = Search(self.model, volume, samples, seed, self.limits.absent_presence)
         evidence = search.run()
-        witnesses = ask_both(search, volume, evidence) if fork else {}
-        return evidence, {side: witness.check for side, witness in witnesses.items()}
+        return evidence, checks_of(ask_both(search, volume, evidence) if fork else {})
 
     def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""

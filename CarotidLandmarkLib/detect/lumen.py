@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..fork import Check, Fork, check_fork, measure_fork, trace_fork
+from ..fork.structures import Structures, measure_structures
+from ..landmarks.detection import Detection
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
 from .presence import Evidence
@@ -23,27 +25,29 @@ class Witness:
     fork: Fork
     check: Check
 
-    def result(self, volume: CTVolume, covariance: np.ndarray) -> ForkResult:
-        """With its measures in `volume`, unless it is none of the answer's; covariance: (3, 3) mm^2, of the answer."""
+    def result(self, volume: CTVolume, covariance: np.ndarray, status: str) -> ForkResult:
+        """As a landmark of that status has it: an absent one has no vessels, and of a fork that is another's nothing is
+        measured. covariance: (3, 3) mm^2, of the answer in `volume`."""
         fork, check = self.fork, self.check
-        vessels = None
-        if fork.common is not None and fork.internal is not None and fork.external is not None:
-            branches = {"common": fork.common, "internal": fork.internal, "external": fork.external}
-            vessels = {name: np.column_stack([branch.points, branch.radii]) for name, branch in branches.items()}
-        return ForkResult(
+        told = ForkResult(
             check=check.status,
             reasons=list(check.reasons),
-            distance_mm=check.distance_mm,
-            carina_lps_mm=fork.carina,
-            internal_probability=fork.internal_probability,
-            calcified=fork.calcified,
             lumen_hu=fork.level_hu,
             tissue_hu=fork.tissue_hu,
-            vessels=vessels,
-            measures={} if check.status == "contradicted" else measure_fork(fork, volume, covariance),
             notes=list(fork.notes),
-            lumen=Lumen(fork.grid, fork.lumen) if fork.grid is not None and fork.lumen is not None else None,
         )
+        if status == "absent":
+            return told
+        told.distance_mm, told.carina_lps_mm = check.distance_mm, fork.carina
+        if fork.common is not None and fork.internal is not None and fork.external is not None:
+            branches = {"common": fork.common, "internal": fork.internal, "external": fork.external}
+            told.vessels = {name: np.column_stack([branch.points, branch.radii]) for name, branch in branches.items()}
+            told.internal_probability, told.calcified = fork.internal_probability, fork.calcified
+        if fork.grid is not None and fork.lumen is not None:
+            told.lumen = Lumen(fork.grid, fork.lumen)
+        if check.status != "contradicted":
+            told.measures = measure_fork(fork, volume, covariance)
+        return told
 
 
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
@@ -66,6 +70,20 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
             if witness.check.status == "verified":
                 evidence[side], witnesses[side] = other, witness
     return witnesses
+
+
+def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:
+    """What each says, by side."""
+    return {side: witness.check for side, witness in witnesses.items()}
+
+
+def add_heights(detection: Detection, structures: Structures) -> None:
+    """Measure the carinas' heights beside these structures, too, of all forks that are measured."""
+    for landmark in detection.landmarks:
+        fork = landmark.fork
+        if fork is not None and fork.measures and landmark.position_lps_mm is not None:
+            place = landmark.position_lps_mm if fork.carina_lps_mm is None else fork.carina_lps_mm
+            fork.measures.update(measure_structures(structures, place, landmark.side, landmark.covariance_mm2))
 
 
 def ask_lumen(volume: CTVolume, side: str, seen: Evidence) -> Witness:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..atomic import write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
-from ..landmarks.curves import write_forks, write_seeds
+from ..landmarks.curves import seeds, write_forks, write_seeds
 from ..landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
 from ..landmarks.files import write_markups
 from ..landmarks.forks import MEASURES
@@ -174,9 +174,11 @@ def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
     forks = {landmark.side: landmark.fork for landmark in detection.landmarks if landmark.fork is not None}
     traced = {side: fork for side, fork in forks.items() if fork.vessels}
     if traced:
-        names += [f"{case}{FORK}", f"{case}{SEEDS}"]
-        write_forks(folder / names[1], traced)
-        write_seeds(folder / names[2], traced)
+        names.append(f"{case}{FORK}")
+        write_forks(folder / names[-1], traced)
+    if any(map(seeds, traced.values())):
+        names.append(f"{case}{SEEDS}")
+        write_seeds(folder / names[-1], traced)
     described = {landmark.side: describe(landmark) for landmark in detection.landmarks}
     write_markups(folder / names[0], detection.points(), described)
     if detection.picture is not None:

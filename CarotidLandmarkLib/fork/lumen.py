@@ -16,8 +16,6 @@ LEAST_LUMEN_MM3 = 8.0  # with less of even brightness there is none that can be 
 LEAST_BRIGHT_MM3 = 30.0  # with less of any none at all: 10 mm of a vessel of 1 mm radius hold as much
 LEAST_HU = 90.0  # what is darker holds no contrast
 MUSCLE_HU = 45.0
-
-
 BEYOND = 0.4  # calcium and bone are brighter than the lumen by more than this share of its contrast
 ISLAND_MM3 = 800.0  # calcium of the wall is smaller than this, bone is not, or goes on beyond the box
 RIM_VOXELS = 2  # what is so near to bone is as bright as a lumen for blur alone

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .files import control_point, markup, write_markup_file
-from .forks import VESSELS, ForkResult
+from .forks import ForkResult
 from .points import LABELS
 
 SHORT = {"common": "CCA", "internal": "ICA", "external": "ECA"}
@@ -18,14 +18,14 @@ SEED_MM = (25.0, 40.0)  # from the fork along each vessel: as far as it goes, wi
 
 def seeds(fork: ForkResult) -> dict[str, np.ndarray]:
     """Of each vessel (of VESSELS) that is followed so far, a point (3,) LPS mm within its lumen, SEED_MM from the fork:
-    of the common carotid the inlet, of the others outlets."""
+    of the common carotid the inlet, of the others outlets. None at all without an inlet and an outlet."""
     found = {}
     for name, line in (fork.vessels or {}).items():
         length = np.append(0.0, np.linalg.norm(np.diff(line[:, :3], axis=0), axis=1).cumsum())
         reached = np.nonzero((length >= SEED_MM[0]) & (length <= SEED_MM[1]))[0]
         if len(reached):
             found[name] = line[reached[-1], :3]
-    return found
+    return found if "common" in found and len(found) > 1 else {}
 
 
 def write_forks(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -> None:
@@ -53,16 +53,15 @@ def write_forks(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
 
 
 def write_seeds(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -> None:
-    """Write a list of `seeds` for each side, as SlicerVMTK's Extract Centerline takes it: the start is not selected.
+    """Write a list of `seeds` for each side that has some, as SlicerVMTK's Extract Centerline takes it.
 
-    Raises CannotRunError if the file cannot be written.
+    The start is not selected. Raises CannotRunError if the file cannot be written.
     """
     lists = []
-    for side, fork in forks.items():
-        found = seeds(fork)
+    for side, found in ((side, seeds(fork)) for side, fork in forks.items()):
         points = [
-            control_point(number, f"{LABELS[side]} {SHORT[name]}", found[name], selected=name != "common")
-            for number, name in enumerate((name for name in VESSELS if name in found), start=1)
+            control_point(number, f"{LABELS[side]} {SHORT[name]}", place, selected=name != "common")
+            for number, (name, place) in enumerate(found.items(), start=1)
         ]
-        lists.append(markup("Fiducial", points, name=f"{LABELS[side]} seeds"))
+        lists += [markup("Fiducial", points, name=f"{LABELS[side]} seeds")] if points else []
     write_markup_file(path, lists)

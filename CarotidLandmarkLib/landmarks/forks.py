@@ -16,13 +16,23 @@ from ..volume.geometry import Grid
 CHECKS = ("verified", "contradicted", "unclear")
 VESSELS = ("common", "internal", "external")
 DECIMALS = 3  # of vessels in JSON
-MEASURES = (
-    *("common_10_mm", "common_20_mm", "bulb_mm", "internal_20_mm", "internal_30_mm", "external_10_mm"),
-    *("area_ratio", "angle_deg", "internal_narrowest_mm", "internal_narrowest_at_mm", "nascet_percent", "calcium_mm3"),
-    *("above_top_mm", "below_bottom_mm", "mandible_angle_mm", "hyoid_mm"),
-    *(f"c{number}_mm" for number in range(2, 8)),
-    "skull_base_mm",
-)
+UNITS = {  # of what is measured at the fork itself, in the order in which it is shown
+    "common_10_mm": "mm",
+    "common_20_mm": "mm",
+    "bulb_mm": "mm",
+    "internal_20_mm": "mm",
+    "internal_30_mm": "mm",
+    "external_10_mm": "mm",
+    "area_ratio": "",
+    "angle_deg": "deg",
+    "internal_narrowest_mm": "mm",
+    "internal_narrowest_at_mm": "mm",
+    "nascet_percent": "%",
+    "calcium_mm3": "mm3",
+    "above_top_mm": "mm",
+    "below_bottom_mm": "mm",
+}
+MEASURES = (*UNITS, "mandible_angle_mm", "hyoid_mm", *(f"c{level}_mm" for level in range(2, 8)), "skull_base_mm")
 
 
 @dataclass

@@ -25,6 +25,13 @@ def landmarkScene(host):
 
 
 @pytest.fixture
+def forks(landmarkScene):
+    from CarotidLandmarkSlicer.forkScene import ForkScene
+
+    return ForkScene(landmarkScene)
+
+
+@pytest.fixture
 def volume(host):
     return addCtVolume()
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from CarotidLandmarkSlicer.coordinates import rasFromLps
 from CarotidLandmarkSlicer.forkNodes import LUMEN_ROLES, ROI_MARGIN_MM, ROI_ROLE, SEED_ROLES, VESSEL_ROLES
-from CarotidLandmarkSlicer.forkScene import ForkScene
 from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -14,11 +13,6 @@ from Testing.host.samples import addCtVolume, sampleDetection
 from Testing.mrml.test_transforms import addTransform, rotation
 
 CARINA = rasFromLps(CARINA_LPS)
-
-
-@pytest.fixture
-def forks(landmarkScene):
-    return ForkScene(landmarkScene)
 
 
 @pytest.fixture

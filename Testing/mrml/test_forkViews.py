@@ -20,11 +20,6 @@ FORK_NORMAL = np.linalg.svd(np.array(list(DIRECTIONS.values())))[2][2]
 
 
 @pytest.fixture
-def forks(landmarkScene):
-    return ForkScene(landmarkScene)
-
-
-@pytest.fixture
 def landmarks(landmarkScene, volume):
     return landmarkScene.applyDetection(volume, *forkDetection())
 

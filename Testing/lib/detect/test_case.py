@@ -28,6 +28,21 @@ def test_every_name_that_is_text_is_read(name, detector, volume, tmp_path):
     )
 
 
+def test_structures_are_read_before_detecting_each_cases_own_if_there_are(detector, volume, tmp_path, monkeypatch):
+    write_volume(volume, tmp_path / "a.nrrd", compress=False)
+    settings = Settings(samples=1, structures=tmp_path / "maps")
+    with pytest.raises(BadInputError, match="maps' is no folder"):
+        detect_case(detector, "a", tmp_path / "a.nrrd", settings)
+    (tmp_path / "maps" / "a").mkdir(parents=True)
+    read = []
+    monkeypatch.setattr(case, "read_structures", lambda folder, volume: read.append(folder) or {})
+    for name in "ab":
+        detect_case(detector, name, tmp_path / "a.nrrd", settings)
+    assert read == [tmp_path / "maps" / "a", tmp_path / "maps"]
+    with pytest.raises(BadInputError, match="--no-fork"):
+        Settings(structures=tmp_path, fork=False)
+
+
 def test_a_picture_is_drawn_where_it_is_wanted_and_its_time_is_told(detector, volume, tmp_path):
     write_volume(volume, tmp_path / "a.nrrd", compress=False)
     with_picture, without = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import torch
 
 from CarotidLandmarkLib.detect import lumen
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.detect.lumen import Witness, ask_lumen
+from CarotidLandmarkLib.detect.lumen import Witness, add_heights, ask_lumen
 from CarotidLandmarkLib.detect.presence import Evidence
 from CarotidLandmarkLib.detect.search import Search
 from CarotidLandmarkLib.fork import Check, Fork
-from CarotidLandmarkLib.landmarks.forks import VESSELS, ForkResult, Lumen
+from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
+from CarotidLandmarkLib.landmarks.forks import UNITS, VESSELS, ForkResult, Lumen
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, draw, fork
 
 
@@ -26,7 +28,7 @@ def answer(position: np.ndarray) -> Evidence:
 @pytest.fixture(scope="module")
 def result() -> ForkResult:
     volume, seen = draw(fork()), answer(CARINA)
-    return ask_lumen(volume, "left", seen).result(volume, seen.covariance)
+    return ask_lumen(volume, "left", seen).result(volume, seen.covariance, "found")
 
 
 def test_what_was_traced_is_told(result: ForkResult) -> None:
@@ -39,6 +41,24 @@ def test_what_was_traced_is_told(result: ForkResult) -> None:
     assert result.measures["common_10_mm"].value == pytest.approx(2 * COMMON_RADIUS, abs=0.4)
     assert result.measures["common_10_mm"].sd >= 0
     assert ForkResult.from_dict(result.to_dict()).to_dict() == result.to_dict()
+
+
+def test_of_an_absent_landmark_only_the_check_is_told() -> None:
+    volume, seen = draw(fork()), answer(CARINA)
+    told = ask_lumen(volume, "left", seen).result(volume, seen.covariance, "absent")
+    assert told.check == "verified" and told.lumen_hu is not None
+    assert (told.vessels, told.carina_lps_mm, told.lumen, told.measures) == (None, None, None, {})
+
+
+def test_heights_beside_structures_are_added_where_a_fork_is_measured(result: ForkResult) -> None:
+    at = LandmarkDetection("left", "found", position_lps_mm=CARINA, covariance_mm2=np.eye(3), fork=deepcopy(result))
+    other = LandmarkDetection("right", "absent", fork=ForkResult("contradicted", ["Nothing."]))
+    detection = Detection("a", {}, {}, {}, [at, other])
+    structures = {"hyoid_mm": result.carina_lps_mm + [[4.0, 0, -7], [6.0, 0, -9]], "c2_mm": "There is none."}
+    add_heights(detection, structures)
+    assert at.fork.measures["hyoid_mm"].value == pytest.approx(8) and at.fork.measures["hyoid_mm"].sd == 1
+    assert at.fork.measures["c2_mm"].reason == "There is none."
+    assert set(at.fork.measures) == {*UNITS, *structures} and other.fork.measures == {}
 
 
 def test_the_lumen_survives_packing_and_holds_the_vessels(result: ForkResult) -> None:

@@ -94,7 +94,8 @@ def test_the_spread_follows_the_landmarks(plain: dict[str, Measure], neck: CTVol
     assert 1 < plain["above_top_mm"].sd < 3.5
     assert plain["above_top_mm"].sd == pytest.approx(10 * small["above_top_mm"].sd)
     assert all(measure.sd is not None for measure in plain.values())
-    assert plain["common_20_mm"].sd < 0.3 < plain["angle_deg"].sd + 0.3
+    assert 0.3 <= plain["common_20_mm"].sd < 0.5  # never surer than the method is
+    assert 6 <= plain["angle_deg"].sd < 9
     assert values(small) == values(plain)
     assert measure_fork(known(), neck, np.diag([1.0, 1, 4])) == plain
     assert measure_fork(known(), neck, np.diag([1.0, 1, 4]), seed=1) != plain

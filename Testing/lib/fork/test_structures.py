@@ -9,6 +9,7 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.fork.structures import FILES, measure_structures, read_structures
+from CarotidLandmarkLib.landmarks.forks import MEASURES, UNITS
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -81,3 +82,7 @@ def test_bad_input(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
     (tmp_path / "hyoid.nii.gz").write_bytes(b"no image")
     with pytest.raises(BadInputError, match="hyoid"):
         read_structures(tmp_path, volume)
+
+
+def test_every_structure_is_a_measure() -> None:
+    assert (*UNITS, *FILES) == MEASURES
