@@ -142,7 +142,9 @@ class Panel:
         x, y, length = 8, self.size[1] - 12, round(SCALE_MM * self.scale)
         pen.rectangle((x - 1, y - 1, x + length, y + 3), fill="black")
         pen.rectangle((x, y, x + length - 1, y + 2), fill="white")
-        self.text((x + length / 2, y - 3), f"{SCALE_MM:.0f} mm", anchor="mb")
+        words = f"{SCALE_MM:.0f} mm"
+        middle = max(x + length / 2, 2 + font(FONT).getlength(words) / 2)  # of a short bar they reach beyond it
+        self.text((middle, y - 3), words, anchor="mb")
 
     def names(self, points: Sequence[np.ndarray] = ()) -> None:
         """The names of the vessels where these lie in the cut, each beside its vessel, off all else and `points`."""

@@ -30,6 +30,16 @@ def test_the_bar_is_ten_millimetres_long(scale):
     assert panel.pixel(*panel.cut.place(bead)[:2])[0] - panel.pixel(0, 0)[0] == pytest.approx(10 * scale)
 
 
+def test_the_words_at_a_short_bar_are_whole():
+    written = []
+    for scale in (1.0, 6.0):
+        panel = Panel(plain_cuts(np.zeros(3))[0], SIZE, scale, None)
+        panel.scale_bar()
+        words = np.asarray(panel.image)[SIZE[1] - 40 : SIZE[1] - 14].astype(int).sum(-1) > 600
+        written.append(np.ptp(np.nonzero(words.any(0))[0]))
+    assert abs(written[0] - written[1]) <= 1
+
+
 def test_marks_and_ellipsoid_are_around_their_points(make_detection):
     answer, truth = make_detection(place=np.array([6.0, -5.0, 4.0])).landmark("left"), np.array([-9.0, 7.0, -8.0])
     for cut in plain_cuts(np.zeros(3)):
