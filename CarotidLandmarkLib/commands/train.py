@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
     add("--start", type=some_path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=above_0, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
-    add("--steps", type=whole_number(0), default=4000, help="volumes to train on, one a step (default 4000)")
+    add(
+        "--batch", type=count, default=1, metavar="N", help="volumes a step, with one of --scales: for GPUs (default 1)"
+    )
+    add("--steps", type=whole_number(0), default=4000, help="steps, of one volume or --batch (default 4000)")
     add("--epoch", type=count, default=200, metavar="STEPS", help="steps between validations (default 200)")
     add("--max-minutes", type=above_0, metavar="M", help="end the schedule after M minutes at the latest")
     add("--clock", choices=("wall", "cpu"), default="wall", help="what measures these minutes (default wall)")

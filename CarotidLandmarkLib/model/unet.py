@@ -38,7 +38,12 @@ class BlurPool3d(nn.Module):
     """Halves each axis after a fixed binomial [1, 2, 1] filter, against aliasing (Zhang 2019, arXiv 1904.11486)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Blur.apply(x)
+        return means_of_means(x) if x.is_cuda else _Blur.apply(x)
+
+
+def means_of_means(x: Tensor) -> Tensor:
+    """The same filter as two means of two voxels along each axis, which a GPU computes far quicker."""
+    return F.avg_pool3d(F.avg_pool3d(F.pad(x, (1,) * 6), 2, 1), 2, 2)
 
 
 class _Blur(torch.autograd.Function):

@@ -3,7 +3,8 @@
 #
 #   Testing/benchmarks/long_runs.sh weights   STATE MINUTES   the default weights: the nets of 2 and 1 mm, which find the
 #                                                             level of the fork, for so long, the others for two thirds
-#                                                             of it, two beside each other; then put together
+#                                                             of it, two beside each other; then put together. With a
+#                                                             GPU: BATCH=8, and as many WORKERS as there are cores
 #   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script
 #   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (default: the same) on all test sets, and robustness
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
@@ -31,7 +32,8 @@ if [ "$what" = weights ]; then
     phantoms=(--phantoms "${PHANTOMS:-2500}" --first-seed 40000 --scaffold "$state/scaffold" --cache "$state/cases")
     net() {  # one scale, on crops around the truth
         train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$here/weights.safetensors}" --resume \
-            --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}"
+            --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}" \
+            --batch "${BATCH:-1}" --workers "${WORKERS:-1}"
     }
     short=$(($3 * 2 / 3))
     (net 4 $short && net 1 "$3") > "$state/4-1.log" 2>&1 & one=$!

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SETS), help=", ".join(SETS))
     parser.add_argument("--anatomy", type=Path, default=Path("../shared/data/anatomy"))
     parser.add_argument("--parallel", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     maps = list_scaffolds(args.anatomy) if args.anatomy.is_dir() else []
     for name in args.sets:
         folder = args.folder / name

@@ -39,29 +39,36 @@ class Augmentation:
         noise = torch.randn(image.shape, generator=generator).to(image.device) * (self.noise * rng.random() ** 2)
         return torch.where(image > FILL + 1, image * gain + shift + noise, image)
 
-    def whole(self, level: Level, rng: np.random.Generator) -> tuple[Level, bool]:
-        """A deformed and sometimes cut view of a whole volume, and whether it is mirrored (then left is right)."""
-        size = np.array(level.image.shape[:1:-1])
+    def of_whole(
+        self, size: np.ndarray, world_to_index: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+        """A deformed and sometimes cut view of a whole volume of ``size`` (3,) voxels, x, y, z: its middle (3,) in LPS
+        mm, its frame (3, 3), its size (3,), and whether it is mirrored (then left is right)."""
         low, high = np.zeros(3), size.astype(float)
         if rng.random() < self.cut:
             axis = int(rng.choice([2, 2, 2, 0, 1]))
             keep = min(float(size[axis]), rng.uniform(self.smallest_cut, max(self.smallest_cut, size[axis])))
             low[axis] = rng.uniform(0, size[axis] - keep)
             high[axis] = low[axis] + keep
-        inverse = np.linalg.inv(level.world_to_index.cpu().numpy())
+        inverse = np.linalg.inv(world_to_index)
         middle = inverse[:3, :3] @ ((low + high - 1) / 2) + inverse[:3, 3]
         mirrored = bool(rng.random() < self.mirror)
         frame = self.deformation(rng) @ inverse[:3, :3] @ np.diag([-1.0 if mirrored else 1.0, 1, 1])
-        shape = [int(n) for n in np.maximum(np.round(high - low), self.smallest_cut)]
+        return middle, frame, np.maximum(np.round(high - low), self.smallest_cut).astype(int), mirrored
+
+    def whole(self, level: Level, rng: np.random.Generator) -> tuple[Level, bool]:
+        """See ``of_whole``: the view itself, and whether it is mirrored."""
+        size = np.array(level.image.shape[:1:-1])
+        middle, frame, shape, mirrored = self.of_whole(size, level.world_to_index.cpu().numpy(), rng)
         device = level.image.device
         image = crop(
             level.image,
             level.world_to_index[None].to(device),
             torch.from_numpy(middle)[None].to(device),
             torch.from_numpy(frame)[None].to(device),
-            shape,
+            shape.tolist(),
         )
         affine = np.eye(4)
         affine[:3, :3] = frame
-        affine[:3, 3] = middle - frame @ ((np.array(shape) - 1) / 2)
+        affine[:3, 3] = middle - frame @ ((shape - 1) / 2)
         return Level(image, torch.from_numpy(np.linalg.inv(affine)).to(device)), mirrored

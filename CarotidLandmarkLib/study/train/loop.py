@@ -31,6 +31,7 @@ from ...model.weights import load_weights, save_weights
 from ..methods import get, names
 from ..methods.method import Recipe
 from .augment import Augmentation
+from .batches import BatchStep
 from .data import TrainingData
 from .files import calibrated, common_trust, load_checkpoint, load_start, save_checkpoint, training_summary
 from .step import TrainingStep
@@ -50,7 +51,8 @@ class Options:
 
     ``method`` names an architecture and how it is trained (study.methods), of which ``learning_rate`` changes a number;
     None: that of ``start``, or the default. Only ``scales`` (mm) are trained, all if empty.
-    ``epoch`` is in steps; one step is one volume per process; no steps only put ``start`` together and calibrate.
+    ``epoch`` is in steps; one step is one volume per process, or ``batch`` of them, which the net of a single scale
+    can be shown at once; no steps only put ``start`` together and calibrate.
     ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
     wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
     ``checkpoint_minutes`` at most. ``start``: weights to go on from, each for the scales that it was trained on.
@@ -65,6 +67,7 @@ class Options:
     cases: Path | None = None
     scaffold: Path | None = None
     scaffold_share: float = 0.5
+    batch: int = 1
     steps: int = 4000
     epoch: int = 200
     max_minutes: float | None = None
@@ -102,6 +105,8 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         recipe = replace(recipe, learning_rate=options.learning_rate)
     if options.scales and recipe.anywhere:
         raise BadInputError(f"--scales cannot be with {config.name}, whose scales learn from each other's answers.")
+    if options.batch > 1 and len(options.scales) != 1:
+        raise BadInputError("--batch is for the net of one scale: name it by --scales.")
     with closing(TrainingData(options, config, recipe, str(fabric.device))) as data:
         return run(options, config, recipe, data, fabric)
 
@@ -129,7 +134,11 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     starts = [load_start(path, model) for path in options.start]
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
-    step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
+    step_module: TrainingStep | BatchStep
+    if options.batch > 1:
+        step_module = BatchStep(model, recipe, Augmentation(), options.scales[0])
+    else:
+        step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     average = MultiScaleLocNet(model.config).to(fabric.device)
     average.load_state_dict(model.state_dict())
     average.requires_grad_(False)
@@ -170,8 +179,10 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
             rate = learning_rate(recipe, progress, state["step"])
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["pace"]
-            case = data.case(state["step"] * fabric.world_size + fabric.global_rank)
-            loss, values = training_step(case, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
+            first = (state["step"] * fabric.world_size + fabric.global_rank) * options.batch
+            cases = [data.case(position) for position in range(first, first + options.batch)]
+            shown = cases if options.batch > 1 else cases[0]
+            loss, values = training_step(shown, progress, (options.seed + 7919 * fabric.global_rank, state["step"]))
             fabric.backward(loss)
             norm = clip_gradients(model, recipe.clip)
             optimizer.step()

@@ -15,7 +15,7 @@ from CarotidLandmarkLib.model import numerics
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.locnet import LocNet, LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.unet import BlurPool3d, Conv3d, InstanceNorm3d, UNet3d
+from CarotidLandmarkLib.model.unet import BlurPool3d, Conv3d, InstanceNorm3d, UNet3d, means_of_means
 from CarotidLandmarkLib.study.methods import get, names
 
 LOC_NETS = ["default", "end-to-end-noise"]
@@ -38,6 +38,12 @@ def test_blur_pool_is_a_binomial_filter() -> None:
     pooled = BlurPool3d()(x)
     assert pooled.shape == (1, 2, 5, 5, 5) and not pooled[0, 0].any()
     torch.testing.assert_close(pooled[0, 1, 2, 2], torch.tensor([0.0, 4.0, 4.0, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize("size", [(4, 5, 6), (1, 2, 7), (9, 8, 3)])
+def test_a_gpu_blurs_by_means_of_means_and_gets_the_same(size: tuple[int, int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(means_of_means(x), BlurPool3d()(x), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(6, 4, 8), (7, 5, 9), (1, 2, 3)])

@@ -40,9 +40,10 @@ def tensors(path):
     return load_weights(path)[0].state_dict()
 
 
-def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path, arguments, tiny_train):
-    whole = start(tiny_train, arguments(dataset, tmp_path / "whole", 12))
-    broken = start(tiny_train, arguments(dataset, tmp_path / "broken", 12))
+@pytest.mark.parametrize("more", [(), ("--batch", "2", "--scales", "1")], ids=["single", "batches"])
+def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path, arguments, tiny_train, more):
+    whole = start(tiny_train, arguments(dataset, tmp_path / "whole", 12, *more))
+    broken = start(tiny_train, arguments(dataset, tmp_path / "broken", 12, *more))
     checkpoint = tmp_path / "broken" / "last.ckpt"
     until = time.monotonic() + 120
     while not checkpoint.exists() and broken.poll() is None and time.monotonic() < until:
@@ -52,7 +53,7 @@ def test_killed_and_resumed_training_gives_the_same_weights(dataset, tmp_path, a
     saved = torch.load(checkpoint, weights_only=True)["state"]["step"]
     assert not (tmp_path / "broken" / "weights.safetensors").exists()
     assert 0 < saved < 12
-    resumed = start(tiny_train, arguments(dataset, tmp_path / "broken", 12, "--resume"))
+    resumed = start(tiny_train, arguments(dataset, tmp_path / "broken", 12, *more, "--resume"))
     assert resumed.wait() == 0, resumed.stdout.read()
     assert whole.wait() == 0, whole.stdout.read()
     one, two = (tensors(tmp_path / name / "weights.safetensors") for name in ("whole", "broken"))
