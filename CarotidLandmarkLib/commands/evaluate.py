@@ -230,6 +230,7 @@ def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[D
 def _equivariance(
     args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Case]
 ) -> dict[str, Any]:
+    from ..model.pyramid import TensorPyramid
     from ..study.equivariance import ShiftErrors
     from ..volume.read import read_volume
     from ..volume.sample import VolumePyramid
@@ -250,5 +251,5 @@ def _equivariance(
         cases += 1
         print(f"equivariance {cases}/{args.equivariance} {name}", file=sys.stderr)
         for label, of in measured.items():
-            of.add(VolumePyramid(volume, detectors[label].device), points)
+            of.add(TensorPyramid(VolumePyramid(volume), detectors[label].device), points)
     return {"cases": cases, "models": {name: of.summary() for name, of in measured.items()}}

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool3d, max_pool3d
 from ..errors import CancelledError
 from ..landmarks.points import SIDES
 from ..model.multiscale import MultiScaleLocNet, ScaleOutput
-from ..model.pyramid import LevelLike
+from ..model.pyramid import LevelLike, TensorPyramid
 from ..volume.ct import CTVolume
 from ..volume.sample import VolumePyramid
 from .peaks import apart, peaks
@@ -58,7 +58,7 @@ class Search:
         self.model = model
         self.config = model.config
         self.device = next(model.parameters()).device
-        self.pyramid = model.view(VolumePyramid(volume, self.device))
+        self.pyramid = model.view(TensorPyramid(VolumePyramid(volume), self.device))
         generator = torch.Generator().manual_seed(seed)
         samples = samples if self.config.noise_mm else 1
         self.shifts = {side: model.noise(samples, generator) * (samples > 1) for side in SIDES}

@@ -1,10 +1,14 @@
-"""What the networks look at: views of one volume at several spacings."""
+"""What the networks look at: views of one volume at several spacings, as tensors."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
+
+from ..volume import sample
 
 
 class LevelLike(Protocol):
@@ -21,3 +25,54 @@ class PyramidLike(Protocol):
 
     def whole(self, spacing_mm: float) -> LevelLike: ...
     def around(self, center_lps: Any, extent_mm: float, spacing_mm: float) -> LevelLike: ...
+
+
+class ArrayPyramid(Protocol):
+    """The same as arrays: volume.sample.VolumePyramid, and what phantoms and training cases have in its place."""
+
+    def whole(self, spacing_mm: float) -> sample.Level: ...
+    def around(self, center_lps: Any, extent_mm: float, spacing_mm: float) -> sample.Level: ...
+
+
+class TensorLevel(NamedTuple):
+    """See LevelLike."""
+
+    image: Tensor
+    world_to_index: Tensor
+
+
+class TensorPyramid:
+    """The views of `pyramid` on `device`; whole-volume views are kept.
+
+    `world_to_index` lies on the same device, except on MPS, which has no float64: there it stays on the CPU.
+    """
+
+    def __init__(self, pyramid: ArrayPyramid, device: str | torch.device = "cpu") -> None:
+        self.pyramid = pyramid
+        self.device = torch.device(device)
+        self._whole: dict[float, TensorLevel] = {}
+
+    def whole(self, spacing_mm: float) -> TensorLevel:
+        """See volume.sample.VolumePyramid."""
+        if spacing_mm not in self._whole:
+            self._whole[spacing_mm] = to_tensors(self.pyramid.whole(spacing_mm), self.device)
+        return self._whole[spacing_mm]
+
+    def around(self, center_lps: Any, extent_mm: float, spacing_mm: float) -> TensorLevel:
+        """See volume.sample.VolumePyramid."""
+        return to_tensors(self.pyramid.around(center_lps, extent_mm, spacing_mm), self.device)
+
+
+def to_tensors(level: sample.Level, device: str | torch.device = "cpu") -> TensorLevel:
+    """An array's level as tensors, on `device`."""
+    matrix = torch.from_numpy(level.world_to_index)
+    on_cpu = torch.device(device).type == "mps"
+    return TensorLevel(torch.from_numpy(level.image)[None, None].to(device), matrix if on_cpu else matrix.to(device))
+
+
+def averaged(level: LevelLike, factor: int) -> TensorLevel:
+    """See volume.sample.averaged."""
+    array = sample.Level(level.image[0, 0].cpu().numpy(), level.world_to_index.cpu().numpy())
+    blocks = sample.averaged(array, factor)
+    image = torch.from_numpy(np.ascontiguousarray(blocks.image))[None, None]
+    return TensorLevel(image.to(level.image), torch.from_numpy(blocks.world_to_index).to(level.world_to_index))

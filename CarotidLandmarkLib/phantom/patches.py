@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from ..volume.geometry import Grid, Vector
 from ..volume.sample import Level, averaged
@@ -35,8 +34,8 @@ class PhantomPyramid:
                 grid = Grid.axis_aligned((lower + upper) / 2, size.tolist(), spacing_mm)
                 blocks = self._blocks((lower + upper) / 2, upper - lower, spacing_mm)
                 hu = self.scan.acquire(self.phantom, blocks, self.generator, self.device)
-                image = resample(hu[None, None], blocks, grid)[None, None]
-                self._whole[spacing_mm] = Level(image, torch.from_numpy(np.linalg.inv(grid.affine)))
+                image = resample(hu[None, None], blocks, grid).cpu().numpy()
+                self._whole[spacing_mm] = Level(image, np.linalg.inv(grid.affine))
         return self._whole[spacing_mm]
 
     def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
@@ -45,7 +44,7 @@ class PhantomPyramid:
             return self.whole(spacing_mm)
         grid = self._blocks(np.asarray(center_lps, float), np.full(3, extent_mm), spacing_mm)
         hu = self.scan.acquire(self.phantom, grid, self.generator, self.device)
-        return Level(hu[None, None], torch.from_numpy(np.linalg.inv(grid.affine)))
+        return Level(hu.cpu().numpy(), np.linalg.inv(grid.affine))
 
     def _blocks(self, center: np.ndarray, extent: np.ndarray, spacing_mm: float) -> Grid:
         """Blocks of whole native voxels, about ``spacing_mm`` wide, over a box."""

@@ -1,1 +1,1 @@
-"""A CT in world millimetres: read, orient, sample at any point and spacing. Torch is only needed by `volume.sample`."""
+"""A CT in world millimetres: read, orient, sample at any point and spacing."""

@@ -2,6 +2,7 @@
 
 Native voxels that are finer than the wanted spacing are first averaged in blocks of whole voxels along the native
 axes; then one trilinear step goes to the wanted grid. Block b of factor f has its centre at index f b + (f - 1) / 2.
+All in numpy; model.pyramid has the same as tensors.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+from scipy.ndimage import map_coordinates
 
 from .ct import CTVolume
 from .geometry import Grid, Vector
@@ -20,24 +20,21 @@ FILL = -1024.0
 SLAB_BLOCKS = 16
 BRICK = 64
 BORDER = 0.5 + 1e-6
+ALIGNED = 1e-9  # smaller entries of a map of indices are rounding
 
 
 class Level(NamedTuple):
-    """image: (1, 1, D, H, W) float32 HU. world_to_index: (4, 4) float64, LPS mm to the image's (x, y, z) index."""
+    """image: (D, H, W) float32 HU. world_to_index: (4, 4) float64, LPS mm to the image's (x, y, z) index."""
 
-    image: Tensor
-    world_to_index: Tensor
+    image: np.ndarray
+    world_to_index: np.ndarray
 
 
 class VolumePyramid:
-    """Views of a CTVolume for the scales of the network, on `device`; whole-volume views are kept, boxes are not.
+    """Views of a CTVolume for the scales of the network; whole-volume views are kept, boxes are not."""
 
-    `world_to_index` lies on the same device, except on MPS, which has no float64: there it stays on the CPU.
-    """
-
-    def __init__(self, volume: CTVolume, device: str | torch.device = "cpu") -> None:
+    def __init__(self, volume: CTVolume) -> None:
         self.volume = volume
-        self.device = torch.device(device)
         self._whole: dict[float, Level] = {}
 
     def whole(self, spacing_mm: float) -> Level:
@@ -46,7 +43,7 @@ class VolumePyramid:
             lower, upper = self.volume.grid.bounds()
             size = np.maximum(np.ceil((upper - lower) / spacing_mm - 1e-6), 1).astype(int)
             grid = Grid.axis_aligned((lower + upper) / 2, size, spacing_mm)
-            self._whole[spacing_mm] = self._level(sample(self.volume, grid), np.linalg.inv(grid.affine))
+            self._whole[spacing_mm] = Level(sample(self.volume, grid), np.linalg.inv(grid.affine))
         return self._whole[spacing_mm]
 
     def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
@@ -64,43 +61,60 @@ class VolumePyramid:
         blocks_to_index = np.eye(4)
         blocks_to_index[:3, :3] = np.diag(factors)
         blocks_to_index[:3, 3] = start * factors + (factors - 1) / 2
-        image = torch.from_numpy(_block_means(self.volume.array, factors, start, start + count, even=True))
-        return self._level(image, np.linalg.inv(native.affine @ blocks_to_index))
-
-    def _level(self, image: Tensor, world_to_index: np.ndarray) -> Level:
-        matrix = torch.from_numpy(world_to_index)
-        return Level(image[None, None].to(self.device), matrix if self.device.type == "mps" else matrix.to(self.device))
+        image = _block_means(self.volume.array, factors, start, start + count, even=True)
+        return Level(image, np.linalg.inv(native.affine @ blocks_to_index))
 
 
-def sample(volume: CTVolume, grid: Grid) -> Tensor:
-    """HU of `volume` on any `grid`, antialiased: a (nz, ny, nx) float32 tensor, FILL outside of the native voxels."""
+def sample(volume: CTVolume, grid: Grid) -> np.ndarray:
+    """HU of `volume` on any `grid`, antialiased: (nz, ny, nx) float32, FILL outside of the native voxels."""
     native = volume.grid
     footprint = np.sqrt(((native.direction.T @ grid.direction * grid.spacing) ** 2).sum(axis=1))
     factors = _factors(native, footprint)
     to_index = np.linalg.inv(native.affine) @ grid.affine
-    out = torch.full(grid.shape, FILL)
+    along = _axes(to_index[:3, :3])
+    out = np.full(grid.shape, FILL, np.float32)
     for corner in product(*(range(0, n, BRICK) for n in grid.size)):
         brick = [np.arange(a, min(a + BRICK, n)) for a, n in zip(corner, grid.size)]
-        index = [row[3] + _outer_sum(*(step * along for step, along in zip(row, brick))) for row in to_index[:3]]
-        inside = np.ones(index[0].shape, dtype=bool)
-        for along, n in zip(index, native.size):
-            inside &= (along >= -BORDER) & (along <= n - 1 + BORDER)
-        if inside.any():
-            k, j, i = (slice(along[0], along[-1] + 1) for along in brick[::-1])
-            out[k, j, i] = torch.where(torch.from_numpy(inside), _interpolate(volume, factors, index), FILL)
+        if along is None:
+            index = [row[3] + _outer_sum(*(step * of for step, of in zip(row, brick))) for row in to_index[:3]]
+            inside = np.ones(index[0].shape, dtype=bool)
+            for of, n in zip(index, native.size):
+                inside &= _inside(of, n)
+            if inside.any():
+                k, j, i = (slice(of[0], of[-1] + 1) for of in brick[::-1])
+                out[k, j, i] = np.where(inside, _interpolate(volume, factors, index), FILL)
+            continue
+        index = [row[3] + row[axis] * brick[axis] for row, axis in zip(to_index, along)]
+        kept = [_inside(of, n) for of, n in zip(index, native.size)]
+        if all(of.any() for of in kept):
+            values = _interpolate(volume, factors, [of[inside] for of, inside in zip(index, kept)])
+            places: list[np.ndarray] = [np.empty(0)] * 3
+            for axis, inside in zip(along, kept):
+                places[2 - axis] = brick[axis][inside]
+            out[np.ix_(*places)] = values.transpose([2 - along.index(axis) for axis in (2, 1, 0)])
     return out
 
 
 def averaged(level: Level, factor: int) -> Level:
     """The means of blocks of `factor`^3 voxels, counted from the first one: of all whose centre lies in the level."""
-    array = level.image[0, 0].cpu().numpy()
     factors = np.full(3, factor)
-    count = np.maximum(_count_blocks(array.shape, factors, even=True), 1)[::-1]
-    blocks = torch.from_numpy(_block_means(array, factors, np.zeros(3, dtype=int), count, even=True))
+    count = np.maximum(_count_blocks(level.image.shape, factors, even=True), 1)[::-1]
+    blocks = _block_means(level.image, factors, np.zeros(3, dtype=int), count, even=True)
     shrink = np.diag([1 / factor] * 3 + [1.0])
     shrink[:3, 3] = (1 - factor) / 2 / factor
-    matrix = torch.from_numpy(shrink).to(level.world_to_index) @ level.world_to_index
-    return Level(blocks[None, None].to(level.image), matrix)
+    return Level(blocks, shrink @ level.world_to_index)
+
+
+def _axes(linear: np.ndarray) -> list[int] | None:
+    """Which axis of the one grid each axis of the other runs along, where all do so; `linear` (3, 3) maps indices."""
+    runs = np.abs(linear) > ALIGNED * np.abs(linear).max()
+    if (runs.sum(0) != 1).any() or (runs.sum(1) != 1).any():
+        return None
+    return [int(axis) for axis in runs.argmax(1)]
+
+
+def _inside(index: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray((index >= -BORDER) & (index <= size - 1 + BORDER))
 
 
 def _outer_sum(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -112,13 +126,12 @@ def _factors(native: Grid, spacing: np.ndarray) -> np.ndarray:
     return np.maximum(np.floor(spacing / native.spacing + 0.5), 1).astype(int)
 
 
-def _interpolate(volume: CTVolume, factors: np.ndarray, index: list[np.ndarray]) -> Tensor:
-    """Trilinear values between block means at native indices i, j, k, three arrays (D, H, W).
-
-    Beyond the centre of an outermost block they are constant.
+def _interpolate(volume: CTVolume, factors: np.ndarray, index: list[np.ndarray]) -> np.ndarray:
+    """Trilinear values between block means at native indices i, j, k: three arrays (D, H, W), or three (n,), (m,), (l,)
+    for all combinations of them, (l, m, n). Beyond the centre of an outermost block they are constant.
     """
     start, stop = np.zeros(3, dtype=int), np.zeros(3, dtype=int)
-    where = np.empty((*index[0].shape, 3), dtype=np.float32)
+    where = []
     for axis, (native, f, n) in enumerate(zip(index, factors, volume.grid.size)):
         last = -(-n // f) - 1
         position = (native - (f - 1) / 2) / f
@@ -126,14 +139,26 @@ def _interpolate(volume: CTVolume, factors: np.ndarray, index: list[np.ndarray])
         if rest < f:  # the volume's end cuts the last block: its centre is nearer
             beyond = (position - (last - 1)) * 2 * f / (f + rest)
             position = np.where(position > last - 1, last - 1 + beyond, position)
-        np.clip(position, 0, last, out=position)
+        position = np.clip(position, 0, last)
         start[axis] = int(position.min())
         stop[axis] = min(int(position.max()) + 1, last) + 1
-        where[..., axis] = (position - start[axis]) * (2 / max(stop[axis] - start[axis] - 1, 1)) - 1
-    blocks = torch.from_numpy(_block_means(volume.array, factors, start, stop))
-    return torch.nn.functional.grid_sample(
-        blocks[None, None], torch.from_numpy(where)[None], mode="bilinear", padding_mode="border", align_corners=True
-    )[0, 0]
+        where.append(position - start[axis])
+    blocks = _block_means(volume.array, factors, start, stop)
+    if index[0].ndim == 1:
+        for axis, position in enumerate(where):
+            blocks = linear_along(blocks, 2 - axis, position)
+        return blocks
+    return np.asarray(map_coordinates(blocks, where[::-1], np.float32, order=1, mode="nearest"))
+
+
+def linear_along(array: np.ndarray, axis: int, position: np.ndarray) -> np.ndarray:
+    """`array` (float32) at positions (n,) along one of its axes, linear between its elements, constant beyond them."""
+    position = np.clip(position, 0, array.shape[axis] - 1)
+    low = np.minimum(position.astype(int), max(array.shape[axis] - 2, 0))
+    weight = (position - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(array.ndim)])
+    below = array.take(low, axis)
+    above = array.take(np.minimum(low + 1, array.shape[axis] - 1), axis)
+    return below + weight * (above - below)
 
 
 def _count_blocks(shape: tuple[int, ...], factors: np.ndarray, even: bool) -> np.ndarray:

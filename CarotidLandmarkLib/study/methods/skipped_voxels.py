@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from ...model.locnet import LocNet
-from ...model.pyramid import LevelLike, PyramidLike
-from ...volume.sample import Level
+from ...model.pyramid import LevelLike, PyramidLike, TensorLevel
 from .default import METHOD as DEFAULT
 
 BASE = 2  # the scale whose voxels those of the coarser ones are
@@ -28,7 +27,7 @@ class SkippingPyramid:
         base = self.pyramid.whole(self.base_mm)
         n = round(spacing_mm / self.base_mm)
         shrink = torch.tensor([1 / n, 1 / n, 1 / n, 1], dtype=base.world_to_index.dtype).diag()
-        return Level(base.image[..., ::n, ::n, ::n], shrink.to(base.world_to_index) @ base.world_to_index)
+        return TensorLevel(base.image[..., ::n, ::n, ::n], shrink.to(base.world_to_index) @ base.world_to_index)
 
     def around(self, center_lps: Any, extent_mm: float, spacing_mm: float) -> LevelLike:
         """See PyramidLike; of the skipped levels all of the volume."""

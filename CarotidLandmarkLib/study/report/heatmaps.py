@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from ...model.crop import crop_center_index
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
+from ...model.pyramid import TensorPyramid
 from ...pictures.cuts import plain_cuts
 from ...pictures.panel import ANSWER_COLOR, TRUTH_COLOR, Panel, font, places
 from ...volume.ct import CTVolume
@@ -39,7 +40,7 @@ class ScaleHeat(NamedTuple):
 @torch.inference_mode()
 def scale_heats(model: MultiScaleLocNet, volume: CTVolume) -> dict[str, list[ScaleHeat]]:
     """Side to the heatmaps of all scales on the model's one plain way from coarse to fine, without shifts."""
-    outputs = model(VolumePyramid(volume, next(model.parameters()).device))
+    outputs = model(TensorPyramid(VolumePyramid(volume), next(model.parameters()).device))
     return {side: [_heat(model, scale, output) for scale, output in enumerate(way)] for side, way in outputs.items()}
 
 

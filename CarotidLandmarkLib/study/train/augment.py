@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ...model.crop import crop
-from ...volume.sample import FILL, Level
+from ...model.pyramid import TensorLevel
+from ...volume.sample import FILL
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Augmentation:
         frame = self.deformation(rng) @ inverse[:3, :3] @ np.diag([-1.0 if mirrored else 1.0, 1, 1])
         return middle, frame, np.maximum(np.round(high - low), self.smallest_cut).astype(int), mirrored
 
-    def whole(self, level: Level, rng: np.random.Generator) -> tuple[Level, bool]:
+    def whole(self, level: TensorLevel, rng: np.random.Generator) -> tuple[TensorLevel, bool]:
         """See ``of_whole``: the view itself, and whether it is mirrored."""
         size = np.array(level.image.shape[:1:-1])
         middle, frame, shape, mirrored = self.of_whole(size, level.world_to_index.cpu().numpy(), rng)
@@ -71,4 +72,4 @@ class Augmentation:
         affine = np.eye(4)
         affine[:3, :3] = frame
         affine[:3, 3] = middle - frame @ ((shape - 1) / 2)
-        return Level(image, torch.from_numpy(np.linalg.inv(affine)).to(device)), mirrored
+        return TensorLevel(image, torch.from_numpy(np.linalg.inv(affine)).to(device)), mirrored

@@ -20,7 +20,7 @@ from ...model.config import ModelConfig
 from ...model.crop import FILL_HU, side_frame
 from ...model.locnet import LocNetOutput
 from ...model.multiscale import MultiScaleLocNet
-from ...volume.sample import Level
+from ...model.pyramid import TensorLevel
 from ..methods.method import Recipe
 from .augment import Augmentation
 from .cases import JITTER_MM, TrainingCase
@@ -72,8 +72,8 @@ class BatchStep(nn.Module):
         key = case.name, case.decoy.tobytes()  # names may be the same, and a decoy is drawn from the content
         if key not in self.resident:
 
-            def there(level: Level) -> Level:
-                return Level(level.image.to(device), level.world_to_index)
+            def there(level: TensorLevel) -> TensorLevel:
+                return TensorLevel(level.image.to(device), level.world_to_index)
 
             self.resident[key] = replace(
                 case,

@@ -14,9 +14,9 @@ from torch import Tensor
 from ...atomic import replacing
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
-from ...model.multiscale import LevelLike, PyramidLike
+from ...model.pyramid import ArrayPyramid, TensorLevel, averaged, to_tensors
 from ...volume.geometry import Vector
-from ...volume.sample import Level, averaged
+from ...volume.sample import Level
 
 # Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
 STRETCH = 1.2
@@ -30,26 +30,27 @@ class TrainingCase:
     """Views of one volume around its landmarks; a pyramid, as the network wants it, that knows only these views.
 
     truth: side -> (3,) LPS mm, or None where the landmark is not in the volume; ``unreviewed`` sides are unknown.
-    wholes: spacing -> Level.
-    pieces: (spacing, anchor (3,) LPS mm, Level), several a spacing. decoy: (3,), a place without a landmark near it.
+    wholes: spacing -> TensorLevel.
+    pieces: (spacing, anchor (3,) LPS mm, TensorLevel), several a spacing. decoy: (3,), a place without a landmark near
+    it.
     Images are int16 HU (1, 1, D, H, W).
     """
 
     name: str
     truth: dict[str, np.ndarray | None]
-    wholes: dict[float, Level]
-    pieces: list[tuple[float, np.ndarray, Level]]
+    wholes: dict[float, TensorLevel]
+    pieces: list[tuple[float, np.ndarray, TensorLevel]]
     decoy: np.ndarray
     unreviewed: tuple[str, ...] = ()
 
-    def whole(self, spacing_mm: float) -> Level:
+    def whole(self, spacing_mm: float) -> TensorLevel:
         """The whole volume at this spacing, or, where that is not kept, averaged from a finer one that is."""
         if spacing_mm in self.wholes:
             return _floating(self.wholes[spacing_mm])
         finer = max(s for s in self.wholes if s < spacing_mm and spacing_mm % s == 0)
         return averaged(_floating(self.wholes[finer]), round(spacing_mm / finer))
 
-    def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> Level:
+    def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> TensorLevel:
         """The stored piece of this spacing whose anchor is nearest to ``center_lps`` (3,), or the whole volume;
         of a case without pieces what the whole volume shows of a cube of edge ``extent_mm``, however it is rotated."""
         center = np.asarray(center_lps, float)
@@ -86,8 +87,8 @@ def load_case(path: Path) -> TrainingCase:
     return TrainingCase(
         d["name"],
         {side: None if p is None else p.numpy() for side, p in d["truth"].items()},
-        {spacing: Level(*level) for spacing, level in d["wholes"].items()},
-        [(spacing, anchor.numpy(), Level(*level)) for spacing, anchor, level in d["pieces"]],
+        {spacing: TensorLevel(*level) for spacing, level in d["wholes"].items()},
+        [(spacing, anchor.numpy(), TensorLevel(*level)) for spacing, anchor, level in d["pieces"]],
         d["decoy"].numpy(),
         d.get("unreviewed", ()),
     )
@@ -126,7 +127,7 @@ def all_views(several: Sequence[Views]) -> Views:
 
 def cut_case(
     name: str,
-    pyramid: PyramidLike,
+    pyramid: ArrayPyramid,
     truth: dict[str, np.ndarray | None],
     views: Views,
     seed: int,
@@ -149,7 +150,7 @@ def cut_case(
     return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
 
 
-def _box(level: Level, center: np.ndarray, reach: float) -> Level:
+def _box(level: TensorLevel, center: np.ndarray, reach: float) -> TensorLevel:
     """The part of a level within ``reach`` mm of ``center`` on each axis; where that is outside, a layer at the border
     is left of it."""
     matrix = level.world_to_index.numpy()
@@ -161,11 +162,11 @@ def _box(level: Level, center: np.ndarray, reach: float) -> Level:
     x, y, z = (slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
     moved = level.world_to_index.clone()
     moved[:3, 3] -= torch.from_numpy(low)
-    return Level(level.image[:, :, z, y, x], moved)
+    return TensorLevel(level.image[:, :, z, y, x], moved)
 
 
 def _draw_decoy(
-    rng: np.random.Generator, whole: LevelLike, points: list[np.ndarray], known: Sequence[np.ndarray]
+    rng: np.random.Generator, whole: Level, points: list[np.ndarray], known: Sequence[np.ndarray]
 ) -> np.ndarray:
     """A place ``DECOY_MM`` or more from all landmarks: one of the known ones, along the vessel above or below a
     landmark, or somewhere bright."""
@@ -177,20 +178,20 @@ def _draw_decoy(
     if points and rng.random() < 0.6:
         at = points[rng.integers(len(points))] + rng.normal(0, 5, 3)
         return np.asarray(at + [0, 0, rng.choice([-1, 1]) * rng.uniform(DECOY_MM + 2, 60)])
-    inverse = np.linalg.inv(whole.world_to_index.numpy())
-    bright = torch.nonzero((whole.image[0, 0] > 100) & (whole.image[0, 0] < 700)).numpy()[:, ::-1]
+    inverse = np.linalg.inv(whole.world_to_index)
+    bright = np.argwhere((whole.image > 100) & (whole.image < 700))[:, ::-1]
     places = bright @ inverse[:3, :3].T + inverse[:3, 3]
     for point in points:
         places = places[np.linalg.norm(places - point, axis=1) > DECOY_MM]
     if not len(places):
-        places = (inverse[:3, :3] @ (np.array(whole.image.shape[:1:-1]) / 2) + inverse[:3, 3])[None]
+        places = (inverse[:3, :3] @ (np.array(whole.image.shape[::-1]) / 2) + inverse[:3, 3])[None]
     return np.asarray(places[rng.integers(len(places))])
 
 
-def _packed(level: LevelLike) -> Level:
-    return Level(level.image.round().clamp(-32768, 32767).to(torch.int16).cpu(), level.world_to_index.cpu())
+def _packed(level: Level) -> TensorLevel:
+    return to_tensors(Level(level.image.round().clip(-32768, 32767).astype(np.int16), level.world_to_index))
 
 
-def _floating(level: Level) -> Level:
+def _floating(level: TensorLevel) -> TensorLevel:
     image: Tensor = level.image.float()
-    return Level(image, level.world_to_index)
+    return TensorLevel(image, level.world_to_index)

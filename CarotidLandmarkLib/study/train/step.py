@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ...landmarks.points import SIDES
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
-from ...model.pyramid import LevelLike
-from ...volume.sample import Level
+from ...model.pyramid import LevelLike, TensorLevel
 from ..methods.method import Recipe
 from .augment import Augmentation
 from .cases import JITTER_MM, TrainingCase
@@ -77,11 +76,11 @@ class TrainingStep(nn.Module):
     def _place(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def _view(self, level: LevelLike, rng: np.random.Generator) -> Level:
-        moved = Level(level.image.to(self._place()), level.world_to_index.to(self._place()))
+    def _view(self, level: LevelLike, rng: np.random.Generator) -> TensorLevel:
+        moved = TensorLevel(level.image.to(self._place()), level.world_to_index.to(self._place()))
         if not self.recipe.augmented:
             return moved
-        return Level(self.augmentation.contrast(moved.image, rng, self.generator), moved.world_to_index)
+        return TensorLevel(self.augmentation.contrast(moved.image, rng, self.generator), moved.world_to_index)
 
     def _coarse(
         self, case: TrainingCase, rng: np.random.Generator, losses: list[Tensor], log: dict[str, float]

@@ -65,7 +65,7 @@ def test_another_grid_changes_little(name, spacing, trained, phantom, found):
     size = np.ceil((np.abs(direction).T @ (upper - lower)) / steps).astype(int)
     origin = volume.grid.center - direction @ (steps * (size - 1) / 2)
     grid = Grid(tuple(size), steps, origin, direction)
-    array = np.rint(sample(volume, grid).numpy()).astype(np.int16)
+    array = np.rint(sample(volume, grid)).astype(np.int16)
     assert_same(found, trained.detect(CTVolume(array, grid), samples=SAMPLES), 0.5)
 
 

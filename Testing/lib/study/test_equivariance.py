@@ -9,6 +9,7 @@ import torch
 
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.pyramid import TensorPyramid
 from CarotidLandmarkLib.study.equivariance import LARGEST_SHIFT, draw_shifts, shift_errors
 from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.volume.ct import CTVolume
@@ -22,7 +23,7 @@ def pyramid():
     k, j, i = np.meshgrid(*(np.arange(80),) * 3, indexing="ij")
     world = grid.index_to_world(np.stack([i, j, k], -1))
     hu = -1000 + 1400 * np.exp(-0.5 * (np.linalg.norm(world - [3.0, -2, 1], axis=-1) / 2.5) ** 2)
-    return VolumePyramid(CTVolume(hu.astype(np.int16), grid))
+    return TensorPyramid(VolumePyramid(CTVolume(hu.astype(np.int16), grid)))
 
 
 class Brightest(torch.nn.Module):

@@ -15,12 +15,12 @@ from CarotidLandmarkLib.model.locnet import LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.model.networks import make_network
 from CarotidLandmarkLib.model.numerics import choose_dtype
+from CarotidLandmarkLib.model.pyramid import TensorLevel
 from CarotidLandmarkLib.model.weights import load_weights, save_weights
 from CarotidLandmarkLib.study.methods import get, names
 from CarotidLandmarkLib.study.methods.heatmap import HeatmapNet
 from CarotidLandmarkLib.study.methods.patch_based import PatchNet
 from CarotidLandmarkLib.study.methods.skipped_voxels import SkippingPyramid
-from CarotidLandmarkLib.volume.sample import Level
 
 METHODS = [name for name in names() if get(name).installed()]
 SINGLE = [name for name in METHODS if len(get(name).config.scales_mm) == 1]
@@ -36,14 +36,14 @@ def narrow(name: str) -> ModelConfig:
 class Ramp:
     """A volume whose HU are its x index at 1 mm, seen at any spacing."""
 
-    def whole(self, spacing_mm: float) -> Level:
+    def whole(self, spacing_mm: float) -> TensorLevel:
         to_index = torch.eye(4, dtype=torch.float64)
         to_index[:3, :3] /= spacing_mm
         size = [max(2, round(n / spacing_mm)) for n in (60, 70, 80)]
         x = torch.arange(size[2], dtype=torch.float32) * spacing_mm
-        return Level(x.expand(1, 1, *size).clone(), to_index)
+        return TensorLevel(x.expand(1, 1, *size).clone(), to_index)
 
-    def around(self, center_lps: object, extent_mm: float, spacing_mm: float) -> Level:
+    def around(self, center_lps: object, extent_mm: float, spacing_mm: float) -> TensorLevel:
         return self.whole(spacing_mm)
 
 
@@ -155,7 +155,7 @@ def test_patches_lie_where_the_output_says() -> None:
     spacing, origin = 2.0, torch.tensor([-30.0, 10.0, 500.0], dtype=torch.float64)
     to_index = torch.eye(4, dtype=torch.float64) / spacing
     to_index[:3, 3], to_index[3, 3] = -origin / spacing, 1
-    output = model.coarse(Level(torch.zeros(1, 1, *SHAPE), to_index))["left"]
+    output = model.coarse(TensorLevel(torch.zeros(1, 1, *SHAPE), to_index))["left"]
     patches = torch.tensor(output.logits.shape[:1:-1], dtype=torch.float64)
     assert patches.tolist() == [3, 4, 3]
     first = output.center + (output.frame @ (-(patches - 1) / 2)[..., None])[..., 0]

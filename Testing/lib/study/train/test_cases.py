@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.model.crop import crop, side_frame
+from CarotidLandmarkLib.model.pyramid import TensorLevel, TensorPyramid
 from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.cases import JITTER_MM, cut_case, load_case, views_of
-from CarotidLandmarkLib.volume.sample import FILL, Level, VolumePyramid
+from CarotidLandmarkLib.volume.sample import FILL, VolumePyramid
 
 
 def peak(level, center, spacing, side="right", size=16):
@@ -21,7 +22,7 @@ def peak(level, center, spacing, side="right", size=16):
 
 
 def test_a_case_shows_what_the_volume_shows_around_each_landmark(case, volume, truth):
-    pyramid = VolumePyramid(volume)
+    pyramid = TensorPyramid(VolumePyramid(volume))
     for spacing in (1.0, 2.0):
         for side, point in truth.items():
             extent = 16 * spacing
@@ -111,4 +112,4 @@ def test_deformations_are_small_rotations_and_scales():
 def test_levels_are_named_tuples_that_torch_saves_safely(case, tmp_path):
     case.save(tmp_path / "b.case")
     torch.load(tmp_path / "b.case", weights_only=True)
-    assert isinstance(case.whole(4.0), Level)
+    assert isinstance(case.whole(4.0), TensorLevel)
