@@ -141,7 +141,7 @@ def _report(
     rows: Sequence[Row],
     detector: Detector | None,
 ) -> dict[str, Any]:
-    from ..study.report.rows import coverages, failures, subgroups
+    from ..study.report.rows import coverages, failures, fork_figures, subgroups
     from ..study.scores import compare, evaluate, uncertainty
 
     first = next(iter(detections.values()))
@@ -162,6 +162,7 @@ def _report(
         "coverages": coverages(rows),
         "groups": subgroups(rows),
         "failures": failures(rows),
+        "forks": fork_figures(rows),
         "against": [
             {
                 "name": rival.name,

@@ -83,7 +83,7 @@ def measure_fork(
     if vessels is not None and fork.carina is not None and fork.level_hu is not None and fork.tissue_hu is not None:
         calcium = find_calcium(volume, list(vessels.values()), fork.carina, fork.level_hu, fork.tissue_hu)
         for number, (by, values) in enumerate(zip(shifts, tries)):
-            values.update(_vessel_values(vessels, fork.carina + by, ALONE_MM if number else NEAR_MM))
+            values.update(vessel_values(vessels, fork.carina + by, ALONE_MM if number else NEAR_MM))
             values["calcium_mm3"] = _calcium(vessels, calcium, fork.carina + by)
             if fork.internal_probability is None:
                 values.update(dict.fromkeys(NEED_NAMES, UNNAMED))
@@ -135,7 +135,11 @@ def _sections(fork: Fork, volume: CTVolume) -> dict[str, Sections] | None:
     }
 
 
-def _vessel_values(vessels: dict[str, Sections], carina: np.ndarray, near_mm: float) -> dict[str, Value]:
+def vessel_values(vessels: dict[str, Sections], carina: np.ndarray, near_mm: float) -> dict[str, Value]:
+    """What the vessels' courses and calibres alone tell: the measures of UNITS but for calcium and heights.
+
+    vessels: those of VESSELS. carina: (3,) LPS mm. A diameter is the median of the sections within `near_mm`.
+    """
     start = {name: vessel.beside(carina) for name, vessel in vessels.items()}
     values: dict[str, Value] = {}
     for name, (vessel, length) in CALIBRES.items():

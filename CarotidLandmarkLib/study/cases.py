@@ -96,13 +96,22 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
     return read
 
 
+def read_phantom(case: Case) -> dict[str, Any]:
+    """What a phantom's file beside the case tells of it, see phantom.files; empty where there is none to be read."""
+    try:
+        file = _beside(case.volume, f"{case_name(case.volume)}.phantom.json")
+        about = json.loads(read_text(file, "a phantom's facts"))
+    except (CarotidLandmarkError, ValueError, RecursionError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
 def read_stenoses(case: Case) -> dict[str, float]:
     """Side to the narrowing of its internal carotid, 0 to 1 (occluded), where a phantom's facts lie beside it."""
     try:
-        file = _beside(case.volume, f"{case_name(case.volume)}.phantom.json")
-        facts: dict[str, Any] = json.loads(read_text(file, "a phantom's facts"))["facts"]
+        facts = read_phantom(case)["facts"]
         return {side: 1.0 if of.get("occluded") else float(of["stenosis"]) for side, of in facts.items()}
-    except (CarotidLandmarkError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

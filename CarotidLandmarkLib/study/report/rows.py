@@ -12,8 +12,10 @@ import numpy as np
 from ...landmarks.detection import Detection, LandmarkDetection
 from ...landmarks.points import SIDES, LandmarkSet
 from ..cases import Case, read_stenoses
+from ..forks import ForkScore, evaluate_forks, score_fork
 from ..scores import Score, mahalanobis2, score, summary
 from ..stats import bootstrap, coverage, each, interval
+from ..true_forks import read_true_forks
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 LARGE_ERROR_MM = 4.0  # from here on a located landmark is listed as a failure
@@ -26,7 +28,7 @@ class Row:
     """One landmark. Lengths in mm; None is not known.
 
     ``slice_spacing`` of its volume, ``stenosis`` (0 to 1, which is occluded) of its side, ``border``: from the truth to
-    the nearest face of the volume.
+    the nearest face of the volume. ``fork``: what its fork is worth, where it was looked at and the truth has one.
     """
 
     score: Score
@@ -36,6 +38,7 @@ class Row:
     slice_spacing: float | None = None
     stenosis: float | None = None
     border: float | None = None
+    fork: ForkScore | None = None
 
     @property
     def outcome(self) -> str:
@@ -64,19 +67,23 @@ def make_rows(truths: Mapping[str, Case], detections: Mapping[str, Detection]) -
         truth = truths[name]
         grid, stenoses = truth.grid, read_stenoses(truth)
         spacing = detection.volume.get("spacing_mm") or (grid.spacing if grid else None)
+        between = None if spacing is None else slice_spacing(spacing)
+        looked = any(landmark.fork for landmark in detection.landmarks)
+        forks = read_true_forks(truth) if looked else {}
         for side, scored in zip(SIDES, score(detection, LandmarkSet(truth.points))):
-            point = truth.points[side]
+            point, answer = truth.points[side], detection.landmark(side)
             if side in truth.unreviewed:
                 continue
             rows.append(
                 Row(
                     scored,
-                    detection.landmark(side),
+                    answer,
                     point,
                     detection.timing_s.get("total"),
-                    None if spacing is None else slice_spacing(spacing),
+                    between,
                     stenoses.get(side),
                     None if grid is None or point is None else float(grid.distance_inside(point)),
+                    score_fork(scored, answer, forks[side], grid, between) if side in forks else None,
                 )
             )
     return rows
@@ -189,6 +196,16 @@ def _coverage(distances: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarra
 def _passes_mahalanobis2(row: Row) -> float:
     assert row.truth is not None and row.answer.position_lps_mm is not None and row.answer.passes_sd_mm is not None
     return mahalanobis2(row.answer.position_lps_mm - row.truth, np.diag(row.answer.passes_sd_mm**2))
+
+
+def fork_figures(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """`evaluate_forks` of those that have a truth, and the number "without_truth"; None where no fork was looked at."""
+    looked = [row for row in rows if row.answer.fork is not None]
+    if not looked:
+        return None
+    scores = [row.fork for row in looked if row.fork is not None]
+    figures = evaluate_forks(scores) if scores else {"landmarks": 0}
+    return {**figures, "without_truth": len(looked) - len(scores)}
 
 
 def subgroups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ... import __version__
 from ...atomic import as_json, write_text
+from . import forks
 from .figures import Drawn
 from .rows import LOCATED, Row
 from .tables import Table, all_tables, as_csv, escape, interval, number, percent, plural, probability
@@ -59,14 +60,14 @@ def table_of(rows: Sequence[Row]) -> str:
             for name in ("error_mm", "volume_mm3", "mahalanobis2", "paper_volume_mm3"):
                 numbers[name] = getattr(of, name)
         line.update({name: round(float(value), 4) for name, value in numbers.items() if value is not None})
-        lines.append(line)
-    return as_csv(CSV_COLUMNS, lines)
+        lines.append({**line, **forks.table_cells(row)})
+    return as_csv((*CSV_COLUMNS, *forks.table_columns(rows)), lines)
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Return the whole report: tables, then what is to be known of how they came about."""
     parts = [f"# {escape(report['name'])} on {escape(str(report['data']))}"]
-    for table in all_tables(report):
+    for table in (*all_tables(report), *forks.tables(report)):
         parts += [f"## {escape(table.title)}", table.markdown(), table.note.replace("<", "&lt;")]
     parts += ["## How it was measured", "\n".join(f"- {escape(remark)}" for remark in remarks(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -84,7 +85,7 @@ def page(report: Mapping[str, Any], rows: Sequence[Row], figures: Sequence[Drawn
         f"{report['name']} on {report['data']}",
         about,
         summary_of(report),
-        all_tables(report),
+        [*all_tables(report), *forks.tables(report)],
         figures,
         remarks(report),
         landmarks(rows),
@@ -155,6 +156,7 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
             f"The {unsure['confidence']:.0%} ellipsoid holds the truth in {percent(unsure['coverage'])} "
             f"{interval(unsure['interval_95']['coverage'], 100, 1)}."
         )
+    said += forks.sentences(report)
     for rival in report["against"]:
         of = rival["paired"]
         if of["difference_mm"] is not None:
@@ -185,6 +187,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     ]
     if report["unreviewed_landmarks"]:
         said.append(f"Unreviewed landmarks that were left out: {report['unreviewed_landmarks']}.")
+    if (report.get("forks") or {}).get("without_truth"):
+        said.append(f"Forks without a truth, which are not measured: {report['forks']['without_truth']}.")
     return [*said, *(f"failed: {name}: {reason}" for name, reason in report["failed_cases"].items())]
 
 

@@ -16,6 +16,7 @@ from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.report import figures
 from CarotidLandmarkLib.volume.ct import write_volume
+from Testing.lib.study import made_forks
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,31 @@ def test_detects_in_every_case_and_reports(evaluate, data, tmp_path, capsys):
     assert sum(d * d for d in offset) ** 0.5 == pytest.approx(float(rows[0]["error_mm"]), abs=1e-3)
     assert "Within 4 mm" in capsys.readouterr().out
     assert not list(data.glob("*.detection.json")), "the data is not touched"
+
+
+def test_forks_are_measured_where_a_phantom_tells_its_vessels(evaluate, data, balls, tmp_path, capsys):
+    assert evaluate(data, "plain") == 0
+    text = (tmp_path / "plain" / "report.md").read_text()
+    assert "## Forks" not in text and "Forks without" not in text, "no lumen was looked at"
+    assert report(tmp_path / "plain")["forks"] is None
+    detections = tmp_path / "plain" / "detections"
+    for file in detections.iterdir():
+        detection = json.loads(file.read_text())
+        detection["landmarks"][0]["fork"] = made_forks.fork().to_dict()
+        file.write_text(json.dumps(detection))
+    assert evaluate(data, "one", "--detections", detections) == 0
+    text = (tmp_path / "one" / "report.md").read_text()
+    assert "- Forks without a truth, which are not measured: 2." in text and "Measures of forks" not in text
+    carinas = {side: place.tolist() for side, place in balls.items()}
+    (data / "a.phantom.json").write_text(json.dumps(made_forks.about(carina_lps_mm=carinas)))
+    capsys.readouterr()
+    assert evaluate(data, "two", "--detections", detections) == 0
+    found = report(tmp_path / "two")["forks"]
+    assert (found["landmarks"], found["without_truth"]) == (1, 1)
+    assert "## Measures of forks" in capsys.readouterr().out
+    page = tmp_path / "two" / "report.html"
+    assert not page.exists() or 'id="measures-of-forks"' in page.read_text()
+    assert "fork_group" in (tmp_path / "two" / "report.csv").read_text().splitlines()[0]
 
 
 def test_detections_that_exist_give_the_same_report(evaluate, data, tmp_path):
