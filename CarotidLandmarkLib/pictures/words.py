@@ -56,8 +56,8 @@ def told(
     if moved_to is not None:
         away = f"Moved by the reader, {np.linalg.norm(position - moved_to):.1f} mm from where it was detected."
         lines.append((away, READER_COLOR))
-    lines.append((size_of(landmark, confidence), SOFT if lines else INK))
-    lines.append(("LPS {:.1f}, {:.1f}, {:.1f} mm".format(*position), SOFT))
+    size, place = size_of(landmark, confidence), "LPS {:.1f}, {:.1f}, {:.1f} mm".format(*position)
+    lines += [(size, INK), (place, SOFT)] if moved_to is None else [(f"Detected: {place}, {size}", SOFT)]
     if truth is not None:
         lines.append((f"{np.linalg.norm(position - truth):.2f} mm from the truth", TRUTH_COLOR))
     if not applies:
