@@ -118,6 +118,7 @@ def draw_case(
     detection: Detection,
     readings: Mapping[str, Reading],
     output: str | os.PathLike[str],
+    progress: Progress,
     cancelled: Cancelled,
 ) -> None:
     """Draw the key image of a `detection` in the volume at `path`, as a reader has left it, to the file `output`.
@@ -125,8 +126,10 @@ def draw_case(
     Raises BadInputError, CancelledError, OutOfMemoryError, and CannotRunError where Pillow is missing or the file
     cannot be written; then what was there stays.
     """
+    progress("reading", 0.0)
     volume = read_volume(path)
     _check(cancelled)
+    progress("drawing the key image", 0.5)
     try:
         picture = png(key_image(volume, detection, readings=readings))
     except ImportError as error:

@@ -108,6 +108,10 @@ class Worker:
     def _answer(self, request: dict[str, Any]) -> None:
         number = request["id"]
         detector = None
+
+        def progress(text: str, fraction: float) -> None:
+            self._emit("progress", id=number, text=text, fraction=round(fraction, 4))
+
         try:
             if number in self.cancelled:
                 raise CancelledError("Stopped before it began.")
@@ -115,7 +119,7 @@ class Worker:
                 self._emit("description", id=number, devices=list_devices(), model=_describe(request.get("weights")))
                 return
             if request["command"] == "picture":
-                draw_case(request["path"], *_drawing(request), lambda: number in self.cancelled)
+                draw_case(request["path"], *_drawing(request), progress, lambda: number in self.cancelled)
                 self._emit("picture", id=number, file=request["output"])
                 return
             settings = _settings({**request, "picture": request.get("picture") and request.get("output")})
@@ -131,7 +135,7 @@ class Worker:
                 case,
                 request["path"],
                 settings,
-                lambda text, fraction: self._emit("progress", id=number, text=text, fraction=round(fraction, 4)),
+                progress,
                 lambda: number in self.cancelled,
             )
             files = write_case(Path(output), detection, "") if output else []
