@@ -1,14 +1,20 @@
 """The Slicer module CarotidLandmark: module, widget, logic, self test."""
 
-import contextlib
 import os
 import sys
 import tempfile
 
 import qt
 import slicer
-from CarotidLandmarkSlicer.panelParameters import DISPLAY, READER, VOLUME, readParameters, writeParameters
-from CarotidLandmarkSlicer.panelWeights import readWeights
+from CarotidLandmarkSlicer.panelParameters import (
+    DISPLAY,
+    READER,
+    VOLUME,
+    detectionSettings,
+    readParameters,
+    writeParameters,
+)
+from CarotidLandmarkSlicer.panelWeights import checksum, readWeights
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -111,7 +117,7 @@ class CarotidLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Detection, review and export without a panel; a test can give other rooms than the real ones.
 
-    run is the detection under way and what there is to say about it, landmarkScene the landmarks in the scene, forks
+    run is what the engine is doing and what there is to say about it, landmarkScene the landmarks in the scene, forks
     their forks, exporter the corrections on disk. onDetected(landmarkNode) is called when a detection is in the scene,
     onLandmarksChanged() after any change of landmarks.
     """
@@ -122,10 +128,12 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         useLibrary()
         from CarotidLandmarkSlicer import installation as realInstallation
         from CarotidLandmarkSlicer.correctionsExport import CorrectionsExporter
-        from CarotidLandmarkSlicer.engineProcess import EngineProcess, engineCommand
+        from CarotidLandmarkSlicer.engineChild import engineCommand
+        from CarotidLandmarkSlicer.engineProcess import EngineProcess
         from CarotidLandmarkSlicer.forkScene import ForkScene
         from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
-        from CarotidLandmarkSlicer.panelRun import DetectionRun
+        from CarotidLandmarkSlicer.landmarkWatch import LandmarkWatch
+        from CarotidLandmarkSlicer.panelRun import EngineRun
         from CarotidLandmarkSlicer.volumeTransfer import VolumeTransfer
 
         logPath = os.path.join(slicer.app.temporaryPath, "CarotidLandmark-engine.log")
@@ -134,16 +142,16 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.engine = engine or EngineProcess(*engineCommand(), logPath)
         self.installation = installation or realInstallation
         self.exporter = exporter or CorrectionsExporter(self.landmarkScene)
-        self.run = DetectionRun(self.landmarkScene, self.engine, transferVolume or VolumeTransfer)
+        self.run = EngineRun(self.landmarkScene, self.engine, transferVolume or VolumeTransfer)
         self.run.onDetected = self._onDetected
         self.onDetected = lambda landmarkNode: None
         self.onLandmarksChanged = lambda: None
-        self._watched = []
+        self.watch = LandmarkWatch(self.landmarkScene, self.run, lambda: self.onLandmarksChanged())
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
-        self.watchLandmarks()
+        self.watch.takeIn()
 
     def close(self):
         """Stop the engine and let go of the scene; what was decided stays in it."""
@@ -164,9 +172,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         if not check.ok:
             self.run.say(check.text, failed=True)
             return
-        result = self.installation.install(slicer.util.confirmOkCancelDisplay)
-        if not result.ok:
-            self.run.say(result.reason, failed=True)
+        if not self._hasEngine():
             return
         parameters = readParameters(parameterNode)
         try:
@@ -174,17 +180,27 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         except CarotidLandmarkError as error:
             self.run.say(str(error), failed=True)
             return
-        self.run.start(
-            volumeNode,
-            {
-                "samples": parameters.samples,
-                "confidence": parameters.confidence,
-                "seed": parameters.seed,
-                "device": parameters.device,
-                "weights": parameters.weights or None,
-                "fork": parameters.fork,
-            },
-        )
+        self.run.start(volumeNode, detectionSettings(parameters))
+
+    def startPicture(self, landmarkNode, path):
+        """Begin to draw the key image of landmarks as they stand into a .png file; `run` tells how it goes."""
+        from CarotidLandmarkSlicer.keyImage import pictureRequest
+
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        if self.run.busy or not self._hasEngine():
+            return
+        try:
+            self.run.startPicture(*pictureRequest(self.landmarkScene, landmarkNode, path))
+        except CarotidLandmarkError as error:
+            self.run.say(str(error), failed=True)
+
+    def _hasEngine(self):
+        """Whether all that the engine needs is installed, now at the latest."""
+        result = self.installation.install(slicer.util.confirmOkCancelDisplay)
+        if not result.ok:
+            self.run.say(result.reason, failed=True)
+        return result.ok
 
     def describeEngine(self):
         """Have the engine tell of its devices and of the chosen weights, unless that needs an installation first."""
@@ -193,13 +209,9 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def setParameter(self, parameterNode, name, value):
         """Store one of PanelParameters and let it work; weights are stored with the checksum that they have now."""
-        from CarotidLandmarkLib.errors import CarotidLandmarkError
-
         changes = {name: value}
         if name == "weights":
-            changes["weightsSha256"] = ""
-            with contextlib.suppress(CarotidLandmarkError):  # said when they are shown or used
-                changes["weightsSha256"] = readWeights(value).sha256 if value else ""
+            changes["weightsSha256"] = checksum(value)
         writeParameters(parameterNode, **changes)
         if name in READER:
             qt.QSettings().setValue(f"CarotidLandmark/{name}", value)
@@ -208,12 +220,11 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def parameterNode(self):
         """Return the module's parameter node; a new one has the volume that is shown and the last session's reader."""
+        from CarotidLandmarkSlicer.volumeCheck import firstVolume
+
         parameterNode = self.getParameterNode()
         if parameterNode.GetNodeReference(VOLUME) is None:
-            active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
-            nodes = [slicer.mrmlScene.GetNodeByID(active)] if active else []
-            nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            first = next((node for node in nodes if node and node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+            first = firstVolume(slicer.mrmlScene)
             parameterNode.SetNodeReferenceID(VOLUME, first.GetID() if first else None)
         for name in READER:
             if not parameterNode.HasParameter(name):
@@ -233,43 +244,23 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             )
             self.forks.setDisplay(landmarkNode, parameters.lumenVisible, parameters.centrelinesVisible)
 
-    def watchLandmarks(self):
-        """Turn drags into decisions and repair what others break, for all landmarks in the scene."""
-        self._watched = [node for node in self._watched if slicer.mrmlScene.IsNodePresent(node)]
-        for landmarkNode in self.landmarkScene.landmarkNodes():
-            if landmarkNode not in self._watched:
-                self._watched.append(landmarkNode)
-                self.landmarkScene.observe(landmarkNode, self._onLandmarksChanged)
-                problem = self.landmarkScene.problem(landmarkNode)
-                if problem:
-                    self.run.say(problem)
-
     def takeInLandmarks(self):
         """Watch and show landmarks that a detection, or undo and redo, has brought into the scene."""
-        self.watchLandmarks()
+        self.watch.takeIn()
         self.applyDisplay()
 
     def _onDetected(self, landmarkNode):
         self.takeInLandmarks()
         self.onDetected(landmarkNode)
 
-    def _onLandmarksChanged(self):
-        if self.landmarkScene.note and self.landmarkScene.note != self.run.message:
-            self.run.say(self.landmarkScene.note)
-        deleted = next((node for node in self._watched if not slicer.mrmlScene.IsNodePresent(node)), None)
-        if deleted is not None:
-            self.run.say(_("{name} was deleted; Detect makes it again.").format(name=deleted.GetName()))
-        self.watchLandmarks()
-        self.onLandmarksChanged()
-
     def onNodeRemoved(self, caller, event):
         self.run.cancelIfDeleted()
 
     def onSceneStartClose(self, caller, event):
-        self.run.cancel(_("The scene was closed, so the detection was dropped."))
+        self.run.cancelForClosing()
 
     def onSceneEndImport(self, caller, event):
-        self.watchLandmarks()
+        self.watch.takeIn()
 
 
 class CarotidLandmarkTest(ScriptedLoadableModuleTest):

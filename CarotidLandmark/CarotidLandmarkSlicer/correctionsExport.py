@@ -44,7 +44,7 @@ class CorrectionsExporter:
         Raises BadInputError where nothing was reviewed, initials are missing or the volume is gone, and CannotRunError
         where the folder cannot be written.
         """
-        volumeNode, detection = self._volumeAndDetection(landmarkNode)
+        volumeNode, detection = self.landmarkScene.source(landmarkNode)
         reviews = self.landmarkScene.reviews(landmarkNode)
         reference = None if anonymise or copyVolume else _reference(volumeNode)
         correction = Correction(
@@ -68,7 +68,7 @@ class CorrectionsExporter:
         Each side that the file names becomes accepted where its point is the prediction's, else moved or missing; what
         was unreviewed in an exported correction stays as it is here. Raises BadInputError, with the scene as it was.
         """
-        volumeNode, _detection = self._volumeAndDetection(landmarkNode)
+        volumeNode, _detection = self.landmarkScene.source(landmarkNode)
         points = _readPoints(path)
         places = {side: None if p is None else _worldInside(volumeNode, side, p, path) for side, p in points.items()}
         reviews = self.landmarkScene.reviews(landmarkNode)
@@ -84,15 +84,6 @@ class CorrectionsExporter:
     def countCases(self, folder):
         """Return how many cases have been exported to ``folder``."""
         return len(latest_revisions(folder))
-
-    def _volumeAndDetection(self, landmarkNode):
-        volumeNode = self.landmarkScene.volumeNode(landmarkNode)
-        detection = self.landmarkScene.detection(landmarkNode)
-        if volumeNode is None or volumeNode.GetImageData() is None:
-            raise BadInputError(_("The volume of these landmarks is no longer in the scene: load it and detect again."))
-        if detection is None:
-            raise BadInputError(_("There is no detection to compare with: detect again."))
-        return volumeNode, detection
 
 
 def _readPoints(path):

@@ -1,50 +1,27 @@
 """The engine in a child process: requests go in, events come out, and every way to fail becomes one sentence."""
 
-import contextlib
 import json
-import os
-import shutil
-import signal
-import sys
-import time
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
-import CarotidLandmarkLib
-
+from .engineChild import killChild, makeChild, openLog, writeLog
 from .engineProtocol import LONGEST_LINE, PROTOCOL, parseEvent
 
 STOP_MS = 500
 
 
-def engineCommand():
-    """(program, arguments, environment) of the engine: the application's Python, without the application's paths."""
-    hasStartup = hasattr(slicer.app, "startupEnvironment")
-    environment = dict(slicer.util.startupEnvironment() if hasStartup else os.environ)
-    environment.update(
-        PYTHONPATH=os.path.dirname(os.path.dirname(os.path.abspath(CarotidLandmarkLib.__file__))),
-        PYTHONNOUSERSITE="1",
-        PYTHONUNBUFFERED="1",
-        PYTHONUTF8="1",
-        PYTHONFAULTHANDLER="1",
-    )
-    arguments = ["-m", "CarotidLandmarkLib.detect.worker", "--exit-with-parent"]
-    return shutil.which("PythonSlicer") or sys.executable, arguments, environment
-
-
 class EngineProcess:
     """Starts the worker when it is first needed, keeps it warm, and ends it after some idle minutes.
 
-    program, arguments, environment: of the child, as engineCommand() gives them. logPath: where its stderr goes; the
+    program, arguments, environment: of the child, see engineChild.engineCommand(). logPath: where its stderr goes; the
     log of the start before is kept beside it, as "<logPath>.1".
 
     `state` is "off", "starting", "idle", "busy" or "cancelling". `note` is a sentence about the last run, or "".
     `lumens` are those of the last result, by side, as CarotidLandmarkLib.landmarks.forks.Lumen packs them.
-    The on... attributes are called from the event loop; after detect() one of onResult(detection), onError(sentence)
-    and onCancelled() is called, once. onError also comes without detect() when describe() finds no engine.
-    Whatever goes wrong, detect() works again at once.
+    The on... attributes are called from the event loop; after detect() or draw() one of onResult(detection),
+    onPicture(file), onError(sentence) and onCancelled() is called, once. onError also comes by itself when describe()
+    finds no engine. Whatever goes wrong, detect() and draw() work again at once.
     """
 
     def __init__(
@@ -61,7 +38,7 @@ class EngineProcess:
         self.program, self.arguments, self.environment = program, list(arguments), environment
         self.logPath = logPath
         self.onProgress = self.onResult = self.onError = self.onCancelled = _nothing
-        self.onStateChanged = self.onDescription = _nothing
+        self.onPicture = self.onStateChanged = self.onDescription = _nothing
         self.state = "off"
         self.note = ""
         self.lumens = {}
@@ -93,10 +70,20 @@ class EngineProcess:
         "temporary": True where the file at "path" may go with its folder, should the application die. Sentences name
         the "case" instead of the path.
         """
+        self._ask("detect", request)
+
+    def draw(self, request):
+        """Ask for a key image: {"path", "case", "detection", "readings", "output"} and, if wanted, "temporary".
+
+        See CarotidLandmarkLib.detect.worker; path, case and temporary are as in detect().
+        """
+        self._ask("picture", request)
+
+    def _ask(self, command, request):
         if self._request is not None:
-            raise RuntimeError("a detection is under way: cancel() it first")
+            raise RuntimeError("a request is under way: cancel() it first")
         self._number += 1
-        self._request = {**request, "id": self._number, "command": "detect"}
+        self._request = {**request, "id": self._number, "command": command}
         self._sent = False
         self.note = ""
         if self.state == "off":
@@ -118,7 +105,7 @@ class EngineProcess:
         self._send()
 
     def cancel(self):
-        """End the detection: within cancelTimeoutS, then by force. Does nothing where there is none."""
+        """End what was asked for last: within cancelTimeoutS, then by force. Does nothing where there is none."""
         if self._request is None or self.state == "cancelling":
             return
         if self._sent:
@@ -135,7 +122,7 @@ class EngineProcess:
         for process in self._children:
             process.closeWriteChannel()
             if not process.waitForFinished(STOP_MS):
-                self._kill(process)
+                killChild(process, self._workerOf(process))
                 process.waitForFinished(STOP_MS)
         self._children = []
         self._alarm.stop()
@@ -146,12 +133,7 @@ class EngineProcess:
         generation = self._generation
         self._children = [process for process in self._children if process.state() != qt.QProcess.NotRunning]
         self._buffer, self._workerPid = b"", 0
-        environment = qt.QProcessEnvironment()
-        for name, value in self.environment.items():
-            environment.insert(name, value)
-        process = qt.QProcess()
-        process.setProcessEnvironment(environment)
-        process.setStandardErrorFile(self._openLog(), qt.QIODevice.Append)
+        process = makeChild(self.environment, openLog(self.logPath, [self.program, *self.arguments]))
         process.connect("readyReadStandardOutput()", lambda: self._onOutput(generation))
         process.connect(
             "finished(int,QProcess::ExitStatus)", lambda code, status: self._onFinished(generation, code, status)
@@ -192,7 +174,7 @@ class EngineProcess:
     def _onLine(self, line):
         event = parseEvent(line)
         if event is None or (self.state == "starting") != (event.get("event") == "hello"):
-            self._log(line[:200])
+            writeLog(self.logPath, line[:200])
             self._fail(_("The engine has sent something that is no answer and was ended; the log says what: {log}"))
             return
         if self.state == "busy":
@@ -206,17 +188,19 @@ class EngineProcess:
             return
         elif kind == "progress" and self.state == "busy":
             self.onProgress(event["text"], event["fraction"])
-        elif kind == "cancelled" or (kind in ("result", "error") and self.state == "cancelling"):
+        elif kind == "cancelled" or (kind in ("result", "picture", "error") and self.state == "cancelling"):
             self._end(self.onCancelled)
         elif kind == "result":
             self.lumens = event.get("lumens", {})
             self._end(self.onResult, event["detection"])
+        elif kind == "picture":
+            self._end(self.onPicture, event["file"])
         elif kind == "error":
             self._onEngineError(event)
 
     def _onHello(self, event):
         if event["protocol"] != PROTOCOL:
-            self._log(f"{event['protocol']} instead of {PROTOCOL}")
+            writeLog(self.logPath, f"{event['protocol']} instead of {PROTOCOL}")
             self._fail(_("The engine is of another version than the module: install the extension again. Log: {log}"))
             return
         self._workerPid = event["pid"]
@@ -230,7 +214,7 @@ class EngineProcess:
 
     def _onEngineError(self, event):
         onGpu = event.get("device") != "cpu" and self._request.get("device") != "cpu"
-        if event.get("reason") == "out_of_memory" and onGpu:
+        if event.get("reason") == "out_of_memory" and onGpu and self._request["command"] == "detect":
             self._number += 1
             self._request.update(id=self._number, device="cpu")
             self._sent = False
@@ -251,7 +235,7 @@ class EngineProcess:
         elif self.state == "starting":
             self._fail(_("The engine did not start in time and was ended; the log says how far it came: {log}"))
         elif self.state == "busy":
-            self._fail(_("The engine has stopped answering and was ended; detect again. Log: {log}"))
+            self._fail(_("The engine has stopped answering and was ended; try again. Log: {log}"))
         elif self.state == "cancelling":
             self._discard()
             self._end(self.onCancelled)
@@ -260,18 +244,21 @@ class EngineProcess:
 
     def _onProcessError(self, generation, error):
         if self._isCurrent(generation) and error == qt.QProcess.FailedToStart:
-            self._log(f"{self.program} cannot be started")
+            writeLog(self.logPath, f"{self.program} cannot be started")
             self._fail(_("The engine's Python cannot be started: install the application again. Log: {log}"))
 
     def _onFinished(self, generation, exitCode, exitStatus):
         self._onOutput(generation)
         if not self._isCurrent(generation):
             return
-        self._log(f"ended with exit code {exitCode}" + (", crashed" if exitStatus == qt.QProcess.CrashExit else ""))
+        writeLog(
+            self.logPath,
+            f"ended with exit code {exitCode}" + (", crashed" if exitStatus == qt.QProcess.CrashExit else ""),
+        )
         if self.state == "starting":
             self._fail(_("The engine ended while it started; the log says why: {log}"))
         else:
-            self._fail(_("The engine has crashed or was ended, perhaps for lack of memory; detect again. Log: {log}"))
+            self._fail(_("The engine has crashed or was ended, perhaps for lack of memory; try again. Log: {log}"))
 
     def _fail(self, sentence):
         wasCancelling = self.state == "cancelling"
@@ -292,17 +279,11 @@ class EngineProcess:
     def _discard(self):
         process, self._process = self._process, None
         self._questions = []
-        self._kill(process)
+        killChild(process, self._workerOf(process))
         self._enter("off")
 
-    def _kill(self, process):
-        """PythonSlicer is a launcher: to kill it is not enough."""
-        if process.state() == qt.QProcess.NotRunning:
-            return
-        if process is self._children[-1] and self._workerPid not in (0, process.processId()):
-            with contextlib.suppress(OSError):
-                os.kill(self._workerPid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.kill()
+    def _workerOf(self, process):
+        return self._workerPid if process is self._children[-1] else 0
 
     def _isCurrent(self, generation):
         return self._process is not None and generation == self._generation
@@ -319,22 +300,6 @@ class EngineProcess:
         self._alarm.stop()
         if self.state != "off":
             self._alarm.start(self._alarmMs[self.state])
-
-    def _openLog(self):
-        """The path of a new log, or of nothing where none can be written."""
-        try:
-            os.makedirs(os.path.dirname(self.logPath), exist_ok=True)
-            with contextlib.suppress(OSError):
-                os.replace(self.logPath, self.logPath + ".1")
-            with open(self.logPath, "a", encoding="utf-8") as log:
-                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.program} {' '.join(self.arguments)}\n")
-        except OSError:
-            return qt.QProcess.nullDevice()
-        return self.logPath
-
-    def _log(self, what):
-        with contextlib.suppress(OSError), open(self.logPath, "a", encoding="utf-8") as log:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} engine: {what}\n")
 
 
 def _nothing(*values):

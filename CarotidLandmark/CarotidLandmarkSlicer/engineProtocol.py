@@ -13,6 +13,7 @@ FIELDS = {
     "heartbeat": {},
     "progress": {"id": int, "text": str, "fraction": (int, float)},
     "result": {"id": int, "detection": dict},
+    "picture": {"id": int, "file": str},
     "description": {"id": int, "devices": list, "model": dict},
     "error": {"message": str},
     "cancelled": {"id": int},

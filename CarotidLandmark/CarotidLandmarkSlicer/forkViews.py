@@ -16,9 +16,9 @@ _IN_THE_WAY = -0.35  # cosine of the angle with the camera's direction
 
 
 def showFork(scene, volumeNode, planes, outwards):
-    """Show the ``planes`` (see forkPlanes) in the slice views, from LAYOUT, and look at "fork" in 3D.
+    """Show the ``planes`` (see forkPlanes) in the slice views, from LAYOUT, and look at "space" in 3D.
 
-    The camera stands where the "fork" view does, or opposite if the neck's other side would be in the way: ``outwards``
+    The camera stands in front of that, or opposite if the neck's other side would be in the way: ``outwards``
     (3,) is the unit vector away from it. What was shown before is kept on the views, and so in the scene, until
     restoreViews().
     """
@@ -28,11 +28,11 @@ def showFork(scene, volumeNode, planes, outwards):
         if sliceNode.GetLayoutName() in LAYOUT:
             _keep(sliceNode, _sliceState(sliceNode))
             _turn(sliceNode, planes[LAYOUT[sliceNode.GetLayoutName()]])
-    fork = planes["fork"]
-    toCamera = fork.toViewer if fork.toViewer @ outwards > _IN_THE_WAY else -fork.toViewer
+    space = planes["space"]
+    toCamera = space.toViewer if space.toViewer @ outwards > _IN_THE_WAY else -space.toViewer
     for cameraNode in _nodes(scene, "vtkMRMLCameraNode"):
         _keep(cameraNode, _cameraState(cameraNode))
-        _aim(cameraNode, fork.center + _CAMERA_DISTANCE_MM * toCamera, fork.center, fork.up)
+        _aim(cameraNode, space.center + _CAMERA_DISTANCE_MM * toCamera, space.center, space.up)
 
 
 def isForkShown(scene):

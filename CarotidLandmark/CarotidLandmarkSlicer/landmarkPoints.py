@@ -6,11 +6,9 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
 
-FOLDER_ATTRIBUTE = "CarotidLandmark"
+from .landmarkDisplay import styleDisplay
 
-_GLYPH_PERCENT = 2.0
-_TEXT_PERCENT = 3.6
-_COLOR = (1.0, 0.3, 0.3)
+FOLDER_ATTRIBUTE = "CarotidLandmark"
 
 
 def addLandmarkNode(volumeNode):
@@ -19,14 +17,7 @@ def addLandmarkNode(volumeNode):
     node = volumeNode.GetScene().AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.SetUndoEnabled(True)
     node.SetControlPointLabelFormat("%N-%d")
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetUseGlyphScale(True)
-    display.SetGlyphScale(_GLYPH_PERCENT)
-    display.SetTextScale(_TEXT_PERCENT)
-    display.SetSelectedColor(_COLOR)
-    display.GetTextProperty().SetShadow(False)
-    display.SetSnapMode(display.SnapModeUnconstrained)
+    styleDisplay(node)
     return node
 
 

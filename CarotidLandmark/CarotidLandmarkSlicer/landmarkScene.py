@@ -4,10 +4,12 @@ import copy
 from contextlib import contextmanager
 
 import slicer
+from slicer.i18n import tr as _
 
+from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import fromWorld, shareTransform, toWorld
+from .coordinates import fromWorld, toWorld
 from .ellipsoids import (
     confidenceRadii,
     ellipsoidDisplay,
@@ -15,6 +17,7 @@ from .ellipsoids import (
     updateEllipsoids,
 )
 from .forkNodes import updateForks
+from .landmarkDisplay import DisplayKeeper
 from .landmarkObserver import LandmarkObserver
 from .landmarkPoints import (
     addLandmarkNode,
@@ -27,8 +30,9 @@ from .landmarkPoints import (
     setLocalPoint,
 )
 from .landmarkRecord import LandmarkRecord, detectionToJson
+from .landmarkRepair import followVolume, isBeingHardened, settledState
 from .ownedNodes import adoptNodes, removeOtherNodes
-from .review import LandmarkReview, State, accepted, isSamePoint, settle, sidesInOrder
+from .review import LandmarkReview, State, accepted, isSamePoint, sidesInOrder
 from .views import showPoint
 
 
@@ -88,6 +92,15 @@ class LandmarkScene:
     def detection(self, landmarkNode):
         """Return the detection (dictionary) as it was applied, or None if none can be read."""
         return copy.deepcopy(LandmarkRecord(landmarkNode).detection)
+
+    def source(self, landmarkNode):
+        """Return the volume and the detection (dictionary); raise BadInputError where one of them is gone."""
+        volumeNode, detection = self.volumeNode(landmarkNode), self.detection(landmarkNode)
+        if volumeNode is None or volumeNode.GetImageData() is None:
+            raise BadInputError(_("The volume of these landmarks is no longer in the scene: load it and detect again."))
+        if detection is None:
+            raise BadInputError(_("The detection of these landmarks cannot be read: detect again."))
+        return volumeNode, detection
 
     def problem(self, landmarkNode):
         """Return a sentence about what could not be read from an older, newer or damaged scene, or ""."""
@@ -192,8 +205,8 @@ class LandmarkScene:
         with self._changing(notify=False):
             self.note = repairPoints(landmarkNode) or self.note
             record = LandmarkRecord(landmarkNode)
-            if not self._followVolume(record) and not self._isBeingHardened(record):
-                states = {side: self._settled(record, index, side) for index, side in enumerate(SIDES)}
+            if not followVolume(record) and not isBeingHardened(record):
+                states = {side: settledState(record, index, side) for index, side in enumerate(SIDES)}
                 if any(states[side] is not record.states[side] for side in SIDES):
                     record.writeStates(states)
             self._write(record)
@@ -203,34 +216,9 @@ class LandmarkScene:
         removeOtherNodes(self.scene, self.landmarkNodes())
         removeEmptyFolders(self.scene)
 
-    def _settled(self, record, index, side):
-        state = record.states[side]
-        if isUnset(record.node, index):
-            return state
-        local = localPoint(record.node, index)
-        return settle(state, None if local is None else record.fromLocal(local))
-
-    def _followVolume(self, record):
-        changed = record.followVolume()
-        if record.volumeNode is not None:
-            changed = shareTransform(record.volumeNode, record.node) or changed
-        return changed
-
-    def _isBeingHardened(self, record):
-        """Return whether all points just went where the parent transform leads: their world is the same afterwards."""
-        node = record.node
-        pairs = [
-            (record.toLocal(record.states[side].point), localPoint(node, index))
-            for index, side in enumerate(SIDES)
-            if record.states[side].point is not None
-        ]
-        return bool(pairs) and all(
-            isSamePoint(toWorld(node, before), now) and not isSamePoint(before, now) for before, now in pairs
-        )
-
     def _write(self, record):
         """Make points, ellipsoids and transforms what ``record`` says."""
-        self._followVolume(record)
+        followVolume(record)
         chips = {}
         for index, side in enumerate(SIDES):
             state = record.states[side]
@@ -297,9 +285,11 @@ class LandmarkScene:
         for node in self.landmarkNodes():
             self.repair(node)
         before = self._fingerprints()
+        displays = DisplayKeeper(self.scene, self.landmarkNodes())
         with self._changing():
             while levels() > 0 and self._fingerprints() == before:
                 go()
+            displays.tidy(self.landmarkNodes())
             for node in self.landmarkNodes():
                 adoptNodes(node)
                 self._write(LandmarkRecord(node))

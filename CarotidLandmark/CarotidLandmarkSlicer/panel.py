@@ -10,6 +10,7 @@ from .panelAdvanced import AdvancedPanel
 from .panelBindings import bindParameters
 from .panelCorrections import CorrectionsPanel
 from .panelFork import ForkPanel
+from .panelKeyImage import KeyImagePanel
 from .panelLandmarks import LandmarkPanel
 from .panelParameters import VOLUME, readParameters
 from .panelShortcuts import FieldFilter, Shortcuts
@@ -34,6 +35,7 @@ class Panel(VTKObservationMixin):
             ui, logic.landmarkScene, logic.run.say, self.onTravelled, lambda side: self.forks.follow(side), window
         )
         self.forks = ForkPanel(ui, logic.forks, logic.run.say, self.landmarks.table.selectedSide)
+        self.keyImage = KeyImagePanel(ui, logic.landmarkScene, logic.run, logic.startPicture)
         self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
         self.advanced = AdvancedPanel(ui, logic.engine)
         self.isShowing = False
@@ -75,6 +77,7 @@ class Panel(VTKObservationMixin):
         self.shortcuts.remove()
         self.landmarks.show(None, [])
         self.forks.show(None, [])
+        self.keyImage.show(None, [])
         self.removeObservers()
         self.parameterNode = None
 
@@ -101,11 +104,13 @@ class Panel(VTKObservationMixin):
             rows = [] if landmarkNode is None else landmarkScene.rows(landmarkNode)
             self.landmarks.show(landmarkNode, rows)
             self.forks.show(landmarkNode, rows)
+            self.keyImage.show(landmarkNode, rows)
             self.corrections.show(landmarkNode, rows)
 
     def updateWork(self):
         """Show what the logic is doing."""
         self.work.update()
+        self.keyImage.update()
         self.advanced.update()
 
     def updateCard(self):

@@ -31,6 +31,7 @@ class ForkPanel:
         self.seedBoxes = {"left": ui.leftSeedsCheckBox, "right": ui.rightSeedsCheckBox}
         for side, name in (("left", ui.leftForkName), ("right", ui.rightForkName)):
             name.text = sideName(side)
+            name.setStyleSheet("QLabel { margin: 3px 0px; }")  # as the chip beside it has it
             self.seedBoxes[side].text = sideName(side)
             self.seedBoxes[side].connect("toggled(bool)", lambda checked: self.updateButtons())
         for button, action in (

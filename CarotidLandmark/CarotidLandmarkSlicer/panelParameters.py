@@ -55,6 +55,12 @@ def writeParameters(parameterNode, **changes):
     parameterNode.EndModify(wasModifying)
 
 
+def detectionSettings(parameters):
+    """Return what the engine is told of PanelParameters, as its protocol names it."""
+    names = ("samples", "confidence", "seed", "device", "fork")
+    return {**{name: getattr(parameters, name) for name in names}, "weights": parameters.weights or None}
+
+
 def _parse(text, kind):
     if kind is bool:
         return {"true": True, "false": False}.get(text)

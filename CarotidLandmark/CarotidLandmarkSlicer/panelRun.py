@@ -1,4 +1,4 @@
-"""One detection, from a volume node to landmarks in the scene."""
+"""What the engine is asked for: a detection, from a volume node to landmarks in the scene, or a key image."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -6,13 +6,13 @@ from slicer.i18n import tr as _
 from CarotidLandmarkLib.errors import CarotidLandmarkError
 
 
-class DetectionRun:
-    """Has the engine detect in a volume and puts what comes back into the scene; one at a time.
+class EngineRun:
+    """Has the engine detect in a volume and puts what comes back into the scene, or draw a picture; one at a time.
 
     transferVolume(volumeNode) makes a VolumeTransfer.
-    volumeNode is that of the detection under way, else None. text and fraction (0 to 1) are its progress. message is
-    a sentence about the last one, an error if failed. onChanged() is called after any of them has changed and
-    onDetected(landmarkNode) when the landmarks are in the scene.
+    volumeNode is that of the work under way, else None; isDrawing tells whether that is a picture. text and fraction (0
+    to 1) are its progress. message is a sentence about the last one, an error if failed. onChanged() is called
+    after any of them has changed and onDetected(landmarkNode) when the landmarks are in the scene.
     """
 
     def __init__(self, landmarkScene, engine, transferVolume):
@@ -20,6 +20,7 @@ class DetectionRun:
         self.engine = engine
         self.transferVolume = transferVolume
         self.volumeNode = None
+        self.isDrawing = False
         self.text = ""
         self.fraction = 0.0
         self.message = ""
@@ -31,23 +32,32 @@ class DetectionRun:
         self._verdict = ""  # what to say instead of the result, once nobody waits for it any more
         engine.onProgress = self._onProgress
         engine.onResult = self._onResult
+        engine.onPicture = self._onPicture
         engine.onError = lambda message: self._end(self._verdict or message, failed=not self._verdict)
         engine.onCancelled = lambda: self._end(self._verdict)
         engine.onStateChanged = lambda state: self.onChanged()
 
     @property
     def busy(self):
-        """True while a detection is under way."""
+        """True while a detection or a picture is under way."""
         return self.volumeNode is not None
 
     @property
     def cancelling(self):
-        """True while a detection is under way that nobody waits for any more."""
+        """True while something is under way that nobody waits for any more."""
         return bool(self._verdict)
 
     def start(self, volumeNode, request):
         """Begin with a volume that was checked; request holds the settings as the engine's protocol names them."""
+        self._begin(volumeNode, request, isDrawing=False)
+
+    def startPicture(self, volumeNode, request):
+        """Begin to draw what was detected in the volume; request: see keyImage.pictureRequest."""
+        self._begin(volumeNode, request, isDrawing=True)
+
+    def _begin(self, volumeNode, request, isDrawing):
         self.volumeNode = volumeNode
+        self.isDrawing = isDrawing
         self.text = _("handing over the volume")
         self.fraction = 0.0
         self._sent = False
@@ -61,7 +71,9 @@ class DetectionRun:
     def cancel(self, verdict=""):
         """Stop; the scene stays as it was. verdict is the sentence to say then."""
         if self.busy and not self.cancelling:
-            self._verdict = verdict or _("The detection was cancelled; nothing has changed.")
+            self._verdict = verdict or self._named(
+                _("The detection was cancelled; nothing has changed."), _("The key image was cancelled.")
+            )
             self.text = _("cancelling")
             self.onChanged()
             if self._sent:
@@ -73,7 +85,20 @@ class DetectionRun:
         """Stop if the volume has left the scene."""
         if self.busy and not slicer.mrmlScene.IsNodePresent(self.volumeNode):
             name = self.volumeNode.GetName()
-            self.cancel(_("{volume} was deleted, so its detection was dropped.").format(volume=name))
+            verdict = self._named(
+                _("{volume} was deleted, so its detection was dropped."),
+                _("{volume} was deleted, so its key image was dropped."),
+            )
+            self.cancel(verdict.format(volume=name))
+
+    def cancelForClosing(self):
+        """Stop, since the scene is closed."""
+        self.cancel(
+            self._named(
+                _("The scene was closed, so the detection was dropped."),
+                _("The scene was closed, so the key image was dropped."),
+            )
+        )
 
     def close(self):
         """Stop the engine; nothing is called any more."""
@@ -89,7 +114,13 @@ class DetectionRun:
 
     def _send(self, request):
         self._sent = True
-        self.engine.detect(request)
+        if self.isDrawing:
+            self.engine.draw(request)
+        else:
+            self.engine.detect(request)
+
+    def _named(self, detection, picture):
+        return picture if self.isDrawing else detection
 
     def _onProgress(self, text, fraction):
         if self.busy and not self.cancelling:
@@ -105,6 +136,9 @@ class DetectionRun:
             self._end("")
             detection = {**detection, "volume": {**detection["volume"], **reference}}
             self._apply(volumeNode, detection, self.engine.lumens)
+
+    def _onPicture(self, file):
+        self._end(self._verdict or _("The key image was written to {path}.").format(path=file))
 
     def _apply(self, volumeNode, detection, lumens):
         landmarkNode = self.landmarkScene.landmarkNode(volumeNode)

@@ -27,6 +27,16 @@ def bundledWeights():
     return str(DEFAULT)
 
 
+def checksum(path):
+    """Return the checksum of a weights file, "" for the bundled one and for what holds none, as is said on use."""
+    from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+    try:
+        return readWeights(path).sha256 if path else ""
+    except CarotidLandmarkError:
+        return ""
+
+
 def readWeights(path, expectedSha256=""):
     """Check the weights file ("" is the bundled one) and return its WeightsCard.
 

@@ -14,7 +14,7 @@ MESSAGE_COLORS = {False: "#2f80ed", True: "#d64545"}
 
 
 class WorkPanel:
-    """Shows a DetectionRun."""
+    """Shows an EngineRun."""
 
     def __init__(self, ui, run):
         self.ui = ui

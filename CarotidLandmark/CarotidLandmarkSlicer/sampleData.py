@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.errors import CannotRunError, CarotidLandmarkError
 
-from .engineProcess import engineCommand
+from .engineChild import engineCommand
 from .installation import missingPackages
 
 NAME = "Carotid CTA phantom"

@@ -72,6 +72,14 @@ def _kindProblem(volumeNode):
     return ""
 
 
+def firstVolume(scene):
+    """Return the scalar volume that the views show, else the first one of the scene, or None."""
+    active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
+    nodes = [scene.GetNodeByID(active)] if active else []
+    nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene)
+    return next((node for node in nodes if node and node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+
+
 def _isFrame(volumeNode):
     browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode", volumeNode.GetScene())
     return any(browser.IsProxyNodeID(volumeNode.GetID()) for browser in browsers)

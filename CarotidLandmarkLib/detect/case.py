@@ -6,13 +6,22 @@ import itertools
 import os
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInputError, CarotidLandmarkError, OutOfMemoryError, as_sentence
+from ..atomic import write_bytes
+from ..errors import (
+    BadInputError,
+    CancelledError,
+    CannotRunError,
+    CarotidLandmarkError,
+    OutOfMemoryError,
+    as_sentence,
+)
 from ..fork.structures import read_structures
 from ..landmarks.detection import Detection
+from ..landmarks.reading import Reading
 from ..pictures.key import key_image, png
 from ..volume.ct import CTVolume
 from ..volume.read import read_volume
@@ -21,6 +30,8 @@ from .detector import Detector
 from .device import is_out_of_memory
 from .lumen import add_heights
 from .search import Cancelled, Progress
+
+_PILLOW = "Pillow cannot be used ({error}): pip install pillow."
 
 
 @dataclass(frozen=True)
@@ -102,12 +113,42 @@ def detect_case(
     return detection
 
 
+def draw_case(
+    path: str | os.PathLike[str],
+    detection: Detection,
+    readings: Mapping[str, Reading],
+    output: str | os.PathLike[str],
+    progress: Progress,
+    cancelled: Cancelled,
+) -> None:
+    """Draw the key image of a `detection` in the volume at `path`, as a reader has left it, to the file `output`.
+
+    Raises BadInputError, CancelledError, OutOfMemoryError, and CannotRunError where Pillow is missing or the file
+    cannot be written; then what was there stays.
+    """
+    progress("reading", 0.0)
+    volume = read_volume(path)
+    _check(cancelled)
+    progress("drawing the key image", 0.5)
+    try:
+        picture = png(key_image(volume, detection, readings=readings))
+    except ImportError as error:
+        raise CannotRunError(f"There is no picture, since {_PILLOW.format(error=error)}") from error
+    _check(cancelled)
+    write_bytes(output, picture)
+
+
+def _check(cancelled: Cancelled) -> None:
+    if cancelled():
+        raise CancelledError("Stopped before the picture was written.")
+
+
 def _draw(volume: CTVolume, detection: Detection) -> None:
     started = time.perf_counter()
     try:
         detection.picture = png(key_image(volume, detection))
     except ImportError as error:
-        detection.warnings.append(f"There is no picture, since Pillow cannot be used ({error}): pip install pillow.")
+        detection.warnings.append(f"There is no picture, since {_PILLOW.format(error=error)}")
     except MemoryError:
         detection.warnings.append("There is no picture, since memory ran out while it was drawn.")
     detection.timing_s["picture"] = time.perf_counter() - started

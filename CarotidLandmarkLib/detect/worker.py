@@ -4,14 +4,17 @@ Requests on stdin:
     {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the files), "series",
     "spacing" (three numbers), "samples", "confidence", "seed", "fork" (whether to look at the lumen), "picture"
     (whether to draw one into "output"), "device", "weights", and "temporary": true for a volume that nobody else needs
+    {"id": 1, "command": "picture", "path": "…", "detection": {…}, "readings": {side: {"decision": "…",
+    "position_lps_mm": […] or null}}, "output": "…"}, and if wanted "temporary": the key image of a detection that was
+    made in this volume, as a reader has left it, to the file "output"
     {"id": 1, "command": "describe"}, and if wanted "weights": what could be detected with, and where
     {"id": 1, "command": "cancel"}, which stops that request, begun or still waiting
 Events on stdout, each with the request's "id" but for the first and the heartbeat:
     hello {protocol, version, pid}; heartbeat {}, every few seconds, also while detecting; progress {text, fraction};
-    and at the end of each request one of result {detection, files, lumens}, description {devices, model},
-    error {message, exit_code, reason, device}, cancelled {}. The lumens are by side, each as landmarks.forks.Lumen
-    packs it; the reason is "out_of_memory" or null; devices are those of list_devices; model is {name, version, sha256,
-    path, data, warnings, card}, the warnings sentences, or {path, problem} with a sentence.
+    and at the end of each request one of result {detection, files, lumens}, picture {file}, description {devices,
+    model}, error {message, exit_code, reason, device}, cancelled {}. The lumens are by side, each as
+    landmarks.forks.Lumen packs it; the reason is "out_of_memory" or null; devices are those of list_devices; model is
+    {name, version, sha256, path, data, warnings, card}, the warnings sentences, or {path, problem} with a sentence.
 Requests are worked off in their order. The worker ends when stdin does, after the last of them; with
 --exit-with-parent at once, in the middle of a detection too, or when nobody reads its stdout any more, and it takes
 temporary volumes with it.
@@ -33,9 +36,11 @@ from typing import Any, TextIO
 from .. import __version__
 from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
+from ..landmarks.detection import Detection
+from ..landmarks.reading import Reading
 from ..model.weights import calibration_warning, load_weights
 from ..volume.read import find_cases
-from .case import Settings, detect_case
+from .case import Settings, detect_case, draw_case
 from .detector import Detector
 from .device import is_out_of_memory, list_devices
 from .results import check_case, mend_cases, prepare_folder, write_case
@@ -83,7 +88,7 @@ class Worker:
                 if request["command"] == "cancel":
                     self.cancelled.add(request["id"])
                 elif request["command"] == "describe" or (
-                    request["command"] == "detect" and isinstance(request["path"], str)
+                    request["command"] in ("detect", "picture") and isinstance(request["path"], str)
                 ):
                     if request.get("temporary"):
                         self.temporary.append(Path(request["path"]))
@@ -103,11 +108,19 @@ class Worker:
     def _answer(self, request: dict[str, Any]) -> None:
         number = request["id"]
         detector = None
+
+        def progress(text: str, fraction: float) -> None:
+            self._emit("progress", id=number, text=text, fraction=round(fraction, 4))
+
         try:
             if number in self.cancelled:
                 raise CancelledError("Stopped before it began.")
             if request["command"] == "describe":
                 self._emit("description", id=number, devices=list_devices(), model=_describe(request.get("weights")))
+                return
+            if request["command"] == "picture":
+                draw_case(request["path"], *_drawing(request), progress, lambda: number in self.cancelled)
+                self._emit("picture", id=number, file=request["output"])
                 return
             settings = _settings({**request, "picture": request.get("picture") and request.get("output")})
             detector = self._detector(request.get("weights"), request.get("device", "auto"))
@@ -122,7 +135,7 @@ class Worker:
                 case,
                 request["path"],
                 settings,
-                lambda text, fraction: self._emit("progress", id=number, text=text, fraction=round(fraction, 4)),
+                progress,
                 lambda: number in self.cancelled,
             )
             files = write_case(Path(output), detection, "") if output else []
@@ -181,6 +194,15 @@ def _settings(request: dict[str, Any]) -> Settings:
     except (TypeError, ValueError) as error:
         raise BadInputError(f"A setting of the request cannot be used ({error}).") from error
     return Settings(**given)
+
+
+def _drawing(request: dict[str, Any]) -> tuple[Detection, dict[str, Reading], str]:
+    """The detection, its readings and the file of a request for a picture."""
+    output, readings = request.get("output"), request.get("readings") or {}
+    if not isinstance(output, str) or not isinstance(readings, dict):
+        raise BadInputError(f"A picture cannot go to {output!r} with the readings {readings!r}.")
+    detection = Detection.from_dict(request.get("detection"))
+    return detection, {side: Reading.from_dict(values) for side, values in readings.items()}, output
 
 
 _KINDS = {

@@ -122,9 +122,9 @@ def fork_plane(fork: ForkResult) -> Plane:
     return Plane("fork plane", carina - ((carina - middle) @ normal) * normal, right, -up, named(fork), upright=True)
 
 
-def cross_section(fork: ForkResult, point: np.ndarray) -> Plane:
+def cross_section(fork: ForkResult, point: np.ndarray, moved: bool = False) -> Plane:
     """The plane at right angles to the common carotid, seen from below, through the carina of `fork`, or through
-    `point` (3,) LPS mm where the lumen does not verify that."""
+    `point` (3,) LPS mm where the lumen does not verify that, or where a reader has `moved` it."""
     assert fork.vessels is not None and fork.carina_lps_mm is not None
     carina = fork.carina_lps_mm
     common = fork.vessels["common"][:, :3]
@@ -137,7 +137,7 @@ def cross_section(fork: ForkResult, point: np.ndarray) -> Plane:
     right = start - (start @ normal) * normal
     right /= np.linalg.norm(right)
     daughters = {name: line for name, line in named(fork).items() if name != SHORT["common"]}
-    where, center = ("carina", carina) if fork.check == "verified" else ("point", point)
+    where, center = ("carina", carina) if fork.check == "verified" and not moved else ("point", point)
     return Plane(f"cross-section at the {where}", center, right, np.cross(normal, right), daughters)
 
 

@@ -13,24 +13,26 @@ from ..atomic import write_bytes
 from ..landmarks.detection import Detection, LandmarkDetection
 from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
+from ..landmarks.reading import UNREAD, Reading
 from ..volume.ct import CTVolume
 from . import words
 from .cuts import Cut, cross_section, fork_plane, plain_cuts
-from .panel import ANSWER_COLOR, TRUTH_COLOR, WINDOW_HU, Panel, fitted, font, readable, wrapped
+from .panel import ANSWER_COLOR, READER_COLOR, TRUTH_COLOR, WINDOW_HU, Panel, fitted, font, readable, wrapped
 from .stretched import stretched
+from .words import INK, SOFT
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-BACKGROUND, INK, SOFT, EDGE = "#101216", "#e8eaed", "#9aa0a8", "#3a3f47"
-STATUS_COLORS = {"found": ANSWER_COLOR, "review": "#fb923c", "absent": SOFT}
+BACKGROUND, EDGE = "#101216", "#3a3f47"
 SIZES = ((360, 360), (360, 360), (220, 360))  # pixels of the three panels
 FORK_SCALES, PLAIN_SCALE = (6.0, 10.0, 5.0), 6.0  # pixels a mm
 GAP, HEAD, TITLE, FOOT, TEXT = 12, 38, 24, 30, 340
 SIZE, LINE = 14, 18  # pixels: of the text at the side, and of its lines
 LEAST_MEASURES = 8  # lines that are kept for measures where there is much else to say
 FEWEST_POINTS, SHORTEST_MM = 4, 5.0  # of a vessel that a cut can be laid through
+NEAR_MM = 10.0  # from the lumen's carina, a point that a reader moved is still shown, and measured, at this fork
 OFF_MM = 1.0  # a point so far from the plane of its cut is said to be off
 BRIGHTEST_HU = (450.0, 750.0)  # the window's end, within these
 LUMEN_SHARE = 0.8  # of the window, where the lumen is
@@ -38,12 +40,19 @@ SIGN = b"Software\0CarotidLandmark"  # in a file: it was drawn here
 DISCLAIMER = "For research use; not for clinical use."
 
 
-def key_image(volume: CTVolume, detection: Detection, truth: Mapping[str, np.ndarray | None] | None = None) -> Image:
+def key_image(
+    volume: CTVolume,
+    detection: Detection,
+    truth: Mapping[str, np.ndarray | None] | None = None,
+    readings: Mapping[str, Reading] | None = None,
+) -> Image:
     """A picture (PIL, RGB) of both sides of `detection`, which was made in `volume`: three cuts, status and measures.
 
     Where the vessels were traced: the plane of the fork, the cross-section at the carina, and the common and internal
     carotid stretched out; else axial, coronal and sagittal through the point; of an absent landmark a sentence.
-    truth: side to (3,) LPS mm, marked, too. Raises ImportError where Pillow is missing or lacks FreeType.
+    truth: side to (3,) LPS mm, marked, too. readings: side to what a reader made of it: a point that was moved away
+    from the fork is shown where it is now, and one that is missing is not. Raises ImportError where Pillow is missing
+    or lacks FreeType.
     """
     from PIL import Image, ImageDraw
 
@@ -53,11 +62,14 @@ def key_image(volume: CTVolume, detection: Detection, truth: Mapping[str, np.nda
     pen = ImageDraw.Draw(image)
     confidence = detection.settings["confidence"]
     for number, side in enumerate(SIDES):
-        draw_side(image, HEAD + number * row, volume, detection.landmark(side), (truth or {}).get(side), confidence)
+        reading = (readings or {}).get(side, UNREAD)
+        top, landmark = HEAD + number * row, detection.landmark(side)
+        draw_side(image, top, volume, landmark, (truth or {}).get(side), confidence, reading)
     pen.text((GAP, HEAD / 2), fitted(f"Carotid bifurcations: {detection.case}", 18, width // 2), INK, font(18), "lm")
     model = " ".join(str(detection.model.get(key) or "") for key in ("name", "version")).strip()
     pen.text((width - GAP, HEAD / 2), readable(f"Model {model}. {DISCLAIMER}"), SOFT, font(13), "rm")
-    legend(pen, image.height - FOOT / 2, confidence, truth is not None)
+    moved = any(reading.decision == "moved" for reading in (readings or {}).values())
+    legend(pen, image.height - FOOT / 2, confidence, truth is not None, moved)
     return image
 
 
@@ -84,18 +96,21 @@ def draw_side(
     landmark: LandmarkDetection,
     truth: np.ndarray | None,
     confidence: float,
+    reading: Reading = UNREAD,
 ) -> None:
     """Draw the cuts and the words of one landmark into `image`, from the pixel `top` on."""
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(image)
     window = window_of(landmark.fork)
-    cuts = cuts_of(landmark, truth)
+    cuts = cuts_of(landmark, truth, reading)
+    moved_to = reading.moved_to
+    shown = landmark.position_lps_mm if moved_to is None else moved_to
     left = GAP
     for (cut, scale), size in zip(cuts, SIZES):
-        panel = Panel(cut, size, scale, volume, window).draw(landmark, truth, confidence)
+        panel = Panel(cut, size, scale, volume, window).draw(landmark, truth, confidence, moved_to)
         image.paste(panel, (left, top + TITLE))
-        place = None if landmark.position_lps_mm is None else cut.place(landmark.position_lps_mm)
+        place = None if shown is None else cut.place(shown)
         away = f", {abs(place.off):.1f} mm off" if place and abs(place.off) >= OFF_MM else ""
         pen.text((left, top + TITLE / 2), fitted(cut.name + away, 14, size[0]), SOFT, font(14), "lm")
         left += size[0] + GAP
@@ -105,21 +120,32 @@ def draw_side(
         hu = f"W {high - low:.0f}  L {(high + low) / 2:.0f} HU"
         pen.text((right, top + TITLE + SIZES[0][1]), hu, SOFT, font(12), "ld")
     else:
-        absent(pen, (GAP, top + TITLE, right - GAP - 1, top + TITLE + SIZES[0][1] - 1), landmark)
-    write_side(pen, (right, top), landmark, truth, confidence)
+        absent(pen, (GAP, top + TITLE, right - GAP - 1, top + TITLE + SIZES[0][1] - 1), landmark, reading)
+    write_side(pen, (right, top), landmark, truth, confidence, reading)
 
 
-def cuts_of(landmark: LandmarkDetection, truth: np.ndarray | None = None) -> list[tuple[Cut, float]]:
+def cuts_of(
+    landmark: LandmarkDetection, truth: np.ndarray | None = None, reading: Reading = UNREAD
+) -> list[tuple[Cut, float]]:
     """The cuts that show a landmark, each with its pixels a mm; none where there is nothing to show."""
-    center = landmark.position_lps_mm if landmark.position_lps_mm is not None else truth
-    if center is None:
+    places = (reading.moved_to, landmark.position_lps_mm, truth)
+    center = next((place for place in places if place is not None), None)
+    if center is None or reading.decision == "missing":
         return []
     fork = landmark.fork
-    if landmark.position_lps_mm is None or fork is None or not has_vessels(fork):
+    if landmark.position_lps_mm is None or fork is None or not has_vessels(fork) or not is_near(fork, reading):
         return [(cut, PLAIN_SCALE) for cut in plain_cuts(center)]
     plane = fork_plane(fork)
-    cuts: Sequence[Cut] = (plane, cross_section(fork, center), stretched(fork, plane.right))
+    across = cross_section(fork, center, moved=reading.decision == "moved")
+    cuts: Sequence[Cut] = (plane, across, stretched(fork, plane.right))
     return list(zip(cuts, FORK_SCALES))
+
+
+def is_near(fork: ForkResult | None, reading: Reading) -> bool:
+    """Whether the point is still at this fork: it was not moved, or by little."""
+    if fork is None or reading.moved_to is None or fork.carina_lps_mm is None:
+        return reading.moved_to is None
+    return bool(np.linalg.norm(reading.moved_to - fork.carina_lps_mm) <= NEAR_MM)
 
 
 def has_vessels(fork: ForkResult) -> bool:
@@ -142,16 +168,27 @@ def window_of(fork: ForkResult | None) -> tuple[float, float]:
 
 
 def write_side(
-    pen: ImageDraw, at: tuple[int, int], landmark: LandmarkDetection, truth: np.ndarray | None, confidence: float
+    pen: ImageDraw,
+    at: tuple[int, int],
+    landmark: LandmarkDetection,
+    truth: np.ndarray | None,
+    confidence: float,
+    reading: Reading,
 ) -> None:
     """Write what is known of a landmark, from the pixel `at` downwards."""
     x, y = at[0], at[1] + TITLE / 2
     name = landmark.side.capitalize()
+    status, color, detected = words.status_of(landmark, reading)
     pen.text((x, y), name, INK, font(18), "lm")
-    pen.text((x + font(18).getlength(name) + 10, y), landmark.status, STATUS_COLORS[landmark.status], font(18), "lm")
-    pen.text((x + TEXT, y), f"presence {landmark.presence:.2f}", SOFT, font(SIZE), "rm")
-    lines = [(part, color) for text, color in told(landmark, truth, confidence) for part in wrapped(text, SIZE, TEXT)]
-    measures = words.measures_of(landmark.fork)
+    pen.text((x + font(18).getlength(name) + 10, y), status, color, font(18), "lm")
+    pen.text((x + TEXT, y), detected, SOFT, font(SIZE), "rm")
+    lines: list[tuple[str, str]] = []
+    measures: list[tuple[str, str]] = []
+    if reading.decision != "missing":
+        applies = landmark.fork is None or is_near(landmark.fork, reading)
+        told = words.told(landmark, truth, confidence, reading, applies)
+        lines = [(part, color) for text, color in told for part in wrapped(text, SIZE, TEXT)]
+        measures = words.measures_of(landmark.fork) if applies else []
     room = SIZES[0][1] // LINE - 2
     most = room - min(len(measures), LEAST_MEASURES)
     if len(lines) > most:
@@ -165,34 +202,26 @@ def write_side(
         pen.text((x + TEXT, top + LINE * number), readable(value), INK, font(SIZE), "ra")
 
 
-def told(landmark: LandmarkDetection, truth: np.ndarray | None, confidence: float) -> list[tuple[str, str]]:
-    """What is to be said of a landmark that is there, and in which colour."""
-    position, fork = landmark.position_lps_mm, landmark.fork
-    if position is None:
-        return []
-    lines = [(words.size_of(landmark, confidence), INK), ("LPS {:.1f}, {:.1f}, {:.1f} mm".format(*position), SOFT)]
-    if truth is not None:
-        lines.append((f"{np.linalg.norm(position - truth):.2f} mm from the truth", TRUTH_COLOR))
-    lines.append((words.check_of(fork), ANSWER_COLOR if fork and fork.check == "verified" else INK))
-    return [*lines, (" ".join(landmark.reasons), STATUS_COLORS["review"]), (words.notes_of(fork), SOFT)]
-
-
-def absent(pen: ImageDraw, box: tuple[int, int, int, int], landmark: LandmarkDetection) -> None:
+def absent(
+    pen: ImageDraw, box: tuple[int, int, int, int], landmark: LandmarkDetection, reading: Reading = UNREAD
+) -> None:
     """In the place of the cuts: that there is nothing to show, and why."""
     pen.rectangle(box, outline=EDGE)
-    lines = wrapped(" ".join(landmark.reasons), 14, (box[2] - box[0]) * 2 // 3)
+    lines = wrapped(words.missing_of(landmark, reading), 14, (box[2] - box[0]) * 2 // 3)
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2 - 10 * len(lines)
     pen.text((x, y), f"No carotid bifurcation on the {landmark.side}", INK, font(18), "mm")
     for number, text in enumerate(lines):
         pen.text((x, y + 28 + 20 * number), text, SOFT, font(14), "mm")
 
 
-def legend(pen: ImageDraw, y: float, confidence: float, truth: bool) -> None:
+def legend(pen: ImageDraw, y: float, confidence: float, truth: bool, moved: bool) -> None:
     """What the marks mean, at the height `y`."""
     x = float(GAP)
     signs = [("x", f"detected, with its {confidence * 100:g} % ellipsoid", ANSWER_COLOR)]
     if truth:
         signs.append(("+", "truth", TRUTH_COLOR))
+    if moved:
+        signs.append(("+", "moved by the reader", READER_COLOR))
     hint = "A point off its cut is moved into it. The patient's left is on the right of cross-sections."
     signs.append(("", hint, SOFT))
     for sign, text, color in signs:

@@ -1,6 +1,6 @@
 """A cut drawn: the CT in a window, landmarks, ellipsoids, scale, directions and the names of vessels.
 
-Pixels are square. The truth is a yellow +, the answer a green x.
+Pixels are square. The truth is a yellow +, the answer a green x, and where a reader moved it a pink +.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 WINDOW_HU = (-150.0, 550.0)  # width 700, level 200
-TRUTH_COLOR, ANSWER_COLOR, NAME_COLOR = "#fbbf24", "#4ade80", "#8ec5ff"
+TRUTH_COLOR, ANSWER_COLOR, READER_COLOR, NAME_COLOR = "#fbbf24", "#4ade80", "#f472b6", "#8ec5ff"
 FINE_MM = 0.3  # a cut is sampled so finely, or as its pixels are
 GRAY_STEP = 4  # between the grays of 0 to 255: finer ones nobody sees, and a noisy picture's file would be larger
 SMOOTH = 4  # lines are drawn so much larger, for smooth edges
@@ -59,10 +59,16 @@ class Panel:
         """Where mm from the middle are, from the upper left corner of the upper left pixel."""
         return self.size[0] / 2 + x * self.scale, self.size[1] / 2 + y * self.scale
 
-    def draw(self, answer: LandmarkDetection | None, truth: np.ndarray | None, confidence: float) -> Image:
-        """Everything that lies over the CT; return the image."""
+    def draw(
+        self,
+        answer: LandmarkDetection | None,
+        truth: np.ndarray | None,
+        confidence: float,
+        moved_to: np.ndarray | None = None,
+    ) -> Image:
+        """Everything that lies over the CT; return the image. moved_to: (3,) LPS mm, where a reader put the point."""
         position, around = answer.position_lps_mm if answer else None, 0.0
-        self.names([point for point in (position, truth) if point is not None])
+        self.names([point for point in (position, truth, moved_to) if point is not None])
         self.letters()
         self.scale_bar()
         if answer and position is not None and answer.covariance_mm2 is not None:
@@ -71,6 +77,7 @@ class Panel:
             self.lines([[self.pixel(place.x + x, place.y + y) for x, y in outline]], ANSWER_COLOR, 1.3)
             around = min(float(np.abs(outline).max()) * self.scale, LARGEST)
         self.mark(truth, "+", TRUTH_COLOR)
+        self.mark(moved_to, "+", READER_COLOR)
         self.mark(position, "x", ANSWER_COLOR, around)
         return self.image
 

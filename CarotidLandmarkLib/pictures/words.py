@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..landmarks.detection import LandmarkDetection
 from ..landmarks.forks import ForkResult, Measure
+from ..landmarks.reading import Reading
+from .panel import ANSWER_COLOR, READER_COLOR, TRUTH_COLOR
+
+INK, SOFT = "#e8eaed", "#9aa0a8"
+STATUS_COLORS = {"found": ANSWER_COLOR, "review": "#fb923c", "absent": SOFT}
+DECISION_COLORS = {"accepted": ANSWER_COLOR, "moved": READER_COLOR, "missing": SOFT}
 
 KEY_MEASURES = {
     "common_10_mm": "CCA, 10 mm below",
@@ -24,6 +32,48 @@ KEY_MEASURES = {
 }
 UNITS = {"deg": "°", "%": " %", "": ""}
 VERIFIED = "one artery below the point, two above it"
+
+
+def status_of(landmark: LandmarkDetection, reading: Reading) -> tuple[str, str, str]:
+    """The status in a word, which is the reader's decision where there is one; its colour; what was detected."""
+    presence = f"presence {landmark.presence:.2f}"
+    if reading.decision == "unreviewed":
+        return landmark.status, STATUS_COLORS[landmark.status], presence
+    return reading.decision, DECISION_COLORS[reading.decision], f"detected: {landmark.status}, {presence}"
+
+
+def told(
+    landmark: LandmarkDetection, truth: np.ndarray | None, confidence: float, reading: Reading, applies: bool = True
+) -> list[tuple[str, str]]:
+    """What is to be said of a landmark that is there, and in which colour.
+
+    applies: whether what the lumen says is about the fork where the point now is.
+    """
+    position, fork, moved_to = landmark.position_lps_mm, landmark.fork, reading.moved_to
+    lines = [] if moved_to is None else [("LPS {:.1f}, {:.1f}, {:.1f} mm".format(*moved_to), INK)]
+    if position is None:
+        return lines and [*lines, ("Placed by the reader; none was detected.", READER_COLOR)]
+    if moved_to is not None:
+        away = f"Moved by the reader, {np.linalg.norm(position - moved_to):.1f} mm from where it was detected."
+        lines.append((away, READER_COLOR))
+    size, place = size_of(landmark, confidence), "LPS {:.1f}, {:.1f}, {:.1f} mm".format(*position)
+    lines += [(size, INK), (place, SOFT)] if moved_to is None else [(f"Detected: {place}, {size}", SOFT)]
+    if truth is not None:
+        lines.append((f"{np.linalg.norm(position - truth):.2f} mm from the truth", TRUTH_COLOR))
+    if not applies:
+        return [*lines, ("The lumen was looked at where the point was detected, not here.", SOFT)]
+    lines.append((check_of(fork), ANSWER_COLOR if fork and fork.check == "verified" else INK))
+    if moved_to is not None and fork is not None:
+        lines.append(("This is about the point as it was detected.", SOFT))
+    reasons_color = STATUS_COLORS["review"] if reading.decision == "unreviewed" else SOFT
+    return [*lines, (" ".join(landmark.reasons), reasons_color), (notes_of(fork), SOFT)]
+
+
+def missing_of(landmark: LandmarkDetection, reading: Reading) -> str:
+    """Why there is nothing to show of a landmark."""
+    if reading.decision == "missing" and landmark.position_lps_mm is not None:
+        return f"Marked as missing by the reader; detected: {landmark.status}, presence {landmark.presence:.2f}."
+    return " ".join(landmark.reasons)
 
 
 def size_of(landmark: LandmarkDetection, confidence: float) -> str:

@@ -143,7 +143,8 @@ def compare(args: argparse.Namespace, voxels: Path) -> None:
 
     installQtHost()
     import slicer
-    from CarotidLandmarkSlicer.engineProcess import EngineProcess, engineCommand
+    from CarotidLandmarkSlicer.engineChild import engineCommand
+    from CarotidLandmarkSlicer.engineProcess import EngineProcess
 
     ijk_to_ras = np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1.0])
     node = slicer.util.addVolumeFromArray(np.load(voxels), ijk_to_ras, "benchmark")

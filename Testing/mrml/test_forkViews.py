@@ -137,6 +137,27 @@ def test_the_camera_stands_outside_where_the_other_side_would_be_in_the_way(side
     assert away < -100 if side == "left" else away > 100
 
 
+def test_in_3d_the_daughters_are_seen_apart_where_they_cross_in_the_fork_s_plane():
+    vessels = {name: line[:, :3] - CARINA_LPS for name, line in sampleVessels().items()}
+    straight = forkPlanes(np.zeros(3), vessels)
+    np.testing.assert_array_equal(straight["space"].right, straight["fork"].right)
+    toward = (vessels["external"] - vessels["internal"])[-1]
+    toward /= np.linalg.norm(toward)
+    normal = straight["fork"].toViewer
+    height = np.arange(len(vessels["internal"]))[:, None]
+    vessels["internal"] = vessels["internal"] + np.maximum(height - 12, 0) * (2.0 * toward + 1.6 * normal)
+    planes = forkPlanes(np.zeros(3), vessels)
+
+    def gap(plane):
+        gaps = ((vessels["external"] - vessels["internal"]) @ plane.right)[9:30]
+        return (np.sign(gaps[0]) * gaps).min()
+
+    assert gap(planes["fork"]) < 0, "they cross"
+    assert gap(planes["space"]) > 3
+    assert planes["space"].up.tolist() == planes["fork"].up.tolist()
+    assert planes["space"].toViewer @ planes["fork"].toViewer > 0.49
+
+
 def test_the_way_back_restores_all(camera, landmarks, forks):
     before = state()
     assert not forks.isShown

@@ -48,13 +48,17 @@ def test_back_to_the_prediction_is_a_step(landmarks, landmarkScene):
 def test_undoing_the_first_detection_leaves_nothing_behind(landmarkScene, volume, host):
     landmarkScene.applyDetection(volume, sampleDetection())
     landmarkScene.accept(landmarkScene.landmarkNode(volume), "left")
+    shown = landmarkScene.landmarkNode(volume).GetDisplayNode().GetTextScale()
     assert landmarkScene.undo() and landmarkScene.undo()
     assert landmarkScene.landmarkNode(volume) is None
     assert not slicer.util.getNodesByClass("vtkMRMLModelNode")
+    assert not slicer.util.getNodesByClass("vtkMRMLMarkupsDisplayNode")
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
     assert hierarchy.GetNumberOfItemChildren(hierarchy.GetItemByDataNode(volume)) == 0
     assert landmarkScene.redo() and landmarkScene.redo()
     node = landmarkScene.landmarkNode(volume)
+    assert node.GetDisplayNode().GetTextScale() == shown
+    assert len(slicer.util.getNodesByClass("vtkMRMLMarkupsDisplayNode")) == 1
     assert landmarkScene.reviews(node)["left"].chip == "accepted"
     assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 2
     hierarchy.GetItemChildren(hierarchy.GetItemByDataNode(volume), children := [])

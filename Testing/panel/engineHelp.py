@@ -10,6 +10,7 @@ from Testing.host.pythonQtDrive import processEvents, waitUntil
 
 FAKE = str(Path(__file__).with_name("fakeEngine.py"))
 REQUEST = {"path": "/private/volume.nrrd", "case": "Neck of nobody"}
+ENDS = ("Result", "Picture", "Error", "Cancelled")
 PHASES = ["reading", "coarse search", "sampling"]
 
 
@@ -20,7 +21,7 @@ class Heard:
         self.engine = engine
         self.events = []
         self.awaited = 0
-        for name in ("Progress", "Result", "Error", "Cancelled", "StateChanged", "Description"):
+        for name in ("Progress", "Result", "Picture", "Error", "Cancelled", "StateChanged", "Description"):
             setattr(engine, f"on{name}", lambda *values, name=name: self.events.append((name, values)))
 
     def named(self, name):
@@ -28,7 +29,7 @@ class Heard:
 
     @property
     def ends(self):
-        return [(event, *values) for event, values in self.events if event in ("Result", "Error", "Cancelled")]
+        return [(event, *values) for event, values in self.events if event in ENDS]
 
     def waitForEnd(self, seconds=20):
         """The one end of the run after the last one that was waited for, and that there is no second one."""

@@ -101,7 +101,10 @@ def detect(request):
             return
         if FAULT == "late result":
             time.sleep(0.1)
-    say("result", id=number, detection=detection(request), files=[], lumens={"left": LUMEN})
+    if request["command"] == "picture":
+        say("picture", id=number, file=request["output"])
+    else:
+        say("result", id=number, detection=detection(request), files=[], lumens={"left": LUMEN})
 
 
 def beat():

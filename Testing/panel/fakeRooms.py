@@ -15,13 +15,21 @@ class ScriptedEngine:
         self.lumens = {}
         self.request = None
         self.requests = []
+        self.commands = []
         self.stopped = 0
         self.described = []  # the weights that were asked about
         self.onProgress = self.onResult = self.onError = self.onCancelled = None
-        self.onStateChanged = self.onDescription = None
+        self.onPicture = self.onStateChanged = self.onDescription = None
 
     def detect(self, request):
+        self._begin("detect", request)
+
+    def draw(self, request):
+        self._begin("picture", request)
+
+    def _begin(self, command, request):
         assert self.request is None
+        self.commands.append(command)
         self.requests.append(request)
         self.request = request
         self._enter("busy")
@@ -48,6 +56,13 @@ class ScriptedEngine:
         else:
             self.lumens = lumens or {}
             self._end(self.onResult, detection or sampleDetection())
+
+    def finishPicture(self):
+        """The picture is written, or the cancellation has worked."""
+        if self.state == "cancelling":
+            self._end(self.onCancelled)
+        else:
+            self._end(self.onPicture, self.request["output"])
 
     def fail(self, message):
         self._end(self.onError, message)

@@ -75,7 +75,7 @@ def test_killed_in_mid_detection(makeEngine, phase):
     heard.waitForPhase(phase)
     kill(engine._workerPid)
     end, sentence = heard.waitForEnd()
-    assert end == "Error" and "detect again" in sentence and engine.state == "off"
+    assert end == "Error" and "try again" in sentence and engine.state == "off"
     recovers(engine, heard)
 
 

@@ -153,6 +153,32 @@ def test_an_idle_engine_ends_by_itself(makeEngine):
     assert len(heard.ends) == 1
 
 
+def test_a_picture_is_drawn_by_the_same_engine_as_a_detection(makeEngine):
+    engine, heard = makeEngine()
+    engine.detect(REQUEST)
+    heard.waitForEnd()
+    worker = engine._workerPid
+    engine.draw({**REQUEST, "detection": {}, "readings": {}, "output": "/private/key.png"})
+    with pytest.raises(RuntimeError, match="under way"):
+        engine.detect(REQUEST)
+    assert heard.waitForEnd() == ("Picture", "/private/key.png")
+    assert engine.state == "idle" and engine._workerPid == worker
+
+
+def test_a_picture_that_came_too_late_is_cancelled(makeEngine):
+    engine, heard = makeEngine("late result")
+    engine.draw({**REQUEST, "output": "/private/key.png"})
+    heard.waitForPhase("sampling")
+    engine.cancel()
+    assert heard.waitForEnd() == ("Cancelled",) and engine.state == "idle"
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_an_error_at_once(makeEngine):
+    engine, heard = makeEngine("full gpu")
+    engine.draw({**REQUEST, "output": "/private/key.png"})
+    assert heard.waitForEnd() == ("Error", "Memory ran out.")
+
+
 def test_describe_tells_the_devices_and_the_weights(makeEngine):
     engine, heard = makeEngine()
     engine.describe("/w.safetensors")
@@ -254,7 +280,7 @@ waitUntil(lambda: False, 60)
 
 def test_the_command_is_the_applications_python_with_a_clean_environment(qtHost, tmp_path, monkeypatch):
     import slicer
-    from CarotidLandmarkSlicer.engineProcess import engineCommand
+    from CarotidLandmarkSlicer.engineChild import engineCommand
 
     launcher = tmp_path / "PythonSlicer"
     launcher.write_text("#!/bin/sh\n")

@@ -39,7 +39,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def real(makeEngine):
     """(engine, heard) with the worker that the module starts."""
-    from CarotidLandmarkSlicer.engineProcess import engineCommand
+    from CarotidLandmarkSlicer.engineChild import engineCommand
 
     _, arguments, environment = engineCommand()
     return makeEngine(command=(sys.executable, arguments, environment))
@@ -162,7 +162,8 @@ sys.path.insert(0, {str(ROOT)!r})
 from Testing.host.pythonQt import installQtHost
 from Testing.host.pythonQtDrive import waitUntil
 host = installQtHost()
-from CarotidLandmarkSlicer.engineProcess import EngineProcess, engineCommand
+from CarotidLandmarkSlicer.engineChild import engineCommand
+from CarotidLandmarkSlicer.engineProcess import EngineProcess
 engine = EngineProcess(sys.executable, *engineCommand()[1:], {str(tmp_path / "engine.log")!r})
 texts = []
 engine.onProgress = lambda text, fraction: texts.append(text)

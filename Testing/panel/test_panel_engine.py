@@ -16,13 +16,13 @@ PHASES = ["reading", "coarse search", "sampling"]
 
 @pytest.fixture
 def makeOpened(qtHost, monkeypatch):
-    from CarotidLandmarkSlicer import engineProcess
+    from CarotidLandmarkSlicer import engineChild
 
     made = []
 
     def make(fault="", phase="reading"):
         monkeypatch.setattr(
-            engineProcess, "engineCommand", lambda: (sys.executable, [FAKE, fault, phase], dict(os.environ))
+            engineChild, "engineCommand", lambda: (sys.executable, [FAKE, fault, phase], dict(os.environ))
         )
         opened = OpenModule(qtHost, monkeypatch, scripted=False)
         opened.volume = addCtVolume("Neck")

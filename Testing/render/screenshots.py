@@ -102,6 +102,8 @@ def fourUp(host, slices, landmarkScene, volumeNode, side, fieldOfViewMm, path):
 def forkFourUp(host, slices, panel, side, path):
     """The same layout in the fork view: the side's lumen with its ellipsoid, scales, no point over it."""
     threeD = ThreeDView(host, VIEW)
+    for view in (*slices, threeD):
+        view.viewNode.SetOrientationMarkerType(view.viewNode.OrientationMarkerTypeCube)
     for view in slices:
         view.viewNode.SetRulerType(view.viewNode.RulerTypeThin)
     panel.landmarks.table.select(side)
@@ -119,6 +121,7 @@ def forkFourUp(host, slices, panel, side, path):
     panel.forks.toggleView()
     for view in slices:
         view.viewNode.SetRulerType(view.viewNode.RulerTypeNone)
+        view.viewNode.SetOrientationMarkerType(view.viewNode.OrientationMarkerTypeNone)
 
 
 def writeSheet(slices, threeD, path):

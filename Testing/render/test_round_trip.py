@@ -26,13 +26,13 @@ def qt(host):
 
 @pytest.fixture
 def logic(qt, tmp_path):
-    from CarotidLandmarkSlicer import engineProcess
+    from CarotidLandmarkSlicer import engineChild, engineProcess
 
     from Testing.host.pythonQtDrive import waitUntil
 
     sys.modules.pop("CarotidLandmark", None)
     module = qt.loadModule(str(MODULE))
-    program, arguments, environment = engineProcess.engineCommand()
+    program, arguments, environment = engineChild.engineCommand()
     engine = engineProcess.EngineProcess(sys.executable, arguments, environment, str(tmp_path / "engine.log"))
     logic = sys.modules["CarotidLandmark"].CarotidLandmarkLogic(engine=engine)
     yield logic

@@ -12,8 +12,10 @@ from PIL import Image
 
 from CarotidLandmarkLib.errors import CannotRunError
 from CarotidLandmarkLib.landmarks.forks import MEASURES, Measure
+from CarotidLandmarkLib.landmarks.reading import UNREAD
 from CarotidLandmarkLib.pictures import key, words
-from CarotidLandmarkLib.pictures.key import cuts_of, key_image, png, save, told, window_of
+from CarotidLandmarkLib.pictures.key import cuts_of, key_image, png, save, window_of
+from CarotidLandmarkLib.pictures.words import told
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -77,7 +79,7 @@ def test_truth_is_marked_also_where_nothing_was_found(neck, make_fork, make_dete
     detection = make_detection(make_fork())
     for row in rows_of(key_image(neck, detection, truth)):
         assert all(len(of_color(panel, TRUTH_COLOR)) > 8 for panel in panels_of(row))
-    assert ("5.00 mm from the truth", TRUTH_COLOR) in told(detection.landmark("left"), truth["left"], 0.9)
+    assert ("5.00 mm from the truth", TRUTH_COLOR) in told(detection.landmark("left"), truth["left"], 0.9, UNREAD)
 
 
 def test_what_is_said_of_a_landmark(make_fork, make_detection):
@@ -92,7 +94,7 @@ def test_what_is_said_of_a_landmark(make_fork, make_detection):
     fork.notes = ["Which daughter is the internal carotid cannot be told."]
     landmark = make_detection(fork).landmark("left")
     landmark.reasons = ["A rival is near."]
-    text = [line for line, _ in told(landmark, None, 0.9)]
+    text = [line for line, _ in told(landmark, None, 0.9, UNREAD)]
     assert text[0] == "± 1.8 x 1.4 x 1.1 mm (90 % ellipsoid)"
     assert text[2].startswith("Lumen: verified: one artery below the point, two above it; they part 0.4 mm from it")
     assert text[3:] == ["A rival is near.", fork.notes[0]]
