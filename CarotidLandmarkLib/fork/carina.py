@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .box import SPACING_MM
+from .lumen import BEYOND
 
 STEP_MM, FINE_MM = 0.5, 0.1
 BEFORE_MM, AFTER_MM = 3.0, 14.0  # heights looked at, from where the wave parts
@@ -31,7 +32,8 @@ def find_carina(hu: np.ndarray, one: np.ndarray, two: np.ndarray, level: float, 
         share = np.linspace(0, 1, int(distance / FINE_MM) + 2)
         places = ends[0] + share[:, None] * (ends[1] - ends[0])
         index = places[:, ::-1].T / SPACING_MM + np.array(hu.shape)[:, None] // 2
-        lack = np.clip((level - ndimage.map_coordinates(hu, index, order=1)) / (level - tissue), 0, 1)
+        bright = (ndimage.map_coordinates(hu, index, order=1) - tissue) / (level - tissue)
+        lack = np.clip(np.where(bright > 1 + BEYOND, bright - 1, 1 - bright), 0, 1)
         lack[lack < 0.1] = 0
         heights.append(height)
         gaps.append(lack.mean() * distance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from .tree import part_at_middle
 from .triple import Arm, Triple
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
-MOST_MASKS, MOST_VOXELS = 18, 150_000  # masks that are tried; a part with more is bone
+MOST_MASKS, LATER, MOST_VOXELS = 18, 3, 150_000  # masks that are tried; a part with more is bone
 ALIKE = 0.015  # parts whose voxels differ by so little show the same vessels
 SHORT_MM = 18.0  # what is not longer, and does not go on below, is no vessel
 ENOUGH_MM = 16.0  # of volume on either side of the point, to judge it
@@ -123,8 +123,8 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     best: Candidate | None = None
     tried: list[int] = []
     vessel = False
-    for recipe, level in islice(product(RECIPES, levels), MOST_MASKS):
-        part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
+    for recipe, level in _masks(levels):
+        part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu), recipe.rim_mm)
         voxels = int(part.mask.sum()) if part else 0
         vessel = vessel or voxels > MOST_VOXELS
         if part is None or voxels > MOST_VOXELS or any(abs(voxels - n) < ALIKE * n for n in tried):
@@ -149,7 +149,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.calcified = True
         fork.notes.append("Calcium hides the lumen: the vessels were followed together with it.")
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
-    part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu))
+    part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu), best.recipe.rim_mm)
     triple = follow(best.triple, part) if part else best.triple
     if triple.divides_below:
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]
@@ -166,6 +166,13 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.notes.append("Which daughter is the internal carotid cannot be told.")
     fork.others = [_branch(arm, point) for _, arm in triple.rest]
     return fork
+
+
+def _masks(levels: list[float]) -> list[tuple[Recipe, float]]:
+    """In what order masks are tried: a further level when LATER recipes of the one before it have been."""
+    turns = product(range(len(RECIPES)), range(len(levels)))
+    turns = sorted(turns, key=lambda turn: (turn[0] + LATER * turn[1], turn[1]))
+    return [(RECIPES[recipe], levels[level]) for recipe, level in turns[:MOST_MASKS]]
 
 
 def _without(fork: Fork, missing: str) -> Fork:
