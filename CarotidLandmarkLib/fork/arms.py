@@ -137,15 +137,12 @@ def _meeting(tree: Tree, one: list[int], other: list[int], shared: int) -> tuple
     The path may end there or go on in a branch, which is much thinner.
     """
     early, late = tree.joined.T
-    joins = np.isin(late, other[shared:])
-    for last in range(len(one), shared, -1):
-        if last < len(one) - 2:
-            behind, before = tree.radius[one[last : last + 4]], tree.radius[one[max(last - 6, shared) : last]]
-            if np.median(behind) > BRANCH_SHARE * np.median(before):
-                continue
-        meets = late[joins & (early == one[last - 1])]
-        if len(meets):
-            return last, int(meets.min())
+    joins = np.isin(late, other[shared:]) & np.isin(early, one[shared:])
+    for node in np.unique(early[joins])[::-1]:
+        last = one.index(int(node)) + 1
+        behind, before = tree.radius[one[last : last + 4]], tree.radius[one[max(last - 6, shared) : last]]
+        if last > len(one) - 3 or np.median(behind) < BRANCH_SHARE * np.median(before):
+            return last, int(late[joins & (early == node)].min())
     return len(one), None
 
 

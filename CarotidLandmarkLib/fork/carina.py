@@ -20,8 +20,9 @@ def find_carina(hu: np.ndarray, one: np.ndarray, two: np.ndarray, level: float, 
 
     hu: (z, y, x). one, two: (n, 3) centrelines of the daughters in mm from the middle, from the fork on. level, tissue:
     HU of the lumen and of what is around it. The gap at a height is what the profile between the two centres lacks of
-    the lumen's brightness, over the difference of lumen and tissue: blur spreads that, but does not change it. The
-    carina is where the wedge between the lumens, fitted where it can be seen, has no width.
+    the lumen's brightness, over the difference of lumen and tissue: blur spreads that, but does not change it; calcium
+    is no lumen either, and counts by what it is brighter. The carina is where the wedge between the lumens, fitted
+    where it can be seen, has no width.
     """
     heights, gaps, middles = [], [], []
     for height in np.arange(one[0, 2] - BEFORE_MM, one[0, 2] + AFTER_MM, STEP_MM):

@@ -21,6 +21,7 @@ ISLAND_MM3 = 800.0  # calcium of the wall is smaller than this, bone is not, or 
 RING_MM2 = 40.0  # but a stent and a calcified wall may be longer: so little of each cross-section is in them
 EDGE_MM = 0.6  # SD of the blur of a lumen's edge
 RIM_VOXELS = 2  # what is so near to bone is as bright as a lumen for blur alone
+MOST_MASKS, LATER = 18, 3  # masks that are tried; how many recipes a further level lags behind
 
 
 class Recipe(NamedTuple):
@@ -48,6 +49,15 @@ RECIPES = (
     Recipe(0.65, opening=1, calcium=True),
     Recipe(0.85, calcium=True),
 )
+
+
+def ordered_masks(levels: list[float]) -> list[tuple[Recipe, float]]:
+    """Which recipe to try with which of the `levels`, in this order: a further level when LATER recipes of the one
+    before it have been."""
+    turns = sorted(
+        (recipe + LATER * level, level, recipe) for recipe in range(len(RECIPES)) for level in range(len(levels))
+    )
+    return [(RECIPES[recipe], levels[level]) for _, level, recipe in turns[:MOST_MASKS]]
 
 
 def bright_volume(box: Box) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from CarotidLandmarkLib.fork import Check, Fork, check_fork, trace_fork
 from CarotidLandmarkLib.volume.ct import CTVolume
-from Testing.lib.fork.tubes import CARINA, LUMEN, RADIUS, SLOPE, TISSUE, Tube, draw, fork, thicken
+from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, Tube, draw, fork, thicken
 
 
 def check(volume: CTVolume, point: np.ndarray) -> Check:
@@ -117,6 +117,34 @@ def rings(low: float, high: float, aside: float, radius: float) -> list[Tube]:
 def test_a_stent() -> None:
     found = check(draw([*fork(), *rings(2, 20, SLOPE, RADIUS)]), CARINA)
     assert found.status != "contradicted" and not found.no_artery
+
+
+def ribs(low: float, high: float, aside: float, radius: float) -> list[Tube]:
+    """A long stent whose wires run along the vessel, of more metal than calcium ever is."""
+    turn = np.linspace(0, 2 * np.pi, 11)[:-1]
+    ends = [(radius * np.cos(angle), radius * np.sin(angle)) for angle in turn]
+    return [([[x + aside * low, y, low], [x + aside * high, y, high]], 0.7, 1500.0) for x, y in ends]
+
+
+def test_a_stent_that_goes_on_below_the_box_is_not_bone() -> None:
+    found = trace_fork(draw([*fork(), *ribs(-49, 0, 0, COMMON_RADIUS)]), CARINA, "left")
+    assert check_fork(found, CARINA).status == "verified"
+
+
+def test_wide_vessels() -> None:
+    wide = [([[0, 0, -48], [0, 0, 0]], 5.6, LUMEN)]
+    wide += [([[0, 0, 0], [way * 0.45 * 48, 0, 48]], radius, LUMEN) for way, radius in ((1, 5.6), (-1, 3.7))]
+    assert check(draw(wide), np.array([0.0, 0, 10])).status == "verified"
+
+
+def test_a_daughter_that_touches_its_sister_where_it_branches() -> None:
+    common, _, _ = fork()
+    bows = [
+        ([[0, 0, 0], [way * 4.6, 0, 10], [way * 2.2, 0, 17], [way * 8, 0, 32], [way * 10, 0, 48]], 2.3, LUMEN)
+        for way in (1, -1)
+    ]
+    branch = ([[-2.6, 0, 17], [-10, -8, 15], [-22, -20, 5]], 1.0, LUMEN)
+    assert check(draw([common, *bows, branch]), np.array([0, 0, 6.2])).status == "verified"
 
 
 def test_clips_beside_the_fork() -> None:
