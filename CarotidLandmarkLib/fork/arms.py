@@ -71,6 +71,21 @@ def starts_below(part: Part) -> list[np.ndarray]:
     return [voxels for _, voxels in sorted(sections, key=lambda section: section[0])[:MOST_STARTS]]
 
 
+def find_meeting(tree: Tree, one: list[int], other: list[int], shared: int) -> tuple[int, int | None]:
+    """How many nodes of a path there are where its vessel ends in another's, and the node of that; None if it does not.
+
+    The path may end there or go on in a branch, which is much thinner.
+    """
+    early, late = tree.joined.T
+    joins = np.isin(late, other[shared:]) & np.isin(early, one[shared:])
+    for node in np.unique(early[joins])[::-1]:
+        last = one.index(int(node)) + 1
+        behind, before = tree.radius[one[last : last + 4]], tree.radius[one[max(last - 6, shared) : last]]
+        if last > len(one) - 3 or np.median(behind) < BRANCH_SHARE * np.median(before):
+            return last, int(late[joins & (early == node)].min())
+    return len(one), None
+
+
 def _triples(tree: Tree) -> list[Triple]:
     paths = [_before_leak(tree, tree.path(end)) for end in tree.ends()]
     paths = [path for path in paths if len(path) > 6][:MOST_ENDS]
@@ -112,7 +127,7 @@ def _daughter(tree: Tree, path: list[int], sister: list[int], paths: list[list[i
     """
     nodes, common = path[shared - 1 :], set()
     for one, other, mine in ((path, sister, True), (sister, path, False)):
-        last, meets = _meeting(tree, one, other, shared)
+        last, meets = find_meeting(tree, one, other, shared)
         if meets is None:
             continue
         at = other.index(meets)
@@ -129,21 +144,6 @@ def _daughter(tree: Tree, path: list[int], sister: list[int], paths: list[list[i
     arm = _arm(tree, nodes)
     arm.radius = np.where(np.isin(nodes, list(common)), arm.radius / np.sqrt(2), arm.radius)
     return arm
-
-
-def _meeting(tree: Tree, one: list[int], other: list[int], shared: int) -> tuple[int, int | None]:
-    """How many nodes of a path there are where its vessel ends in another's, and the node of that; None if it does not.
-
-    The path may end there or go on in a branch, which is much thinner.
-    """
-    early, late = tree.joined.T
-    joins = np.isin(late, other[shared:]) & np.isin(early, one[shared:])
-    for node in np.unique(early[joins])[::-1]:
-        last = one.index(int(node)) + 1
-        behind, before = tree.radius[one[last : last + 4]], tree.radius[one[max(last - 6, shared) : last]]
-        if last > len(one) - 3 or np.median(behind) < BRANCH_SHARE * np.median(before):
-            return last, int(late[joins & (early == node)].min())
-    return len(one), None
 
 
 def _before_leak(tree: Tree, path: list[int]) -> list[int]:
