@@ -11,9 +11,10 @@ from .box import SPACING_MM
 from .tree import Part, Tree, grow
 from .triple import ABOVE_MM, BELOW_MM, COMMON_MM, Arm, Triple
 
-WIDEST_MM = 6.8  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
+WIDEST_MM = 7.6  # radius of a cross-section that is no artery's: the wave has leaked, and is not followed
+BRANCH_SHARE = 0.5  # of a vessel's radius: a branch into which a path turns off is thinner
 FAR_MM, SAME_MM = 45.0, 3.0  # vessels are followed so far, if the fork is found again so near
-START_MM, LEAST_BELOW_MM, REACH_MM = 22.0, 8.0, 46.0  # where waves start below the point, and how far they run
+START_MM, LEAST_BELOW_MM, REACH_MM = 22.0, 8.0, 54.0  # where waves start below the point, and how far they run
 START_RADIUS_MM, MOST_STARTS, MOST_ENDS = (1.2, 6.8), 2, 14
 
 
@@ -70,6 +71,21 @@ def starts_below(part: Part) -> list[np.ndarray]:
     return [voxels for _, voxels in sorted(sections, key=lambda section: section[0])[:MOST_STARTS]]
 
 
+def find_meeting(tree: Tree, one: list[int], other: list[int], shared: int) -> tuple[int, int | None]:
+    """How many nodes of a path there are where its vessel ends in another's, and the node of that; None if it does not.
+
+    The path may end there or go on in a branch, which is much thinner.
+    """
+    early, late = tree.joined.T
+    joins = np.isin(late, other[shared:]) & np.isin(early, one[shared:])
+    for node in np.unique(early[joins])[::-1]:
+        last = one.index(int(node)) + 1
+        behind, before = tree.radius[one[last : last + 4]], tree.radius[one[max(last - 6, shared) : last]]
+        if last > len(one) - 3 or np.median(behind) < BRANCH_SHARE * np.median(before):
+            return last, int(late[joins & (early == node)].min())
+    return len(one), None
+
+
 def _triples(tree: Tree) -> list[Triple]:
     paths = [_before_leak(tree, tree.path(end)) for end in tree.ends()]
     paths = [path for path in paths if len(path) > 6][:MOST_ENDS]
@@ -111,18 +127,17 @@ def _daughter(tree: Tree, path: list[int], sister: list[int], paths: list[list[i
     """
     nodes, common = path[shared - 1 :], set()
     for one, other, mine in ((path, sister, True), (sister, path, False)):
-        early, late = tree.joined.T
-        meets = late[np.isin(early, one[-3:]) & np.isin(late, other[shared:])]
-        if not len(meets):
+        last, meets = find_meeting(tree, one, other, shared)
+        if meets is None:
             continue
-        at = other.index(int(meets.min()))
+        at = other.index(meets)
         common = set(other[at:])
         if mine:
             ways = [way for way in paths if way is not other and way[: at + 1] == other[: at + 1]]
             parting = [_shared(way, other) for way in ways]
             way = ways[int(np.argmin(parting))] if ways else other
             common &= set(way)
-            nodes = path[shared - 1 :] + way[at:]
+            nodes = path[shared - 1 : last] + way[at:]
         else:
             ways = [way for way in paths if way is not path and way[: at + 1] == path[: at + 1]]
             common &= set(path[: min([_shared(way, path) for way in ways], default=len(path))])

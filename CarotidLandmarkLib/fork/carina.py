@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .box import SPACING_MM
+from .lumen import BEYOND
 
 STEP_MM, FINE_MM = 0.5, 0.1
 BEFORE_MM, AFTER_MM = 3.0, 14.0  # heights looked at, from where the wave parts
@@ -19,8 +20,9 @@ def find_carina(hu: np.ndarray, one: np.ndarray, two: np.ndarray, level: float, 
 
     hu: (z, y, x). one, two: (n, 3) centrelines of the daughters in mm from the middle, from the fork on. level, tissue:
     HU of the lumen and of what is around it. The gap at a height is what the profile between the two centres lacks of
-    the lumen's brightness, over the difference of lumen and tissue: blur spreads that, but does not change it. The
-    carina is where the wedge between the lumens, fitted where it can be seen, has no width.
+    the lumen's brightness, over the difference of lumen and tissue: blur spreads that, but does not change it; calcium
+    is no lumen either, and counts by what it is brighter. The carina is where the wedge between the lumens, fitted
+    where it can be seen, has no width.
     """
     heights, gaps, middles = [], [], []
     for height in np.arange(one[0, 2] - BEFORE_MM, one[0, 2] + AFTER_MM, STEP_MM):
@@ -31,7 +33,8 @@ def find_carina(hu: np.ndarray, one: np.ndarray, two: np.ndarray, level: float, 
         share = np.linspace(0, 1, int(distance / FINE_MM) + 2)
         places = ends[0] + share[:, None] * (ends[1] - ends[0])
         index = places[:, ::-1].T / SPACING_MM + np.array(hu.shape)[:, None] // 2
-        lack = np.clip((level - ndimage.map_coordinates(hu, index, order=1)) / (level - tissue), 0, 1)
+        bright = (ndimage.map_coordinates(hu, index, order=1) - tissue) / (level - tissue)
+        lack = np.clip(np.where(bright > 1 + BEYOND, bright - 1, 1 - bright), 0, 1)
         lack[lack < 0.1] = 0
         heights.append(height)
         gaps.append(lack.mean() * distance)

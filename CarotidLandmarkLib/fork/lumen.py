@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, special
 
 from .box import SPACING_MM, Box
 
@@ -17,8 +17,11 @@ LEAST_BRIGHT_MM3 = 30.0  # with less of any none at all: 10 mm of a vessel of 1 
 LEAST_HU = 90.0  # what is darker holds no contrast
 MUSCLE_HU = 45.0
 BEYOND = 0.4  # calcium and bone are brighter than the lumen by more than this share of its contrast
-ISLAND_MM3 = 800.0  # calcium of the wall is smaller than this, bone is not, or goes on beyond the box
+ISLAND_MM3 = 800.0  # calcium of the wall is smaller than this, bone is not, or goes on beyond the box;
+RING_MM2 = 40.0  # but a stent and a calcified wall may be longer: so little of each cross-section is in them
+EDGE_MM = 0.6  # SD of the blur of a lumen's edge
 RIM_VOXELS = 2  # what is so near to bone is as bright as a lumen for blur alone
+MOST_MASKS, LATER = 18, 3  # masks that are tried; how many recipes a further level lags behind
 
 
 class Recipe(NamedTuple):
@@ -27,6 +30,11 @@ class Recipe(NamedTuple):
     low: float
     opening: float = 0.0
     calcium: bool = False
+
+    @property
+    def rim_mm(self) -> float:
+        """How much of a radius the limit takes: the edge, blurred, is where half of the contrast is."""
+        return EDGE_MM * float(special.ndtri(self.low))
 
 
 RECIPES = (
@@ -41,6 +49,15 @@ RECIPES = (
     Recipe(0.65, opening=1, calcium=True),
     Recipe(0.85, calcium=True),
 )
+
+
+def ordered_masks(levels: list[float]) -> list[tuple[Recipe, float]]:
+    """Which recipe to try with which of the `levels`, in this order: a further level when LATER recipes of the one
+    before it have been."""
+    turns = sorted(
+        (recipe + LATER * level, level, recipe) for recipe in range(len(RECIPES)) for level in range(len(levels))
+    )
+    return [(RECIPES[recipe], levels[level]) for _, level, recipe in turns[:MOST_MASKS]]
 
 
 def bright_volume(box: Box) -> float:
@@ -108,13 +125,17 @@ def lumen_mask(hu: np.ndarray, recipe: Recipe, level: float, tissue: float) -> n
 
 
 def _islands(mask: np.ndarray) -> np.ndarray:
-    """The connected parts of `mask` that are smaller than ISLAND_MM3 and do not touch the box's sides."""
+    """The connected parts of `mask` that are smaller than ISLAND_MM3, or upright and as thin as RING_MM2, and that do
+    not touch the box's sides; only thin ones may go on above and below."""
     labels, count = ndimage.label(mask)
-    small = np.bincount(labels.ravel(), minlength=count + 1) * SPACING_MM**3 < ISLAND_MM3
-    for axis in range(3):
+    volume = np.bincount(labels.ravel(), minlength=count + 1) * SPACING_MM**3
+    height = np.array([0] + [where[0].stop - where[0].start for where in ndimage.find_objects(labels)]) * SPACING_MM
+    small, thin = volume < ISLAND_MM3, volume < RING_MM2 * height
+    for axis, allowed in ((0, (small,)), (1, (small, thin)), (2, (small, thin))):
         for end in (0, -1):
-            small[np.unique(np.take(labels, end, axis))] = False
-    return np.asarray(small[labels]) & mask
+            for kind in allowed:
+                kind[np.unique(np.take(labels, end, axis))] = False
+    return np.asarray((small | thin)[labels]) & mask
 
 
 def _sphere(radius: float) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +14,13 @@ from ..volume.geometry import Grid
 from .arms import find_triples, follow, starts_below
 from .box import SPACING_MM, cut_box
 from .carina import find_carina
-from .lumen import LEAST_BRIGHT_MM3, RECIPES, Recipe, bright_volume, lumen_levels, lumen_mask, tissue_level
+from .lumen import LEAST_BRIGHT_MM3, Recipe, bright_volume, lumen_levels, lumen_mask, ordered_masks, tissue_level
 from .names import probability_internal
 from .tree import part_at_middle
 from .triple import Arm, Triple
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
-MOST_MASKS, MOST_VOXELS = 18, 150_000  # masks that are tried; a part with more is bone
+MOST_VOXELS, MOST_WORK = 150_000, 300_000  # a part with more is bone; all parts that are tried together have no more
 ALIKE = 0.015  # parts whose voxels differ by so little show the same vessels
 SHORT_MM = 18.0  # what is not longer, and does not go on below, is no vessel
 ENOUGH_MM = 16.0  # of volume on either side of the point, to judge it
@@ -123,11 +122,15 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     best: Candidate | None = None
     tried: list[int] = []
     vessel = False
-    for recipe, level in islice(product(RECIPES, levels), MOST_MASKS):
-        part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu))
+    for recipe, level in ordered_masks(levels):
+        part = part_at_middle(lumen_mask(box.hu[crop:-crop], recipe, level, fork.tissue_hu), recipe.rim_mm)
         voxels = int(part.mask.sum()) if part else 0
         vessel = vessel or voxels > MOST_VOXELS
-        if part is None or voxels > MOST_VOXELS or any(abs(voxels - n) < ALIKE * n for n in tried):
+        if (
+            part is None
+            or voxels > min(MOST_VOXELS, MOST_WORK - sum(tried))
+            or any(abs(voxels - n) < ALIKE * n for n in tried)
+        ):
             continue
         tried.append(voxels)
         starts = starts_below(part)
@@ -149,7 +152,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.calcified = True
         fork.notes.append("Calcium hides the lumen: the vessels were followed together with it.")
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
-    part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu))
+    part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu), best.recipe.rim_mm)
     triple = follow(best.triple, part) if part else best.triple
     if triple.divides_below:
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]

@@ -25,10 +25,11 @@ EVERY = np.ones((3, 3, 3), dtype=bool)
 
 class Part(NamedTuple):
     """The part of a mask beside the middle of the box. mask: (z, y, x), a box around it. first: (3,) index (z, y, x) of
-    its first voxel, from the middle."""
+    its first voxel, from the middle. rim_mm: how much its mask lacks of the radii."""
 
     mask: np.ndarray
     first: np.ndarray
+    rim_mm: float = 0.0
 
 
 @dataclass
@@ -74,8 +75,11 @@ class Tree:
         return out[::-1]
 
 
-def part_at_middle(mask: np.ndarray) -> Part | None:
-    """The connected part of `mask` (z, y, x) with most voxels within NEAR_MM of the middle; None if none has any."""
+def part_at_middle(mask: np.ndarray, rim_mm: float = 0.0) -> Part | None:
+    """The connected part of `mask` (z, y, x) with most voxels within NEAR_MM of the middle; None if none has any.
+
+    rim_mm: how much the mask lacks of the radii.
+    """
     middle = np.array(mask.shape) // 2
     n = round(NEAR_MM / SPACING_MM)
     labels, count = ndimage.label(mask)
@@ -87,7 +91,7 @@ def part_at_middle(mask: np.ndarray) -> Part | None:
     label = int(sizes.argmax())
     where = ndimage.find_objects(labels, label)[label - 1]
     first = np.array([along.start for along in where]) - middle
-    return Part(labels[where] == label, first)
+    return Part(labels[where] == label, first, rim_mm)
 
 
 def grow(part: Part, start: np.ndarray, reach_mm: float) -> Tree:
@@ -128,7 +132,7 @@ def grow(part: Part, start: np.ndarray, reach_mm: float) -> Tree:
     return Tree(
         np.bincount(flat, time[reached], count) / number,
         centre,
-        np.sqrt(number * SPACING_MM**3 / BAND_MM / np.pi),
+        np.sqrt(number * SPACING_MM**3 / BAND_MM / np.pi) + part.rim_mm,
         axes[:, 2] / axes[:, 1],
         *_links(nodes, level[order], count),
         nodes,

@@ -119,6 +119,27 @@ def test_a_stent() -> None:
     assert found.status != "contradicted" and not found.no_artery
 
 
+def test_calcium_that_goes_on_below_the_box_is_not_bone() -> None:
+    plug = ([[0, 1.2, -49], [0, 1.2, -3]], 1.8, 1100.0)
+    assert check(draw([*fork(), plug]), CARINA).status == "verified"
+
+
+def test_wide_vessels() -> None:
+    wide = [([[0, 0, -48], [0, 0, 0]], 5.6, LUMEN)]
+    wide += [([[0, 0, 0], [way * 0.45 * 48, 0, 48]], radius, LUMEN) for way, radius in ((1, 5.6), (-1, 3.7))]
+    assert check(draw(wide), np.array([0.0, 0, 10])).status == "verified"
+
+
+def test_a_daughter_that_touches_its_sister_where_it_branches() -> None:
+    common, _, _ = fork()
+    bows = [
+        ([[0, 0, 0], [way * 4.6, 0, 10], [way * 2.2, 0, 17], [way * 8, 0, 32], [way * 10, 0, 48]], 2.3, LUMEN)
+        for way in (1, -1)
+    ]
+    branch = ([[-2.6, 0, 17], [-10, -8, 15], [-22, -20, 5]], 1.0, LUMEN)
+    assert check(draw([common, *bows, branch]), np.array([0, 0, 6.2])).status == "verified"
+
+
 def test_clips_beside_the_fork() -> None:
     clips = [([[4.6, y, z], [7.0, y, z]], 0.7, 3000.0) for y, z in ((3.5, 4.0), (-4.0, -3.0), (4.5, -9.0))]
     assert check(draw([*fork(), *clips]), CARINA).status == "verified"

@@ -7,6 +7,7 @@ import pytest
 
 from CarotidLandmarkLib.fork import Branch, Fork, trace_fork
 from CarotidLandmarkLib.fork.box import cut_box
+from CarotidLandmarkLib.fork.carina import find_carina
 from CarotidLandmarkLib.volume.ct import CTVolume
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, draw, fork, thicken
 
@@ -28,6 +29,13 @@ def test_the_carina_is_where_the_walls_part(traced: Fork) -> None:
     assert np.linalg.norm(traced.carina - CARINA) < 0.8
     assert traced.defects == []
     assert abs(traced.level_hu - LUMEN) < 20 and abs(traced.tissue_hu - TISSUE) < 20
+
+
+def test_calcium_between_the_daughters_parts_them() -> None:
+    wall = [([[0, y, CARINA[2] + 1.2], [0, y, CARINA[2] + 10]], 1.2, 900.0) for y in (-2.0, 0.0, 2.0)]
+    heights = np.arange(0.0, 25.0)
+    lines = [np.stack([way * SLOPE * heights, 0 * heights, heights], 1) - CARINA for way in (1, -1)]
+    assert np.linalg.norm(find_carina(cut_box(draw([*wall, *fork()]), CARINA).hu, *lines, LUMEN, TISSUE)) < 1.5
 
 
 def test_three_vessels_along_their_axes_with_their_calibres(traced: Fork) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
+from CarotidLandmarkLib.fork.arms import find_meeting
 from CarotidLandmarkLib.fork.box import SPACING_MM
-from CarotidLandmarkLib.fork.tree import Part, grow
+from CarotidLandmarkLib.fork.lumen import EDGE_MM, RECIPES, Recipe, ordered_masks
+from CarotidLandmarkLib.fork.tree import Part, Tree, grow
 from CarotidLandmarkLib.fork.triple import Arm, Triple
 
 LEVEL, TISSUE, CALCIUM = 350.0, 45.0, 1100.0
@@ -29,3 +32,29 @@ def test_a_cross_section_of_two_is_oval() -> None:
     for mask, low, high in ((one, 0.9, 1.2), (one | two, 1.7, 2.4)):
         tree = grow(Part(mask, np.zeros(3, int)), np.argwhere(mask & (z == 0)), 20.0)
         assert low < np.median(tree.oval) < high
+
+
+@pytest.mark.parametrize("low", [0.5, 0.65, 0.85])
+def test_a_radius_is_that_of_half_the_contrast(low: float) -> None:
+    z, y, x = np.indices((40, 31, 31))
+    edge = special.ndtr((4 - np.hypot(y - 15, x - 15)) * SPACING_MM / EDGE_MM)
+    tree = grow(Part(edge > low, np.zeros(3, int), Recipe(low).rim_mm), np.argwhere((edge > low) & (z == 0)), 20.0)
+    assert abs(np.mean(tree.radius) - 4 * SPACING_MM) < 0.3
+
+
+def test_every_level_has_its_turn() -> None:
+    masks = ordered_masks([300.0, 500.0, 900.0])
+    assert masks[0] == (RECIPES[0], 300.0)
+    assert (RECIPES[7], 300.0) in masks and {level for _, level in masks} == {300.0, 500.0, 900.0}
+
+
+@pytest.mark.parametrize(("radius", "end"), [(0.9, (7, 9)), (2.2, (12, None))], ids=["a branch", "the vessel itself"])
+def test_a_path_that_turns_off_into_a_branch_where_two_vessels_touch(
+    radius: float, end: tuple[int, int | None]
+) -> None:
+    path, sister = [0, 1, 2, 3, 4, 6, 8, 10, 12, 13, 14, 15], [0, 1, 2, 3, 5, 7, 9, 11]
+    radii = np.full(16, 2.4)
+    radii[[10, 12, 13, 14, 15]] = radius
+    no = np.zeros(0, int)
+    tree = Tree(np.arange(16.0), np.zeros((16, 3)), radii, radii, no, np.array([[8, 9]]), no, no)
+    assert find_meeting(tree, path, sister, 4) == end
