@@ -1,8 +1,9 @@
-"""Detections with the default weights are those that earlier versions of the code gave, to 1e-5 mm.
+"""Detections with the default weights are those that earlier versions of the code gave, to 1e-6 mm.
 
 Computed in float64 throughout, so that they do not depend on the machine. A neck of plain tubes that this file makes,
 so that no change of the phantoms changes it. `python Testing/lib/detect/test_stored_answers.py` prints the answers,
-to be stored again when the default weights change or a fault in the detector is mended.
+to be stored again when the default weights change or a fault in the detector is mended (the last one: places in a view
+were rounded to float32, which moved answers by up to 1.3e-6 mm).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def test_detections_are_the_stored_ones():
     for side, point in (("left", LEFT), ("right", RIGHT)):
         assert np.linalg.norm(np.array(found[side]["position"]) - point) < 4
         for name, values in found[side].items():
-            np.testing.assert_allclose(values, stored[side][name], rtol=0, atol=1e-5, err_msg=f"{side} {name}")
+            np.testing.assert_allclose(values, stored[side][name], rtol=0, atol=1e-6, err_msg=f"{side} {name}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""A landmark that the coarsest scale does not see is looked for all over the body."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.detect.search import SWEPT_PLACES
+from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.geometry import Grid
+
+
+def unbelieved(detector, monkeypatch, finest=9.0):
+    """The coarsest scale sees nothing, the next two what is bright and on their side, the finest ``finest``.
+
+    Returns the centres of the second scale's crops.
+    """
+    coarse, refine, looks = detector.model.coarse, detector.model.refine, []
+
+    def blind(level):
+        return {s: o._replace(presence_logit=o.presence_logit * 0 - 9) for s, o in coarse(level).items()}
+
+    def seeing(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        looks.extend([center[0].numpy()] if scale == 1 else [])
+        own = output.position[0, 0] * frame[..., 0, 0].flatten()[0] < 0
+        logit = finest if scale == 3 else float(output.logits.max()) - (10 if own else 30)
+        return output._replace(presence_logit=output.presence_logit * 0 + logit)
+
+    monkeypatch.setattr(detector.model, "coarse", blind)
+    monkeypatch.setattr(detector.model, "refine", seeing)
+    return looks
+
+
+def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(detector, volume, balls, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
+    for landmark in detector.detect(volume, samples=1).landmarks:
+        assert landmark.status == "review" and landmark.presence > 0.99
+        assert any("search all over the volume" in reason for reason in landmark.reasons)
+        assert landmark.position_lps_mm == pytest.approx(balls[landmark.side], abs=0.5)
+    for ball in balls.values():
+        assert min(np.abs(look - ball).max() for look in looks) <= 26.0, "half of sweep_mm and a coarse voxel"
+    assert len({tuple(look) for look in looks}) > 9
+
+
+def test_a_sweep_needs_a_sure_finest_scale_and_is_in_the_configuration(detector, volume, monkeypatch):
+    unbelieved(detector, monkeypatch, finest=1.5)
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    looks = unbelieved(detector, monkeypatch)
+    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, sweep_mm=0.0))
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    assert not looks
+
+
+def test_a_sweep_looks_where_tissue_is_and_not_without_end(detector, make_neck, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
+    monkeypatch.setattr("CarotidLandmarkLib.detect.search.SWEEP_LOOKS", 5)
+    volume = make_neck()
+    volume.array[:45] = -1000
+    detector.detect(volume, samples=1)
+    middle = volume.grid.index_to_world(np.array([0.0, 0, 45]))[2]
+    swept = {tuple(look) for look in looks if look[2] > middle - 24}
+    assert swept and len(looks) <= 2 * (5 + SWEPT_PLACES)
+    assert all(look[2] > middle - 24 for look in looks)
+
+
+def test_a_volume_thinner_than_a_cell_of_the_sweep_is_swept(detector, volume, balls, monkeypatch):
+    looks = unbelieved(detector, monkeypatch)
+    height = round(float(volume.grid.world_to_index(balls["left"])[2]))
+    origin = volume.grid.index_to_world(np.array([0.0, 0, height - 14]))
+    grid = Grid((*volume.grid.size[:2], 28), volume.grid.spacing, origin, volume.grid.direction)
+    thin = CTVolume(volume.array[height - 14 : height + 14], grid)
+    assert detector.detect(thin, samples=1).landmark("left").position_lps_mm == pytest.approx(balls["left"], abs=0.5)
+    assert {tuple(look) for look in looks if abs(look[2] - balls["left"][2]) < 4}, "cells are as thick as the volume"
+
+
+def test_an_empty_volume_is_swept_without_finding_anything(detector, make_neck):
+    volume = make_neck(balls={})
+    volume.array[:] = -1000
+    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
