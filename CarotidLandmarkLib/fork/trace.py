@@ -14,10 +14,11 @@ from ..volume.geometry import Grid
 from .arms import find_triples, follow, starts_below
 from .box import SPACING_MM, cut_box
 from .carina import find_carina
+from .course import along_trunk, trusted
 from .lumen import LEAST_BRIGHT_MM3, Recipe, bright_volume, lumen_levels, lumen_mask, ordered_masks, tissue_level
 from .names import probability_internal
 from .tree import part_at_middle
-from .triple import Arm, Triple
+from .triple import BELOW_MM, Arm, Triple
 
 NEAR_MM = 28.0  # height above and below the point within which the fork is looked for
 MOST_VOXELS, MOST_WORK = 150_000, 300_000  # a part with more is bone; all parts that are tried together have no more
@@ -50,7 +51,8 @@ class Candidate(NamedTuple):
 class Branch:
     """A vessel from the fork outwards.
 
-    points: (n, 3) LPS mm of its middle, about 1 mm apart. radii: (n,) mm of discs of its cross-sections' areas; within
+    points: (n, 3) LPS mm of its middle, about 1 mm apart but where it touches another, as far as it goes on evenly (see
+    course.py). radii: (n,) mm of discs of its cross-sections' areas; within
     about 4 mm of the fork they are wider than the vessel.
     """
 
@@ -156,10 +158,12 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     triple = follow(best.triple, part) if part else best.triple
     if triple.divides_below:
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]
+    probability = probability_internal(*triple.daughters, triple.rest, side)
+    widest = float(triple.common.at(*BELOW_MM).mean())
+    one, two = (trusted(along_trunk(triple.tree, arm), widest) for arm in triple.daughters)
+    triple.common, triple.daughters = trusted(triple.common, widest), (one, two)
     fork.lumen = triple.mask(box.hu.shape)
     fork.common = _branch(triple.common, point)
-    one, two = triple.daughters
-    probability = probability_internal(one, two, triple.rest, side)
     if probability is not None and probability < 0.5:
         one, two, probability = two, one, 1 - probability
     fork.internal, fork.external = _branch(one, point), _branch(two, point)

@@ -13,16 +13,17 @@ from .points import LABELS
 
 SHORT = {"common": "CCA", "internal": "ICA", "external": "ECA"}
 COLORS = {"common": (0.85, 0.25, 0.20), "internal": (0.95, 0.60, 0.20), "external": (0.65, 0.40, 0.80)}
-SEED_MM = (25.0, 40.0)  # from the fork along each vessel: as far as it goes, within these
+SEED_MM, END_MM = (15.0, 40.0), 3.0  # from the fork along each vessel, as far as that goes but for its end
 
 
 def seeds(fork: ForkResult) -> dict[str, np.ndarray]:
-    """Of each vessel (of VESSELS) that is followed so far, a point (3,) LPS mm within its lumen, SEED_MM from the fork:
-    of the common carotid the inlet, of the others outlets. None at all without an inlet and an outlet."""
+    """Of each vessel (of VESSELS) that is followed so far, a point (3,) LPS mm within its lumen, SEED_MM from the fork
+    and END_MM before its end: of the common carotid the inlet, of the others outlets. None at all without an inlet and
+    an outlet."""
     found = {}
     for name, line in (fork.vessels or {}).items():
         length = np.append(0.0, np.linalg.norm(np.diff(line[:, :3], axis=0), axis=1).cumsum())
-        reached = np.nonzero((length >= SEED_MM[0]) & (length <= SEED_MM[1]))[0]
+        reached = np.nonzero((length >= SEED_MM[0]) & (length <= min(SEED_MM[1], length[-1] - END_MM)))[0]
         if len(reached):
             found[name] = line[reached[-1], :3]
     return found if "common" in found and len(found) > 1 else {}

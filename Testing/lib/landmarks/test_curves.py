@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CarotidLandmarkLib.landmarks.curves import SEED_MM, seeds, write_forks, write_seeds
+from CarotidLandmarkLib.landmarks.curves import END_MM, SEED_MM, seeds, write_forks, write_seeds
 from CarotidLandmarkLib.landmarks.forks import ForkResult
 
 HEIGHTS = np.arange(0.0, 50.0)
@@ -22,17 +22,19 @@ def line(slope: float, up: float, count: int = 50) -> np.ndarray:
 @pytest.fixture
 def fork() -> ForkResult:
     return ForkResult(
-        "verified", vessels={"common": line(0, -1), "internal": line(0.3, 1), "external": line(-0.3, 1, 20)}
+        "verified", vessels={"common": line(0, -1), "internal": line(0.3, 1), "external": line(-0.3, 1, 17)}
     )
 
 
 def test_seeds_lie_on_the_vessels_far_from_the_fork_and_short_vessels_have_none(fork: ForkResult) -> None:
     found = seeds(fork)
-    assert set(found) == {"common", "internal"}  # the external one ends at 20 mm
+    assert set(found) == {"common", "internal"}  # the external one ends too near to the first height of a seed
     assert found["common"].tolist() == [0, 0, -SEED_MM[1]]
     assert SEED_MM[1] - 1.1 < np.linalg.norm(found["internal"]) <= SEED_MM[1]
+    end = seeds(ForkResult("verified", vessels={**fork.vessels, "common": line(0, -1, 31)}))["common"]
+    assert end.tolist() == [0, 0, END_MM - 30]  # well before the end of what is followed
     assert seeds(ForkResult("unclear")) == {}
-    short = {**fork.vessels, "internal": line(0.3, 1, 20)}
+    short = {**fork.vessels, "internal": line(0.3, 1, 17)}
     assert seeds(ForkResult("verified", vessels=short)) == {}  # a beginning without an end
 
 
@@ -40,7 +42,7 @@ def test_the_files_are_markups_with_radii_and_a_start(fork: ForkResult, tmp_path
     write_forks(tmp_path / "forks.mrk.json", {"left": fork})
     write_seeds(tmp_path / "seeds.mrk.json", {"left": fork, "right": ForkResult("unclear")})
     curves = json.loads((tmp_path / "forks.mrk.json").read_text())["markups"]
-    assert [(c["type"], len(c["controlPoints"])) for c in curves] == [("Curve", 50), ("Curve", 50), ("Curve", 20)]
+    assert [(c["type"], len(c["controlPoints"])) for c in curves] == [("Curve", 50), ("Curve", 50), ("Curve", 17)]
     assert curves[0]["measurements"][0]["controlPointValues"] == line(0, -1)[:, 3].tolist()
     assert curves[1]["controlPoints"][9]["position"] == [pytest.approx(2.7), 0.0, 9.0]
     (left,) = json.loads((tmp_path / "seeds.mrk.json").read_text())["markups"]
