@@ -28,7 +28,7 @@ NARROWING = ("internal_narrowest_mm", "internal_narrowest_at_mm", "nascet_percen
 NEED_NAMES = (*list(CALIBRES)[2:], "bulb_mm", "area_ratio", *NARROWING)  # that internal and external are told apart
 BULB_MM = (3.0, 15.0)  # where the bulb is widest, along the internal carotid
 NARROW_MM = (2.0, 30.0)  # where the narrowest place of the internal carotid is looked for
-ANGLE_MM = (5.0, 15.0)  # from where to where the vectors of the angle reach
+ANGLE_MM, ANGLE_LEAST_MM = (5.0, 15.0), 10.0  # from where to where the vectors of the angle reach, and at least
 AFTER_MM, BULB_END_MM = 8.0, 20.0  # a normal part lies so far beyond the narrow place and, from the carina, the bulb;
 EVEN_MM = 8.0  # it is so long,
 EVEN_SHARE = 0.2  # differs in calibre by no more than this share,
@@ -36,7 +36,7 @@ COLLAPSED_MM = 2.5  # and is wider than this: a thinner one may have fallen toge
 ALONE_MM = 0.6  # one or two sections
 SAMPLES, LEAST_SAMPLES = 8, 4  # repetitions with the carina moved, and from how many a spread is told
 KNOWN_SHARE = 0.8  # of a range of diameters
-SHORT_MM = 4.0  # calcium is summed where no vessel ends by more than this before its reach
+SHORT_MM = 10.0  # calcium is summed where no vessel ends by more than this before its reach
 # What the method itself errs by, SD and share of the value: 1.5 times the median error at 174 forks of phantoms (of
 # calcium, and what was found where there is none); of the ratio as it follows from diameters of 5 mm.
 OWN_SD = {
@@ -60,10 +60,10 @@ def measure_fork(
     within BULB_MM. `area_ratio`: (internal^2 + external^2) / common^2 of those 20, 10 and 20 mm away.
 
     `angle_deg`: in 3D, between the vectors along both daughters' centrelines from the first to the second of ANGLE_MM
-    beyond the carina. They begin where each has a lumen of its own, as the branch vectors of VMTK do
-    (vtkvmtkCenterlineBifurcationVectors), but those end one radius on, which is less than two voxels of a thick CT.
-    Angles depend on such choices: Kamenskiy et al. (Three-dimensional geometry of the human carotid artery, 2012) found
-    36 +- 11 degrees between centrelines and 15 +- 14 between walls.
+    beyond the carina, or to where one of them ends, ANGLE_LEAST_MM or more beyond it. They begin where each has a lumen
+    of its own, as the branch vectors of VMTK do (vtkvmtkCenterlineBifurcationVectors), but those end one radius on,
+    which is less than two voxels of a thick CT. Angles depend on such choices: Kamenskiy et al. (Three-dimensional
+    geometry of the human carotid artery, 2012) found 36 +- 11 degrees between centrelines and 15 +- 14 between walls.
 
     `internal_narrowest_mm` lies within NARROW_MM, `internal_narrowest_at_mm` along the vessel. `nascet_percent`: what
     it lacks of the diameter of an even part beyond it and beyond the bulb; 0 where it is no narrower. `calcium_mm3`:
@@ -187,12 +187,14 @@ def _ratio(common: Value, internal: Value, external: Value) -> Value:
 
 
 def _angle(vessels: dict[str, Sections], start: dict[str, float]) -> Value:
+    ends = {name: vessels[name].end - start[name] for name in ("internal", "external")}
+    shorter = min(ends, key=lambda name: ends[name])
+    if ends[shorter] < ANGLE_LEAST_MM:
+        return f"The {shorter} carotid is followed for {max(ends[shorter], 0):.0f} mm only."
+    far = min(ANGLE_MM[1], ends[shorter])
     ways = []
-    for name in ("internal", "external"):
-        vessel, first = vessels[name], start[name]
-        if first + ANGLE_MM[1] > vessel.end:
-            return f"The {name} carotid is followed for {max(vessel.end - first, 0):.0f} mm only."
-        way = vessel.place(first + ANGLE_MM[1]) - vessel.place(first + ANGLE_MM[0])
+    for name in ends:
+        way = vessels[name].place(start[name] + far) - vessels[name].place(start[name] + ANGLE_MM[0])
         ways.append(way / np.linalg.norm(way))
     return float(np.degrees(np.arccos(np.clip(ways[0] @ ways[1], -1, 1))))
 

@@ -165,6 +165,12 @@ def test_vessels_that_are_not_followed_far_enough(neck: CTVolume) -> None:
     assert reasons == {}
 
 
+def test_angle_and_calcium_of_a_vessel_that_is_followed_a_little_less_far(neck: CTVolume) -> None:
+    found = values(measure_fork(known(external=BESIDE + 13.5), neck))
+    assert found["external_10_mm"] is not None
+    assert abs(found["angle_deg"] - ANGLE) < 3 and found["calcium_mm3"] == 0
+
+
 def test_vessels_of_next_to_no_length(neck: CTVolume) -> None:
     found = measure_fork(known(internal=2, external=2, common=2), neck, np.eye(3))
     reasons = {name: measure.reason for name, measure in found.items() if measure.reason}
