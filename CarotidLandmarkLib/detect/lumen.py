@@ -17,7 +17,8 @@ from .presence import Evidence
 from .search import SEARCH_ENDS, Search
 
 AGAIN_MM = (3.0, 30.0)  # so far from an answer the lumen may divide for the network to look once more, there
-RIVALS = 4  # so many of the search's other ends are asked where the lumen does not bear out its answer
+RIVALS = 4  # so many of the search's other ends are asked where the lumen does not bear out its answer,
+BESIDE_MM = (0.0, 1.0, -1.0)  # each at these heights beside it: calibres near their limits change within a slice
 ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
 
 
@@ -96,9 +97,19 @@ def _elsewhere(
     for number in apart(likely, most=RIVALS, by_mm=AGAIN_MM[0]):
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
-            fork = trace_fork(volume, likely[number], side)
-        if check_fork(fork, likely[number]).status == "verified":
+            fork = _verified(volume, side, likely[number])
+        if fork is not None:
             yield likely[number], fork
+
+
+def _verified(volume: CTVolume, side: str, place: np.ndarray) -> Fork | None:
+    """The first fork that is verified of those traced from `place` (3,) and beside it."""
+    for height in BESIDE_MM:
+        beside = place + [0.0, 0.0, height]
+        fork = trace_fork(volume, beside, side)
+        if check_fork(fork, beside).status == "verified":
+            return fork
+    return None
 
 
 def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:

@@ -28,7 +28,7 @@ Cancelled = Callable[[], bool]
 COARSE_SHARE = 0.2  # of the time, for the progress bar
 SEARCH_ENDS = 0.9  # of the progress bar; what comes then is seldom or short
 SIDE_SHARE = (SEARCH_ENDS - COARSE_SHARE) / len(SIDES)
-SWEPT_PRESENCE = 0.9  # at the finest scale, which has to be sure of what the coarsest does not see
+SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what the coarsest does not see
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
 TISSUE_HU, TISSUE_SHARE = -300.0, 0.25
@@ -120,12 +120,14 @@ class Search:
 
     def _sweep(self, side: str, coarse: ScaleOutput, known: list[np.ndarray]) -> Evidence | None:
         """What the finer scales say where the finest is surest, of the places all over the body that the second scale
-        finds likely; None if it is not sure there, or comes to the other side's landmark, which is ``known``."""
+        finds likely; None if it and the one before are not sure there, or come to the other side's landmark, which is
+        ``known``."""
         seen = Evidence(swept=True)
         self._note(seen, self.config.scales_mm[0], [coarse])
         scales = len(self.config.scales_mm)
         ways = [self._descend(side, place, scales) for place in self._places(side, coarse, known)]
-        best = self._choose(seen, [way for way in ways if self._believed(way[-1].presence_logit) >= SWEPT_PRESENCE])
+        logits = [min(output.presence_logit for output in way[-2:]) for way in ways]
+        best = self._choose(seen, [way for way, logit in zip(ways, logits) if self._believed(logit) >= SWEPT_PRESENCE])
         if not best:
             return None
         self._sample(side, seen, best[-2], SEARCH_ENDS, 0.0)

@@ -127,8 +127,10 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
 
 
 @pytest.mark.parametrize("of_answer", ["verified", "unclear"])
-@pytest.mark.parametrize("of_rival", ["verified", "unclear"])
-def test_where_the_lumen_bears_out_a_rival_the_rival_is_taken(of_answer, of_rival, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("of_rival", "asked"), [("verified", [0.0]), ("above it", [0.0, 1.0]), ("unclear", [0.0, 1.0, -1.0])]
+)
+def test_where_the_lumen_bears_out_a_rival_the_rival_is_taken(of_answer, of_rival, asked, monkeypatch) -> None:
     first, other = answer(CARINA - [0, 0, 40.0]), answer(CARINA + [0, 1.0, 0])
     away = CARINA - first.position
     doubted, beside = away + [30.0, 0, 0], away + [0, 2.0, 0]
@@ -140,7 +142,8 @@ def test_where_the_lumen_bears_out_a_rival_the_rival_is_taken(of_answer, of_riva
         return Fork(side, place, carina=CARINA)
 
     def check(fork: Fork, place: np.ndarray) -> Check:
-        return Check(of_rival if np.linalg.norm(place - CARINA) < 3 else "unclear")
+        borne_out = of_rival == "verified" or (of_rival == "above it" and fork.point[2] > CARINA[2])
+        return Check("verified" if borne_out and np.linalg.norm(place - CARINA) < 3 else "unclear")
 
     monkeypatch.setattr(lumen, "trace_fork", trace)
     monkeypatch.setattr(lumen, "check_fork", check)
@@ -153,8 +156,8 @@ def test_where_the_lumen_bears_out_a_rival_the_rival_is_taken(of_answer, of_riva
 
     search, evidence = Looks(other), {"left": first}
     witnesses = lumen.ask_both(search, draw([]), evidence)
-    assert [place.tolist() for place in traced] == [CARINA.tolist()] * (of_answer == "unclear")
-    taken = (of_answer, of_rival) == ("unclear", "verified")
+    assert [(place - CARINA).tolist() for place in traced] == [[0, 0, z] for z in asked if of_answer == "unclear"]
+    taken = of_answer == "unclear" and of_rival != "unclear"
     assert search.near == [True] * taken
     assert evidence["left"] is (other if taken else first)
     assert witnesses["left"].check.status == ("verified" if taken else of_answer)

@@ -12,8 +12,9 @@ from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 
 
-def unbelieved(detector, monkeypatch, finest=9.0):
-    """The coarsest scale sees nothing, the next two what is bright and on their side, the finest ``finest``.
+def unbelieved(detector, monkeypatch, finest=9.0, before=None):
+    """The coarsest scale sees nothing, the next two what is bright and on their side, the finest ``finest``, and the
+    one before it ``before``.
 
     Returns the centres of the second scale's crops.
     """
@@ -26,7 +27,8 @@ def unbelieved(detector, monkeypatch, finest=9.0):
         output = refine(scale, image, world_to_index, center, frame)
         looks.extend([center[0].numpy()] if scale == 1 else [])
         own = output.position[0, 0] * frame[..., 0, 0].flatten()[0] < 0
-        logit = finest if scale == 3 else float(output.logits.max()) - (10 if own else 30)
+        bright = float(output.logits.max()) - (10 if own else 30)
+        logit = finest if scale == 3 else before if scale == 2 and before is not None else bright
         return output._replace(presence_logit=output.presence_logit * 0 + logit)
 
     monkeypatch.setattr(detector.model, "coarse", blind)
@@ -45,9 +47,10 @@ def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(de
     assert len({tuple(look) for look in looks}) > 9
 
 
-def test_a_sweep_needs_a_sure_finest_scale_and_is_in_the_configuration(detector, volume, monkeypatch):
-    unbelieved(detector, monkeypatch, finest=1.5)
-    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, volume, monkeypatch):
+    for doubts in ({"finest": 1.5}, {"before": 1.5}):
+        unbelieved(detector, monkeypatch, **doubts)
+        assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
     looks = unbelieved(detector, monkeypatch)
     monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, sweep_mm=0.0))
     assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
