@@ -28,7 +28,7 @@ Cancelled = Callable[[], bool]
 COARSE_SHARE = 0.2  # of the time, for the progress bar
 SEARCH_ENDS = 0.9  # of the progress bar; what comes then is seldom or short
 SIDE_SHARE = (SEARCH_ENDS - COARSE_SHARE) / len(SIDES)
-SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what the coarsest does not see
+SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what a sweep finds
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
 TISSUE_HU, TISSUE_SHARE = -300.0, 0.25
@@ -41,7 +41,8 @@ class Search:
     samples: passes of the last scale, each with its crop shifted by up to the model's noise_mm on every axis; 1 is a
     single unshifted pass, which is all that a model without noise or with a single scale makes.
     seed: of the shifts, drawn on the CPU, so the same on every device.
-    A side whose presence falls below `believe` goes no further, but is looked for once more all over the body.
+    A side whose presence falls below `believe` goes no further, but is looked for once more all over the body; so is
+    one that a finer scale is in doubt about.
     Before each step `cancelled` is asked, then `progress` is called with a text and the finished fraction.
     """
 
@@ -83,9 +84,13 @@ class Search:
             if len(self.config.scales_mm) > 1 and evidence[side].presence >= self.believe:
                 self._follow(side, outputs[side], evidence[side], COARSE_SHARE + number * SIDE_SHARE)
         for side, other in zip(SIDES, SIDES[::-1]):
-            if len(self.config.scales_mm) > 2 and self.config.sweep_mm and evidence[side].presence < self.believe:
-                known = [evidence[other].position] if evidence[other].presence >= self.believe else []
-                evidence[side] = self._sweep(side, outputs[side], known) or evidence[side]
+            seen = evidence[side]
+            if len(self.config.scales_mm) < 3 or not self.config.sweep_mm or not self._doubted(seen):
+                continue
+            known = [evidence[other].position] if evidence[other].presence >= self.believe else []
+            swept = self._sweep(side, outputs[side], known)
+            if swept is not None and (seen.presence < self.believe or apart([swept.position], [seen.position])):
+                evidence[side] = swept
         return evidence
 
     @torch.inference_mode()
@@ -103,6 +108,10 @@ class Search:
         self._sample(side, other, before, SEARCH_ENDS, 0.0, place if near else None)
         other.rivals.append((seen.position - other.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
+
+    def _doubted(self, seen: Evidence) -> bool:
+        """Not believed, or a finer scale sees less of it than of what a sweep may find; not where all is believed."""
+        return seen.presence < self.believe or (self.believe > 0 and min(seen.presences[1:]) < SWEPT_PRESENCE)
 
     def _follow(self, side: str, coarse: ScaleOutput, seen: Evidence, begun: float) -> None:
         """Note what the finer scales say on the way down from the coarsest one's answer and from above and below it."""

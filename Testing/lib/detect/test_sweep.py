@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from CarotidLandmarkLib.detect.search import SWEPT_PLACES
+from CarotidLandmarkLib.detect.presence import Evidence
+from CarotidLandmarkLib.detect.search import SWEPT_PLACES, Search
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -55,6 +56,32 @@ def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, vol
     monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, sweep_mm=0.0))
     assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
     assert not looks
+
+
+@pytest.mark.parametrize(
+    ("presence", "away", "believe", "taken"),
+    [(0.85, 45.0, 0.3, True), (0.85, 5.0, 0.3, False), (0.85, 45.0, 0.0, False), (0.95, 45.0, 0.3, False)],
+    ids=["doubted", "the same place", "all is believed", "sure"],
+)
+def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
+    presence, away, believe, taken, detector, volume, balls, monkeypatch
+):
+    astray, coarse = {side: ball + [0.0, 0.0, away] for side, ball in balls.items()}, detector.model.coarse
+
+    def follow(search, side, output, seen, begun):
+        seen.scales_mm[1:], seen.presences[1:] = [2.0, 1.0, 0.5], [0.99, presence, 0.99]
+        seen.positions[1:] = [astray[side]] * 3
+
+    def seeing(level):
+        return {s: o._replace(presence_logit=o.presence_logit * 0 + 9) for s, o in coarse(level).items()}
+
+    found = {side: Evidence([4.0, 0.5], [0.9, 0.99], [ball, ball], swept=True) for side, ball in balls.items()}
+    monkeypatch.setattr(detector.model, "coarse", seeing)
+    monkeypatch.setattr(Search, "_follow", follow)
+    monkeypatch.setattr(Search, "_sweep", lambda search, side, output, known: found[side])
+    evidence = Search(detector.model, volume, samples=1, believe=believe).run()
+    for side in balls:
+        assert (evidence[side] is found[side]) == taken
 
 
 def test_a_sweep_looks_where_tissue_is_and_not_without_end(detector, make_neck, monkeypatch):
