@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from ..volume.ct import CTVolume
 from .box import AIR_HU, METAL_HU
-from .trace import Branch
+from .trace import Branch, smoothed
 
 STEP_MM, COURSE_MM = 1.0, 2.0  # between sections; SD of the Gaussian that evens the course of the trace
 RAYS, REACH_MM, FINE_MM = 24, 7.0, 0.2
@@ -106,12 +106,7 @@ def _lengths(points: np.ndarray) -> np.ndarray:
 
 def _even(points: np.ndarray) -> np.ndarray:
     """(m, 3) points STEP_MM apart on the smoothed curve through `points` (n, 3); its ends stay."""
-    fine = _every(points, STEP_MM / 2)
-    reach = min(round(8 * COURSE_MM / STEP_MM), len(fine) - 1)
-    before, after = 2 * fine[0] - fine[reach:0:-1], 2 * fine[-1] - fine[-2 : -reach - 2 : -1]
-    padded = np.concatenate([before, fine, after])
-    smooth = ndimage.gaussian_filter1d(padded, 2 * COURSE_MM / STEP_MM, axis=0)
-    return _every(smooth[reach : reach + len(fine)], STEP_MM)
+    return _every(smoothed(_every(points, STEP_MM / 2), 2 * COURSE_MM / STEP_MM), STEP_MM)
 
 
 def _every(points: np.ndarray, step: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
@@ -34,6 +35,7 @@ MISSING = {
 }
 TOLD = 0.65  # a probability that names the daughters
 CLOSE_MM = 2.5  # a carina so near to the point is the one that is meant
+EVEN_NODES = 1.5  # SD of the Gaussian that takes the wave's steps out of a vessel's course
 
 
 class Candidate(NamedTuple):
@@ -51,9 +53,9 @@ class Candidate(NamedTuple):
 class Branch:
     """A vessel from the fork outwards.
 
-    points: (n, 3) LPS mm of its middle, about 1 mm apart but where it touches another, as far as it goes on evenly (see
-    course.py). radii: (n,) mm of discs of its cross-sections' areas; within
-    about 4 mm of the fork they are wider than the vessel.
+    points: (n, 3) LPS mm of its smoothed middle, about 1 mm apart but where it touches another, as far as it goes on
+    evenly (see course.py). radii: (n,) mm of discs of its cross-sections' areas; within about 4 mm of the fork they are
+    wider than the vessel.
     """
 
     points: np.ndarray
@@ -182,4 +184,11 @@ def _without(fork: Fork, missing: str) -> Fork:
 
 
 def _branch(arm: Arm, point: np.ndarray) -> Branch:
-    return Branch(point + arm.centre, arm.radius.copy())
+    return Branch(point + smoothed(arm.centre, EVEN_NODES), arm.radius.copy())
+
+
+def smoothed(points: np.ndarray, sd: float) -> np.ndarray:
+    """The curve through `points` (n, 3) after a Gaussian of that many of them; its ends stay."""
+    reach = min(round(4 * sd), len(points) - 1)
+    padded = np.pad(points, ((reach, reach), (0, 0)), "reflect", reflect_type="odd")
+    return np.asarray(ndimage.gaussian_filter1d(padded, sd, axis=0)[reach : reach + len(points)])

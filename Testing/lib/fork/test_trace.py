@@ -51,6 +51,13 @@ def test_three_vessels_along_their_axes_with_their_calibres(traced: Fork) -> Non
     assert traced.common.points[-1][2] < -25
 
 
+def test_a_vessel_does_not_zigzag(traced: Fork) -> None:
+    for branch in (traced.common, traced.internal, traced.external):
+        steps = np.diff(branch.points, axis=0)
+        steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+        assert (steps[1:] * steps[:-1]).sum(1).min() > np.cos(np.radians(18))
+
+
 def test_the_lumen_is_what_was_drawn(traced: Fork) -> None:
     k, j, i = np.indices(traced.grid.shape)
     world = traced.grid.index_to_world(np.stack([i, j, k], -1))
