@@ -5,8 +5,10 @@
 #                                                             level of the fork, for so long, the others for two thirds
 #                                                             of it, two beside each other; then put together. With a
 #                                                             GPU: BATCH=8, and as many WORKERS as there are cores
-#   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script
-#   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (default: the same) on all test sets, and robustness
+#   Testing/benchmarks/long_runs.sh calibrate STATE           ellipsoids and trust of weights.safetensors beside this script,
+#                                                             or else of the default; pack_weights.py --default makes
+#                                                             the default of the result
+#   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (or the default) on all test sets, and robustness
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
 #   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
@@ -18,6 +20,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
 cd "$here/../.."
 export OMP_NUM_THREADS=1
+newest=$here/weights.safetensors  # a state of training on the way to the next default, if there is one
+[ -f "$newest" ] || newest=CarotidLandmarkLib/weights/default.safetensors
 train() { nice -n 10 python -m CarotidLandmarkLib train "$@"; }
 benchmark() { nice -n 10 python -m CarotidLandmarkLib benchmark "$@"; }
 
@@ -31,7 +35,7 @@ if [ "$what" = weights ]; then
     done
     phantoms=(--phantoms "${PHANTOMS:-2500}" --first-seed 40000 --scaffold "$state/scaffold" --cache "$state/cases")
     net() {  # one scale, on crops around the truth
-        train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$here/weights.safetensors}" --resume \
+        train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$newest}" --resume \
             --validation 64 --epoch 3000 --steps 1000000 --max-minutes "$2" --learning-rate 1e-3 --seed "${1/./}" \
             --batch "${BATCH:-1}" --workers "${WORKERS:-1}"
     }
@@ -42,14 +46,7 @@ if [ "$what" = weights ]; then
     wait $two || { tail -n 3 "$state/2-0.5.log" >&2; exit 1; }
     train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation 64 --workers 2 \
         --start "$state"/weights/{4,2,1,0.5}/weights.safetensors | tee "$state/together.log"
-    python - "$(sed -n 's/^Weights: //p' "$state/together.log")" "$here/weights.safetensors" <<'END'  # half precision: a few MB
-import sys
-
-from safetensors import safe_open
-from safetensors.torch import save_file
-with safe_open(sys.argv[1], "pt") as file:
-    save_file({name: file.get_tensor(name).half() for name in file.keys()}, sys.argv[2], file.metadata())
-END
+    python Testing/benchmarks/pack_weights.py "$(sed -n 's/^Weights: //p' "$state/together.log")" "$here/weights.safetensors"
     exit
 fi
 
@@ -58,12 +55,12 @@ engine() { nice -n 10 python -m CarotidLandmarkLib "$@"; }
 
 if [ "$what" = calibrate ]; then
     sets calibration
-    engine calibrate --data "$state/sets/calibration" --out "$state/calibrate" --weights "$here/weights.safetensors" --parallel 2
+    engine calibrate --data "$state/sets/calibration" --out "$state/calibrate" --weights "$newest" --parallel 2
     exit
 fi
 
 if [ "$what" = measure ]; then
-    weights=${3:-$state/calibrate/weights.safetensors}
+    weights=${3:-CarotidLandmarkLib/weights/default.safetensors}
     out=$state/measure/$(sha256sum "$weights" | cut -c1-8)
     sets test absent left-out robustness
     in_set() {  # SET NAME [OPTION...]: detect in the set, and evaluate as NAME
