@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,13 +11,10 @@ from ..fork.structures import Structures, measure_structures
 from ..landmarks.detection import Detection
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
-from .peaks import apart
 from .presence import Evidence
 from .search import SEARCH_ENDS, Search
 
 AGAIN_MM = (3.0, 30.0)  # so far from an answer the lumen may divide for the network to look once more, there
-RIVALS = 4  # so many of the search's other ends are asked where the lumen does not bear out its answer,
-BESIDE_MM = (0.0, 1.0, -1.0)  # each at these heights beside it: calibres near their limits change within a slice
 ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
 
 
@@ -55,10 +51,8 @@ class Witness:
 
 
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
-    """Ask the lumen about each side's answer that is complete. Where it does not bear it out, the network looks once
-    more at other places: where the lumen divides, and where other ways of the search have ended if the lumen bears
-    that out. An answer there that the lumen bears out takes the place of the first, in `evidence`, too. Raises
-    CancelledError."""
+    """Ask the lumen about each side's answer that is complete; where it divides elsewhere, the network looks there, and
+    an answer there that the lumen bears out takes the place of the first, in `evidence`, too. Raises CancelledError."""
     witnesses = {}
     for side, seen in evidence.items():
         if not seen.complete:
@@ -66,50 +60,16 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
             witnesses[side] = ask_lumen(volume, side, seen)
-        for place, fork in _elsewhere(search, volume, side, seen, witnesses[side]):
-            other = search.again(side, seen, place, near=fork is not None)
-            if other is None:
-                continue
+        carina, distance = witnesses[side].fork.carina, witnesses[side].check.distance_mm
+        if carina is None or distance is None or not AGAIN_MM[0] < distance < AGAIN_MM[1]:
+            continue
+        other = search.again(side, seen, carina)
+        if other is not None:
             with search.clock("fork"):
                 witness = ask_lumen(volume, side, other)
-                if fork is not None and witness.check.status != "verified":
-                    witness = Witness(fork, check_fork(fork, other.position))
             if witness.check.status == "verified":
                 evidence[side], witnesses[side] = other, witness
-                break
     return witnesses
-
-
-def _elsewhere(
-    search: Search, volume: CTVolume, side: str, seen: Evidence, witness: Witness
-) -> Iterator[tuple[np.ndarray, Fork | None]]:
-    """Places (3,) where the network might look once more, each with the fork there if it is verified already."""
-    carina, distance = witness.fork.carina, witness.check.distance_mm
-    if carina is not None and distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1]:
-        yield carina, None
-    if witness.check.status == "verified":
-        return
-    likely = [
-        seen.position + away
-        for away, presence in sorted(seen.rivals, key=lambda rival: -rival[1])
-        if presence >= search.believe and np.linalg.norm(away) > AGAIN_MM[0]
-    ]
-    for number in apart(likely, most=RIVALS, by_mm=AGAIN_MM[0]):
-        search.step(f"{side}, lumen", SEARCH_ENDS)
-        with search.clock("fork"):
-            fork = _verified(volume, side, likely[number])
-        if fork is not None:
-            yield likely[number], fork
-
-
-def _verified(volume: CTVolume, side: str, place: np.ndarray) -> Fork | None:
-    """The first fork that is verified of those traced from `place` (3,) and beside it."""
-    for height in BESIDE_MM:
-        beside = place + [0.0, 0.0, height]
-        fork = trace_fork(volume, beside, side)
-        if check_fork(fork, beside).status == "verified":
-            return fork
-    return None
 
 
 def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:

@@ -37,18 +37,13 @@ def peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
     return [(places[i], float(around[tuple(voxels[i])])) for i in apart(places, most=most)]
 
 
-def apart(
-    places: Sequence[np.ndarray],
-    known: Sequence[np.ndarray] = (),
-    most: int | None = None,
-    by_mm: float = APART_MM,
-) -> list[int]:
+def apart(places: Sequence[np.ndarray], known: Sequence[np.ndarray] = (), most: int | None = None) -> list[int]:
     """Numbers of up to so many places (3,) that are near neither a known one nor one of them before."""
     kept: list[int] = []
     for number, place in enumerate(places):
         if len(kept) == most:
             break
         others = [*known, *(places[i] for i in kept)]
-        if all(np.linalg.norm(place - other) > by_mm for other in others):
+        if all(np.linalg.norm(place - other) > APART_MM for other in others):
             kept.append(number)
     return kept

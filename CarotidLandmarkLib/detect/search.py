@@ -94,10 +94,9 @@ class Search:
         return evidence
 
     @torch.inference_mode()
-    def again(self, side: str, seen: Evidence, place: np.ndarray, near: bool = False) -> Evidence | None:
-        """What the last two scales say around ``place`` (3,), instead of `seen`, with ``near`` the last where it is put
-        there and not where the one before sends it; None where it does not believe in a landmark there. Raises
-        CancelledError."""
+    def again(self, side: str, seen: Evidence, place: np.ndarray) -> Evidence | None:
+        """What the last two scales say around ``place`` (3,), instead of `seen`; None where the finest does not believe
+        in a landmark there. Raises CancelledError."""
         second_last = len(self.config.scales_mm) - 2
         if second_last < 1:
             return None
@@ -105,7 +104,7 @@ class Search:
         kept = slice(second_last)
         other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
         self._note(other, self.config.scales_mm[second_last], [before])
-        self._sample(side, other, before, SEARCH_ENDS, 0.0, place if near else None)
+        self._sample(side, other, before, SEARCH_ENDS, 0.0)
         other.rivals.append((seen.position - other.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
 
@@ -195,22 +194,10 @@ class Search:
         seen.rivals += [self._rival(end, best) for end in ends if end is not best]
         return _point(best)
 
-    def _sample(
-        self,
-        side: str,
-        seen: Evidence,
-        before: ScaleOutput,
-        begun: float,
-        share: float,
-        place: np.ndarray | None = None,
-    ) -> None:
-        """Note what the finest scale says in all of its passes around the place that it likes best, or comes to from
-        ``place``."""
+    def _sample(self, side: str, seen: Evidence, before: ScaleOutput, begun: float, share: float) -> None:
+        """Note what the finest scale says in all of its passes around the place that it likes best."""
         samples, last = len(self.shifts[side]), len(self.config.scales_mm) - 1
-        if place is None:
-            center = self._settle(side, seen, before)
-        else:
-            center = _point(self._approach(side, last, place, self.config.looks)[-1])
+        center = self._settle(side, seen, before)
         box = self._box(center, last, margin=2 * self.config.noise_mm)
         centers = torch.from_numpy(center) + self.shifts[side]
         batches = centers.split(BATCH.get(self.device.type, 1))

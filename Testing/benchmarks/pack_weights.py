@@ -1,4 +1,4 @@
-"""Writes weights in half precision, which is a few MB: pack_weights.py WEIGHTS OUT, or pack_weights.py WEIGHTS --default.
+"""Writes weights in half precision, which is a few MB: pack_weights.py WEIGHTS OUT, or WEIGHTS --default.
 
 With --default they become those of the package, under the package's version, and its manifest is written again.
 """
@@ -9,11 +9,10 @@ import argparse
 import json
 from pathlib import Path
 
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from CarotidLandmarkLib import __version__
-from CarotidLandmarkLib.model.header import DEFAULT, METADATA_KEY
+from CarotidLandmarkLib.model.header import DEFAULT, METADATA_KEY, read_header
 from CarotidLandmarkLib.model.weights import write_manifest
 
 
@@ -24,9 +23,8 @@ def main() -> None:
     out.add_argument("out", type=Path, nargs="?")
     out.add_argument("--default", action="store_true")
     args = parser.parse_args()
-    with safe_open(args.weights, "pt") as file:
-        tensors = {name: file.get_tensor(name).half() for name in file.keys()}
-        header = json.loads(file.metadata()[METADATA_KEY])
+    tensors = {name: tensor.half() for name, tensor in load_file(args.weights).items()}
+    header = read_header(args.weights.read_bytes())
     if args.default:
         header.update(name="default", version=__version__)
     save_file(tensors, DEFAULT if args.default else args.out, {METADATA_KEY: json.dumps(header)})
