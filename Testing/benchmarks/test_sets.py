@@ -1,6 +1,6 @@
 """Makes the phantoms that default weights are calibrated and measured on: test_sets.py FOLDER [--anatomy DIR] [SET ...]
 
-calibration: 400 of the split val, every second on the anatomy of a patient of the training.
+calibration: 420 of the split val, every second on the anatomy of a patient of the training.
 test: 400 of the split test. absent: 200 more in which neither bifurcation can be seen.
 left-out: 60 on the anatomy of patients that no training knows.
 robustness: the first 60 of test with both bifurcations in view. What is there already is not made again.
@@ -24,7 +24,7 @@ from CarotidLandmarkLib.volume.read import case_name
 LEFT_OUT = ("0522c0331", "0522c0727a", "0522c0727b", "TCGA-CV-5977", "TCGA-CV-7236")
 # Split, first seed, number of cases.
 SETS = {
-    "calibration": ("val", 1000, 400),
+    "calibration": ("val", 1000, 420),
     "test": ("test", 20000, 400),
     "absent": ("test", 40000, 200),
     "left-out": ("test", 60000, 60),
