@@ -30,8 +30,10 @@ COMMANDS = {
     "calibrate": "calibrate a model's ellipsoids, and what it trusts, on scans with landmarks",
     "evaluate": "measure detections against the truth",
     "benchmark": "train and measure the paper's methods and ours on equal terms",
-    "corrections": "list what readers made of detections",
+    "corrections": "list, check and compare what readers made of detections",
 }
+# Commands of several actions: which there are, the first one meant where none is named.
+ACTIONS = {"corrections": ("list", "check", "summary", "agreement")}
 
 
 class UsageError(BadInputError):
@@ -93,10 +95,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
+def _with_action(words: list[str], chosen: str | None) -> list[str]:
+    """``words`` with the action that is meant where a command of several has none: `corrections DIR` lists."""
+    actions = ACTIONS.get(chosen or "", ())
+    at = words.index(chosen) + 1 if actions and chosen else 0
+    if not actions or not words[at:] or words[at] in (*actions, "-h", "--help"):
+        return words
+    return [*words[:at], actions[0], *words[at:]]
+
+
 def _run(words: list[str]) -> int:
     chosen = next((word for word in words if not word.startswith("-")), None)
     try:
-        args = build_parser(chosen).parse_args(words)
+        args = build_parser(chosen).parse_args(_with_action(words, chosen))
         return importlib.import_module(f"CarotidLandmarkLib.commands.{args.command}").run(args)
     except KeyboardInterrupt:
         error: CarotidLandmarkError = CancelledError("Interrupted.")

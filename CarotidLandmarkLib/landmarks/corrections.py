@@ -115,14 +115,18 @@ def case_name(content_sha256: str) -> str:
     return f"case-{content_sha256[:12]}"
 
 
+def all_revisions(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
+    """Case name to the folders of its revisions, oldest first, by name; empty where there are none."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")) if os.path.isdir(folder) else []:
+        if _number(file.parent):
+            found.setdefault(file.parent.parent.name, []).append(file.parent)
+    return {case: sorted(revisions, key=_number) for case, revisions in found.items()}
+
+
 def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """Case name to the folder of its newest revision, in the order of the names; empty where there are none."""
-    newest: dict[str, Path] = {}
-    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")) if os.path.isdir(folder) else []:
-        case = file.parent.parent.name
-        if _number(file.parent) > (_number(newest[case]) if case in newest else 0):
-            newest[case] = file.parent
-    return newest
+    return {case: revisions[-1] for case, revisions in all_revisions(folder).items()}
 
 
 def write_correction(
@@ -167,7 +171,7 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
     try:
         values = json.loads(read_text(path, "a folder of exported corrections"))
         if values["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {values['schema']!r} and this version reads {SCHEMA!r}")
+            raise ValueError(_other_schema(values["schema"]))
         sides = {landmark["side"]: landmark for landmark in values["landmarks"]}
         volume = values["volume"]
         if not isinstance(volume["path"], str) or not isinstance(volume.get("series_uid"), (str, type(None))):
@@ -192,6 +196,20 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
         raise BadInputError(f"Cannot use {path}. {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInputError(f"{path} is no correction ({error}); export the case again.") from error
+
+
+def read_displacements(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Side to the displacement that the file of a revision, which ``read_correction`` can read, gives in mm."""
+    values = json.loads(read_text(Path(folder) / FILE, "a folder of exported corrections"))
+    return {landmark["side"]: landmark.get("displacement_mm") for landmark in values["landmarks"]}
+
+
+def _other_schema(schema: Any) -> str:
+    kind, _, number = str(schema).rpartition("/")
+    known, _, ours = SCHEMA.rpartition("/")
+    newer = kind == known and number.isdecimal() and int(number) > int(ours)
+    advice = "; a newer version wrote it: update this one" if newer else ""
+    return f"its schema is {schema!r} and this version reads {SCHEMA!r}{advice}"
 
 
 def _to_dict(correction: Correction, volume: dict[str, Any]) -> dict[str, Any]:

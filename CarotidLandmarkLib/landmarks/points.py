@@ -14,6 +14,8 @@ from .text import to_number
 
 SIDES = ("left", "right")
 LABELS = {"left": "L", "right": "R"}
+AXES = ("lateral", "posterior", "cranial")
+SAME_MM = 0.01  # nobody places a point as near as this to where it was detected
 TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
 
 _SIDE_WORDS = {"l": "left", "lt": "left", "left": "left", "r": "right", "rt": "right", "right": "right"}
@@ -38,6 +40,12 @@ class LandmarkSet:
             raise ValueError(f"a landmark has the side {unknown[0]!r} instead of one of {', '.join(SIDES)}")
         given = {side: self.points.get(side) for side in SIDES}
         self.points = {side: None if point is None else as_position(point) for side, point in given.items()}
+
+
+def mirrored(side: str, vectors: ArrayLike) -> np.ndarray:
+    """LPS vectors (..., 3) of ``side`` along AXES, float64: those of the right side are mirrored onto the left, so that
+    lateral is away from the midline on both, and figures of both can be pooled."""
+    return np.asarray(vectors, dtype=np.float64) * (1.0 if side == "left" else -1.0, 1.0, 1.0)
 
 
 def as_position(values: ArrayLike) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..errors import BadInputError, CarotidLandmarkError
 from ..landmarks.corrections import latest_revisions, read_correction
 from ..landmarks.detection import is_result, read_detection
 from ..landmarks.files import NamedPoint, read_described_points
-from ..landmarks.points import SIDES, LandmarkSet
+from ..landmarks.points import SAME_MM, SIDES, LandmarkSet
 from ..landmarks.table import read_points_table
 from ..landmarks.text import read_text
 from ..volume.ct import CTVolume
@@ -26,7 +26,6 @@ from ..volume.read import case_name, find_cases, read_volume
 
 POINT_SUFFIXES = (".mrk.json", ".fcsv")
 SEPARATION_MM = (15.0, 130.0)
-SAME_MM = 0.01  # nobody places a point as near as this to where it was detected
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
         except CarotidLandmarkError as error:
             problems[case.name] = [str(error)]
             continue
-        if wrong := _check(case, volume):
+        if wrong := check_case(case, volume):
             problems[case.name] = wrong
         else:
             read.append(replace(case, sha256=volume.sha256, grid=volume.grid))
@@ -188,7 +187,8 @@ def _beside(volume: Path, name: str) -> Path:
     return Path(os.path.abspath(volume)).with_name(name)
 
 
-def _check(case: Case, volume: CTVolume) -> list[str]:
+def check_case(case: Case, volume: CTVolume) -> list[str]:
+    """What is wrong with the points of ``case`` in its ``volume``, a sentence each."""
     grid = volume.grid
     out = []
     if case.sha256 and case.volume.is_file() and volume.sha256 != case.sha256:

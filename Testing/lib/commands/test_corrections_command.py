@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -60,3 +61,92 @@ def test_an_empty_path_is_not_the_current_folder(folder, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["corrections", ""])
     assert stop.value.code == 2 and "give a path" in capsys.readouterr().err
+
+
+def read_twice(tmp_path, second_left=3.0, cases=2):
+    for number in range(cases):
+        for reader, moved in (("AB", 0.0), ("CD", second_left)):
+            correction = Correction(
+                case=f"case-{number}",
+                reader=reader,
+                statuses={"left": "found", "right": "found"},
+                decisions={"left": "moved" if moved else "accepted", "right": "accepted"},
+                prediction=LandmarkSet({"left": LEFT, "right": RIGHT}),
+                corrected=LandmarkSet({"left": LEFT + [0, 0, moved], "right": RIGHT}),
+            )
+            write_correction(tmp_path, correction, lambda path: path.touch())
+
+
+def test_check_prints_each_problem_and_exits_with_2(folder, capsys):
+    assert main(["corrections", "check", str(folder)]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("case-a/r001: Its volume cannot be read.") and "empty file" in lines[0]
+    assert lines[-1] == f"{len(lines) - 1} problem(s)."
+    assert main(["corrections", "check", "--json", str(folder)]) == 2
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(of["event"], of["where"]) for of in events} >= {("problem", "case-a/r001"), ("problem", "case-b/r001")}
+
+
+def test_summary_counts_and_warns_of_who_accepted_all(tmp_path, capsys):
+    read_twice(tmp_path, cases=10)
+    assert main(["corrections", "summary", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    lines = [line.split() for line in printed.out.splitlines()]
+    assert printed.out.startswith("10 case(s), 20 revision(s), 2 reader(s)\n")
+    assert ["left", "0", "10", "10", "0"] in lines and ["reader", "CD", "0", "10", "10", "0"] in lines
+    assert ["distance", "3.00", "3.00"] in lines and ["cranial", "3.00", "3.00", "+3.00"] in lines
+    assert "AB left 20 of 20 landmarks" in printed.err and "not accuracy" in printed.err and "CD" not in printed.err
+    assert main(["corrections", "summary", str(tmp_path), "--json"]) == 0
+    (event,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert event["event"] == "summary" and event["readers"]["AB"]["unseen"] and len(event["warnings"]) == 1
+
+
+def test_summary_and_agreement_go_on_without_a_damaged_revision_and_exit_with_2(tmp_path, capsys):
+    read_twice(tmp_path, cases=3)
+    (tmp_path / "case-0" / "r001" / "correction.json").write_text("{")
+    for action in ("summary", "agreement"):
+        assert main(["corrections", action, str(tmp_path)]) == 2
+        assert "case-0/r001: " in capsys.readouterr().err
+
+
+def test_agreement_prints_what_the_readers_differ_in_and_writes_a_table(tmp_path, capsys):
+    read_twice(tmp_path / "c")
+    table = tmp_path / "twice.csv"
+    assert main(["corrections", "agreement", "--limit", "2.5", str(tmp_path / "c"), "--csv", str(table)]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[0] == "AB and CD: 4 landmark(s) of 2 case(s) placed by both; missing for both 0, only AB 0, only CD 0"
+    assert lines[1].startswith("distance, mm: mean 1.50 (1.50 to 1.50), median 1.50")
+    assert lines[5].split()[:2] == ["cranial", "1.50"]
+    assert lines[6] == "case-0 left: 3.00 mm apart (AB accepted, CD moved)"
+    assert lines[-1] == "2 landmark(s) over 2.5 mm, or missing for one."
+    assert "both left 2 of 4 landmarks" in printed.err and "agree with the model" in printed.err
+    assert len(table.read_text().splitlines()) == 5
+    assert main(["corrections", "agreement", str(tmp_path / "c"), "--json"]) == 0
+    (event,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert event["event"] == "agreement" and event["axes"]["cranial"]["bias"] == pytest.approx(1.5)
+    assert event["limit_mm"] == 3 and event["over_limit"] == []
+
+
+def test_one_reader_has_nobody_to_agree_with(folder, capsys):
+    assert main(["corrections", "agreement", str(folder)]) == 2
+    assert "let a second reader correct some" in capsys.readouterr().err
+
+
+def test_bad_words_and_folders_of_the_actions_are_sentences(tmp_path, capsys):
+    for action in ("check", "summary", "agreement", "list"):
+        assert main(["corrections", action, str(tmp_path)]) == 2
+        assert "holds no corrections" in capsys.readouterr().err
+    for words, says in (
+        (["check"], "required: DIR"),
+        ([], "required: ACTION"),
+        (["agreement", "--limit", "0"], "--limit"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["corrections", *words])
+        assert stop.value.code == 2 and says in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    read_twice(tmp_path / "c")
+    assert main(["corrections", "agreement", str(tmp_path / "c"), "--csv", str(tmp_path / "file" / "x.csv")]) == 3
+    assert "Cannot write" in capsys.readouterr().err
+    assert main(["corrections", str(tmp_path / "c")]) == main(["corrections", "list", str(tmp_path / "c")]) == 0
