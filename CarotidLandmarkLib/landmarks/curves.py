@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .files import control_point, markup, write_markup_file
 from .forks import ForkResult
+from .markups import control_point, markup, write_markup_file
 from .points import LABELS
 
 SHORT = {"common": "CCA", "internal": "ICA", "external": "ECA"}

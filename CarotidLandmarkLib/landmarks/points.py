@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +17,34 @@ LABELS = {"left": "L", "right": "R"}
 AXES = ("lateral", "posterior", "cranial")
 SAME_MM = 0.01  # nobody places a point as near as this to where it was detected
 TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
+# Before 4.11 Slicer gave the number of a coordinate system instead of its name.
+SYSTEMS = {"0": "RAS", "1": "LPS", "RAS": "RAS", "LPS": "LPS"}
 
-_SIDE_WORDS = {"l": "left", "lt": "left", "left": "left", "r": "right", "rt": "right", "right": "right"}
+# What a label may call a side, in any case: words, and abbreviations of "left carotid bifurcation" and the like. LICA,
+# LCCA and so on are not among them: they name another place.
+SIDE_WORDS = {
+    "left": (
+        *(
+            "l",
+            "lt",
+            "left",
+            "links",
+            "gauche",
+            "sinistra",
+            "sinistro",
+            "izquierda",
+            "izquierdo",
+            "esquerda",
+            "esquerdo",
+        ),
+        *("sinister", "sx", "lcb", "lcbif", "lbif", "cbl", "lcarotid", "leftcarotid", "carotidleft"),
+    ),
+    "right": (
+        *("r", "rt", "right", "rechts", "droite", "destra", "destro", "derecha", "derecho", "direita", "direito"),
+        *("dexter", "dx", "rcb", "rcbif", "rbif", "cbr", "rcarotid", "rightcarotid", "carotidright"),
+    ),
+}
+_SIDE_OF = {word: side for side, words in SIDE_WORDS.items() for word in words}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NUMBERED = re.compile(r"[^\W\d_][\W_]*\d+")
 
@@ -59,6 +85,23 @@ def as_position(values: ArrayLike) -> np.ndarray:
     return position
 
 
+class StoredPoint(NamedTuple):
+    """A point as a file has it: ``position`` in the file's system and unchecked, ``status`` as Slicer calls it."""
+
+    label: str
+    position: Any
+    status: str
+    description: str
+
+
+def lps_signs(system: str, path: object) -> np.ndarray:
+    """What (3,) makes positions of Slicer's coordinate ``system`` LPS; raises BadInputError about the file ``path``."""
+    known = SYSTEMS.get(system.upper())
+    if known is None:
+        raise BadInputError(f"{path} is in the coordinate system {system!r}; save it in LPS or RAS.")
+    return TO_LPS[known]
+
+
 def parse_position(values: Any, what: str) -> np.ndarray:
     """``values`` of a file, a list of numbers or of text, as a position (3,); raise BadInputError about ``what``."""
     try:
@@ -72,13 +115,13 @@ def parse_position(values: Any, what: str) -> np.ndarray:
 def side_of_label(label: str) -> str | None:
     """Return the side that a point's label names, or None.
 
-    A side is named by one of the words l, lt, left, r, rt, right, in any case, anywhere in the label, where words end
-    at whatever is no letter and at a capital ("L", "right", "L carotid", "CCA-R", "LeftCarotid"); words of both sides
-    name none. A letter with a number ("R-1", "L2") names none either: so Slicer numbers the points of any list, line
-    or ROI, and vertebrae are called.
+    A side is named by one of SIDE_WORDS, in any case, anywhere in the label, where words end at whatever is no letter
+    and at a capital ("L", "right", "L carotid", "CCA-R", "LeftCarotid", "LCB"); words of both sides name none. A letter
+    with a number ("R-1", "L2") names none either: so Slicer numbers the points of any list, line or ROI, and vertebrae
+    are called.
     """
     if _NUMBERED.fullmatch(label.strip()):
         return None
     words = (word.lower() for word in _WORD.findall(label))
-    sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
+    sides = {_SIDE_OF[word] for word in words if word in _SIDE_OF}
     return sides.pop() if len(sides) == 1 else None

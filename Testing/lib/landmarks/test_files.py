@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.landmarks.files import read_named_points, read_points, write_markups
-from CarotidLandmarkLib.landmarks.points import LandmarkSet, side_of_label
+from CarotidLandmarkLib.landmarks.files import (
+    read_described_points,
+    read_named_points,
+    read_points,
+    write_fcsv,
+    write_markups,
+)
+from CarotidLandmarkLib.landmarks.points import SIDE_WORDS, LandmarkSet, side_of_label
 
 LEFT = (31.25, -102.123456789012, 40.0)
 RIGHT = (-28.5, -99.0, -1043.75)
@@ -107,12 +113,66 @@ def test_slicers_own_files_are_read(tmp_path: Path) -> None:
             (label, "right")
             for label in ("R", " right ", "R carotid-2", "carotid (Right)", "CarotidR", "rt.", "R\u00a0")
         ),
+        *((label, "left") for label in ("Left carotid", "LCB", "lcb-1", "LCarotid", "leftcarotid", "links", "Bif. sx")),
+        *((label, "right") for label in ("RCB", "carotide destra", "Bifurcation droite", "rechts", "CBR")),
+        *((label, None) for label in ("LICA", "RCCA", "LCB/RCB", "RCA", "lc", "dxa")),
         *((label, None) for label in ("F-1", "", "carotid", "L or R", "Lower", "larynx", "bright", "Left, right")),
         *((label, None) for label in ("R-1", "R-2", "L-1", "L 1", "R_12", "L5", "r1")),
     ],
 )
 def test_side_of_label(label: str, side: str | None) -> None:
     assert side_of_label(label) == side
+
+
+def test_no_word_names_both_sides() -> None:
+    assert not set(SIDE_WORDS["left"]) & set(SIDE_WORDS["right"])
+    assert all(side_of_label(word) == side for side, words in SIDE_WORDS.items() for word in words)
+
+
+@pytest.mark.parametrize("name", ["a.mrk.json", "a.fcsv"])
+def test_all_labels_that_name_no_side_are_listed(tmp_path: Path, name: str) -> None:
+    labels = ["L", *(f"chin {letter}" for letter in "abcdefghijxy"), "R"]
+    if name.endswith(".fcsv"):
+        text = "".join(f"{i},1,2,3,0,0,0,1,1,1,0,{label},,\n" for i, label in enumerate(labels))
+    else:
+        text = markups(*map(point, labels))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadInputError, match="points labelled 'chin a', .*'chin j' and 2 more, which name no side"):
+        read_points(tmp_path / name)
+
+
+def test_files_of_old_slicers_are_read(tmp_path: Path) -> None:
+    """Slicer 3 (its own columns, RAS), 4.6 (names of nodes, number of the system), 4.11 (first .mrk.json)."""
+    three, four, json_file = (tmp_path / name for name in ("3.fcsv", "4.fcsv", "4.mrk.json"))
+    three.write_text(
+        "# Fiducial List file 3.fcsv\n# name = forks\n# numPoints = 2\n# symbolScale = 5.5\n# locked = 0\n"
+        "# columns = label,x,y,z,sel,vis\nLeft carotid,-31.25,102.5,40,1,1\nRight carotid,28.5,99,-1043.75,1,1\n"
+    )
+    four.write_text(
+        "# Markups fiducial file version = 4.6\n# CoordinateSystem = 0\n"
+        "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n"
+        "vtkMRMLMarkupsFiducialNode_0,-31.25,102.5,40,0,0,0,1,1,1,0,LCB,,vtkMRMLScalarVolumeNode1\n"
+        "vtkMRMLMarkupsFiducialNode_1,28.5,99,-1043.75,0,0,0,1,1,1,0,RCB,,vtkMRMLScalarVolumeNode1\n"
+    )
+    json_file.write_text(
+        markups(
+            point("left", [-31.25, 102.5, 40], id="vtkMRMLMarkupsFiducialNode_0"),
+            point("right", [28.5, 99, -1043.75], id="vtkMRMLMarkupsFiducialNode_1"),
+            coordinateSystem="0",
+        )
+    )
+    for path in (three, four, json_file):
+        assert_same(read_points(path), LandmarkSet({"left": (31.25, -102.5, 40), "right": RIGHT}))
+
+
+@pytest.mark.parametrize("landmarks", [BOTH, LEFT_ONLY, LandmarkSet({"right": RIGHT}), LandmarkSet()])
+def test_a_written_fcsv_reads_back_exactly(tmp_path: Path, landmarks: LandmarkSet) -> None:
+    path = tmp_path / "case.fcsv"
+    write_fcsv(path, landmarks, {"left": 'review: "near", 2 mm'})
+    assert_same(read_points(path), landmarks)
+    assert list(read_named_points(path)) == ["left", "right"]
+    assert read_described_points(path)["left"].description == 'review: "near", 2 mm'
+    assert path.read_text().splitlines()[1] == "# CoordinateSystem = 0", "older ones take a name for RAS"
 
 
 @pytest.mark.parametrize(
