@@ -30,6 +30,7 @@ COMMANDS = {
     "calibrate": "calibrate a model's ellipsoids, and what it trusts, on scans with landmarks",
     "evaluate": "measure detections against the truth",
     "benchmark": "train and measure the paper's methods and ours on equal terms",
+    "convert": "write a data set, or detections, in another tool's format",
     "corrections": "list, check and compare what readers made of detections",
 }
 # Commands of several actions: which there are, the first one meant where none is named.

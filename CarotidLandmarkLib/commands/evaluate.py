@@ -33,10 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=some_path,
         required=True,
         metavar="DIR|CSV",
-        help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, or exported "
-        "corrections (of another model: what a reader accepted flatters the model that said it)",
+        help="volumes with <case>.mrk.json or .fcsv beside them, a table volume,side,x,y,z,space, nnLandmark's "
+        "data set, or exported corrections (of another model: what a reader accepted flatters the model that said it)",
     )
-    add("--detections", type=some_path, metavar="DIR", help="use these <case>.detection.json, detect nothing")
+    add(
+        "--detections",
+        type=some_path,
+        metavar="DIR",
+        help="use these <case>.detection.json, or predictions of nnLandmark; detect nothing",
+    )
     add("--out", type=some_path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
     add(
         "--against",

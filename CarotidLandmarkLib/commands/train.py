@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     count, above_0 = whole_number(1), positive_number
     add("--out", type=some_path, required=True, help="folder of the run: weights, checkpoint, logs")
     add("--phantoms", type=_phantoms, default="0", metavar="N|online", help="train on N phantoms, or on ever new ones")
-    add("--data", type=some_path, help="folder of volumes with points or corrections, or CSV volume,side,x,y,z,space")
+    add(
+        "--data",
+        type=some_path,
+        help="folder of volumes with points, corrections or nnLandmark's, or CSV volume,side,x,y,z,space",
+    )
     add("--scaffold", type=some_path, metavar="DIR", help="label maps to build part of the phantoms on")
     add("--scaffold-share", type=share, default=0.5, help="share of the phantoms built on them (default 0.5)")
     add("--cases", type=some_path, metavar="DIR", help="train on ready-made cases in DIR/train, validate on DIR/val")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..detect.case import unique_names
 from ..errors import BadInputError, CarotidLandmarkError
+from ..exchange import nnlandmark
 from ..landmarks.corrections import latest_revisions, read_correction
 from ..landmarks.detection import is_result, read_detection
 from ..landmarks.files import NamedPoint, read_described_points
@@ -46,8 +47,8 @@ class Case:
 
 
 def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = None) -> list[Case]:
-    """The cases of a folder (each volume with its points beside it, or exported corrections) or of a CSV
-    ``volume,side,x,y,z,space``.
+    """The cases of a folder (each volume with its points beside it, exported corrections, or a data set of nnLandmark)
+    or of a CSV ``volume,side,x,y,z,space``.
 
     A side is unreviewed unless its point is placed, or there and marked as missing (in a CSV: a row with empty x, y
     and z). What `detect` found is no truth. Of corrections each case's newest revision counts. Every volume is read
@@ -58,8 +59,12 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
     """
     path = Path(path)
     problems: dict[str, list[str]] = {}
+    entries: dict[str, nnlandmark.Entry] = {}
     if revisions := latest_revisions(path):
         cases = _from_corrections(path, revisions, problems)
+    elif nnlandmark.is_dataset(path):
+        entries = _read_entries(path, problems)
+        cases = [_case(name, entry.volume, entry.voxels) for name, entry in entries.items()]
     else:
         cases = _from_folder(path, problems) if os.path.isdir(path) else _from_table(path)
     half = [case.name for case in cases if case.unreviewed]
@@ -75,6 +80,8 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
             continue
         try:
             volume = read_volume(case.volume, case.series)
+            if case.name in entries:
+                case = replace(case, points=LandmarkSet(entries[case.name].place(volume.grid)).points)
         except CarotidLandmarkError as error:
             problems[case.name] = [str(error)]
             continue
@@ -132,6 +139,13 @@ def _from_corrections(path: Path, revisions: Mapping[str, Path], problems: dict[
             continue
         cases.append(Case(name, c.volume_path, c.truth().points, c.unreviewed, c.series, c.volume.get("sha256")))
     return cases
+
+
+def _read_entries(path: Path, problems: dict[str, list[str]]) -> dict[str, nnlandmark.Entry]:
+    entries, others = nnlandmark.read_dataset(path, problems)
+    if others:
+        _say(f"{path} has landmarks that name no side and are left out: {', '.join(others)}.")
+    return {entry.name: entry for entry in entries}
 
 
 def _from_folder(path: Path, problems: dict[str, list[str]]) -> list[Case]:

@@ -13,7 +13,7 @@ import CarotidLandmarkLib
 
 PACKAGE = Path(CarotidLandmarkLib.__file__).parent
 SLICER = {"slicer", "qt", "ctk", "vtk"}
-NOT_FOR_DETECT = {f"CarotidLandmarkLib.{room}" for room in ("study", "phantom", "commands")}
+NOT_FOR_DETECT = {f"CarotidLandmarkLib.{room}" for room in ("study", "exchange", "phantom", "commands")}
 
 
 def module_name(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import BadInputError
+from ...exchange import nnlandmark
 from ...landmarks.detection import Detection, read_detection
 from ...landmarks.points import LandmarkSet
 from ..cases import Case
@@ -25,17 +26,25 @@ class Method(NamedTuple):
     folder: str | None = None
 
 
-def read_detections(folder: Path, names: Iterable[str]) -> tuple[dict[str, Detection], dict[str, str]]:
-    """Case name to its detection in ``folder``, and, of those without a usable one, to what is wrong."""
+def read_detections(folder: Path, cases: Mapping[str, Case]) -> tuple[dict[str, Detection], dict[str, str]]:
+    """Case name to its detection, or nnLandmark's prediction, in ``folder``, and, of those without a usable one, to
+    what is wrong."""
     detections: dict[str, Detection] = {}
     failed: dict[str, str] = {}
-    for name in names:
+    for name, case in cases.items():
         try:
-            detections[name] = read_detection(folder / f"{name}.detection.json")
+            detections[name] = _read_detection(folder, case)
         except BadInputError as error:
             failed[name] = str(error)
             print(f"{name}: {error}", file=sys.stderr)
     return detections, failed
+
+
+def _read_detection(folder: Path, case: Case) -> Detection:
+    file = folder / f"{case.name}.detection.json"
+    if case.grid is None or file.exists() or not (folder / f"{case.name}.json").is_file():
+        return read_detection(file)
+    return nnlandmark.read_prediction(folder, case.name, str(case.volume), case.grid)
 
 
 def one_model(detections: Mapping[str, Detection], where: object) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
     Detections are scored anew; a report that has none beside it counts as it stands in its report.csv. Raises
     BadInputError where neither is there, for none of the cases, or measured against another truth.
     """
-    where = next((place for place in (folder / "detections", folder) if any(place.glob("*.detection.json"))), None)
+    where = next((place for place in (folder / "detections", folder) if _holds_detections(place, truths)), None)
     if where is None:
         return _read_report(folder, truths)
     detections, _ = read_detections(where, truths)
@@ -77,6 +86,10 @@ def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
     ]
     model = one_model(detections, where)
     return Method(model_name(model), model, scores, str(folder))
+
+
+def _holds_detections(folder: Path, names: Iterable[str]) -> bool:
+    return any(folder.glob("*.detection.json")) or any((folder / f"{name}.json").is_file() for name in names)
 
 
 def with_names(methods: Iterable[Method]) -> list[Method]:

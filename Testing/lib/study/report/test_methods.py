@@ -62,7 +62,7 @@ def test_a_folder_with_neither_is_refused(truths, tmp_path):
 
 def test_a_case_without_a_detection_is_named(made, truths, tmp_path, capsys):
     write_detection(tmp_path / "a.detection.json", made.detection("a"))
-    detections, failed = read_detections(tmp_path, ["a", "b"])
+    detections, failed = read_detections(tmp_path, {name: truths[name] for name in "ab"})
     assert list(detections) == ["a"] and list(failed) == ["b"] and "b.detection.json" in capsys.readouterr().err
 
 

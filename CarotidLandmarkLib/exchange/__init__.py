@@ -1,0 +1,1 @@
+"""Other tools' data sets and answers, one file a tool."""
