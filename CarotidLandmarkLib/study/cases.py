@@ -17,7 +17,7 @@ from ..errors import BadInputError, CarotidLandmarkError
 from ..exchange import nnlandmark
 from ..landmarks.corrections import latest_revisions, read_correction
 from ..landmarks.detection import is_result, read_detection
-from ..landmarks.files import NamedPoint, read_described_points
+from ..landmarks.files import WRITERS, NamedPoint, read_described_points
 from ..landmarks.points import SAME_MM, SIDES, LandmarkSet
 from ..landmarks.table import read_points_table
 from ..landmarks.text import read_text
@@ -25,7 +25,7 @@ from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 from ..volume.read import case_name, find_cases, read_volume
 
-POINT_SUFFIXES = (".mrk.json", ".fcsv")
+POINT_SUFFIXES = tuple(WRITERS)
 SEPARATION_MM = (15.0, 130.0)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.landmarks.corrections import read_correction
+from CarotidLandmarkLib.study.corrections.readings import read_all
+from CarotidLandmarkLib.study.corrections.summary import summarise
 from CarotidLandmarkLib.volume.read import read_volume
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, addCtVolume, sampleDetection
@@ -59,6 +61,22 @@ def testEveryExportIsANewRevision(exporter, landmarkScene, reviewed, tmp_path):
     (sample,) = readDataset(tmp_path)
     assert sample.points["right"] is None
     assert exporter.countCases(str(tmp_path)) == 1
+
+
+def testNothingIsWrongWithWhatIsExported(exporter, landmarkScene, volume, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from CarotidLandmarkLib.study.corrections.check import check
+
+    addTransform(volume, TURNED)
+    node = landmarkScene.applyDetection(volume, sampleDetection())
+    landmarkScene.accept(node, "left")
+    exporter.export(node, str(tmp_path), "AB")
+    landmarkScene.place(node, "left", (TURNED @ [*(DRAGGED * [-1, -1, 1]), 1.0])[:3])
+    landmarkScene.markMissing(node, "right")
+    exporter.export(node, str(tmp_path), "CD")
+    assert check(tmp_path) == []
+    one, two = read_all(tmp_path)
+    assert summarise([one])["readers"]["AB"]["unchanged"] == 1 and summarise([two])["moved"]["n"] == 1
 
 
 def testTheParentTransformOfTheVolumeIsNotInTheFiles(exporter, landmarkScene, volume, tmp_path):
