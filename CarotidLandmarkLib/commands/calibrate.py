@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     failed: dict[str, str] = {}
     with pool(args.parallel) as executor:
         settings = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
-        coming = {c.name: executor.submit(look, c, args.weights, args.device, settings, files[c.name]) for c in missing}
+        engine = (args.weights, args.device, args.backend)
+        coming = {c.name: executor.submit(look, c, engine, settings, files[c.name]) for c in missing}
         for number, (name, future) in enumerate(coming.items(), start=1):
             try:
                 future.result()

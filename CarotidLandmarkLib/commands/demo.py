@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from ..pictures.key import key_image, png
     from ..volume.ct import write_volume
 
-    detector = Detector.from_weights(args.weights, args.device)
+    detector = Detector.from_weights(args.weights, args.device, args.backend)
     prepare_folder(args.output)
     reporter = TextReporter(quiet=False)
     reporter.begin(CASE, 1, 1)

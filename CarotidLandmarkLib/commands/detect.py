@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     outcomes = _gather(args.paths)
     some = any(outcome.error is None for outcome in outcomes)
     if some:
-        detector = Detector.from_weights(args.weights, args.device)
+        detector = Detector.from_weights(args.weights, args.device, args.backend)
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)

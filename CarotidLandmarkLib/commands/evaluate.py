@@ -13,6 +13,7 @@ from .options import add_engine_arguments, some_path, whole_number
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
+    from ..model.multiscale import MultiScaleLocNet
     from ..study.cases import Case
     from ..study.report.methods import Method
     from ..study.report.rows import Row
@@ -99,8 +100,10 @@ def run(args: argparse.Namespace) -> int:
             "detecting anew).",
             file=sys.stderr,
         )
-    detector = Detector.from_weights(args.weights, args.device) if args.weights or not args.detections else None
-    others = [Detector.from_weights(weights, args.device) for weights in args.against_weights]
+    detector = (
+        Detector.from_weights(args.weights, args.device, args.backend) if args.weights or not args.detections else None
+    )
+    others = [Detector.from_weights(weights, args.device, args.backend) for weights in args.against_weights]
     if args.detections:
         detections, failed = read_detections(args.detections, truths)
         memory = None
@@ -129,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
             "equivariance": _equivariance(args, detectors, truths) if args.equivariance else None,
         }
     )
-    models = {name: of.model for name, of in detectors.items()}
+    models = {name: _in_torch(of) for name, of in detectors.items()}
     methods = {method.name: method.scores for method in (own, *rivals)}
     confidence = report["uncertainty"]["confidence"]
     drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
@@ -153,7 +156,7 @@ def _report(
     confidence = first.settings.get("confidence", args.confidence)
     table = evaluate(own.scores, confidence)
     if detector:
-        scale = detector.model.config.covariance_scale[-1]
+        scale = detector.backend.config.covariance_scale[-1]
         before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
         table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
     seconds = sorted(detection.timing_s.get("total") or 0.0 for detection in detections.values())
@@ -206,18 +209,17 @@ def _detect(
 
 def _peak_memory(detector: Detector) -> dict[str, float | None] | None:
     """MB that this process has taken at most, and of GPU memory; None where the system does not say."""
-    import torch
-
     try:
         import resource
     except ImportError:  # Windows
         return None
     unit = 1 if sys.platform == "darwin" else 1024
-    cuda = detector.device.type == "cuda"
-    return {
-        "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
-        "gpu": torch.cuda.max_memory_allocated(detector.device) / 1e6 if cuda else None,
-    }
+    gpu = None
+    if detector.backend.device.startswith("cuda"):
+        import torch
+
+        gpu = torch.cuda.max_memory_allocated(detector.backend.device) / 1e6
+    return {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, "gpu": gpu}
 
 
 def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[Detector]) -> dict[str, Detector]:
@@ -233,6 +235,15 @@ def _by_name(methods: Sequence[Method], own: Detector | None, others: Iterable[D
     return found
 
 
+def _in_torch(detector: Detector) -> MultiScaleLocNet:
+    """Its networks, whatever ran them."""
+    from ..detect.backends.with_torch import TorchBackend
+    from ..model.weights import load_weights
+
+    backend = detector.backend
+    return backend.model if isinstance(backend, TorchBackend) else load_weights(detector.header["path"])[0]
+
+
 def _equivariance(
     args: argparse.Namespace, detectors: Mapping[str, Detector], truths: Mapping[str, Case]
 ) -> dict[str, Any]:
@@ -241,7 +252,7 @@ def _equivariance(
     from ..volume.read import read_volume
     from ..volume.sample import VolumePyramid
 
-    measured = {name: ShiftErrors(detector.model, args.seed) for name, detector in detectors.items()}
+    measured = {name: ShiftErrors(_in_torch(detector), args.seed) for name, detector in detectors.items()}
     cases = 0
     for name, truth in truths.items():
         if cases == args.equivariance:
@@ -256,6 +267,6 @@ def _equivariance(
             continue
         cases += 1
         print(f"equivariance {cases}/{args.equivariance} {name}", file=sys.stderr)
-        for label, of in measured.items():
-            of.add(TensorPyramid(VolumePyramid(volume), detectors[label].device), points)
+        for of in measured.values():
+            of.add(TensorPyramid(VolumePyramid(volume), next(of.model.parameters()).device), points)
     return {"cases": cases, "models": {name: of.summary() for name, of in measured.items()}}

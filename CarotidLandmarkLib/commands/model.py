@@ -18,11 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and load the weights, print their header and, where it lies beside them, their card (CARD.md)."""
-    from ..model.unet import parameter_count
-    from ..model.weights import calibration_warning, load_weights
+    """Read and check the weights, print their header and, where it lies beside them, their card (CARD.md)."""
+    from ..model.weights import calibration_warning, read_weights
 
-    model, header = load_weights(args.weights)
+    weights = read_weights(args.weights)
+    weights.check()
+    header = weights.header
     if args.json:
         print(as_json(header))
         return 0
@@ -31,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
         "model": f"{header.get('name')} {header.get('version')}",
         "file": f"{file} ({file.stat().st_size / 1e6:.1f} MB)",
         "sha256": header["sha256"],
-        "parameters": f"{parameter_count(model):,}",
-        "scales": ", ".join(f"{spacing:g} mm" for spacing in model.config.scales_mm),
+        "parameters": f"{sum(tensor.size for tensor in weights.tensors.values()):,}",
+        "scales": ", ".join(f"{spacing:g} mm" for spacing in weights.config.scales_mm),
         "calibration": as_json(header.get("calibration")),
         "trust": as_json(header.get("trust")),
         "training": as_json(header.get("training", {})),

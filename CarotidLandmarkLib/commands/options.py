@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from ..detect import DEVICES, LARGEST_SEED
+from ..detect import BACKENDS, DEVICES, LARGEST_SEED
 
 CONFIDENCE_HELP = (
     "of the ellipsoid, which speaks of the bifurcation as the weights were trained on it: those of the package on the "
@@ -61,9 +61,15 @@ def some_path(text: str) -> Path:
 
 
 def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
-    """--device, --samples, --confidence, --weights, --seed and --no-fork, as the contract has them."""
+    """--device, --backend, --samples, --confidence, --weights, --seed and --no-fork, as the contract has them."""
     add = parser.add_argument
     add("--device", choices=DEVICES, default="auto", help="where to compute (auto: a CUDA GPU, else the CPU)")
+    add(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="what runs the networks (auto: torch for a CUDA GPU, else OpenVINO, else torch)",
+    )
     add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
     add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
     add("--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)")

@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     """What must be the same where a run goes on. Raises BadInputError without --data."""
-    from ..model.weights import load_weights
+    from ..model.weights import read_weights
 
     if args.data is None:
         raise BadInputError("robustness needs --data: a folder of volumes with their points, or a table of such.")
-    header = load_weights(args.weights)[1]
+    header = read_weights(args.weights).header
     return {
         "model": f"{header['name']} {header['version']}",
         "sha256": header["sha256"],
@@ -47,7 +47,8 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     folder.mkdir(exist_ok=True)
     files = {case.name: folder / f"{case.name}.json" for case in cases}
     how = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
-    tasks = [(c, args.weights, args.device, how, files[c.name]) for c in cases if not files[c.name].is_file()]
+    engine = (args.weights, args.device, args.backend)
+    tasks = [(c, engine, how, files[c.name]) for c in cases if not files[c.name].is_file()]
     failed = []
     for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):
         name = task[0].name

@@ -106,8 +106,8 @@ def detect_case(
     except Exception as error:
         if not is_out_of_memory(error):
             raise as_sentence(error) from error
-        advice = "try --device cpu" if detector.device.type != "cpu" else "close other programs or crop the volume"
-        raise OutOfMemoryError(f"Memory ran out on {detector.device} with '{path}'; {advice}.") from error
+        advice = "try --device cpu" if detector.backend.device != "cpu" else "close other programs or crop the volume"
+        raise OutOfMemoryError(f"Memory ran out on {detector.backend.device} with '{path}'; {advice}.") from error
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection

@@ -6,18 +6,14 @@ import os
 import time
 from typing import Any
 
-import torch
-
 from ..errors import BadInputError
 from ..fork import Check
 from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
 from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
-from ..model.multiscale import MultiScaleLocNet
-from ..model.numerics import choose_dtype
-from ..model.weights import load_weights
 from ..volume.ct import CTVolume
-from .device import choose_device
+from .backends.backend import Backend
+from .backends.choice import load
 from .lumen import ask_both, checks_of
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
@@ -27,27 +23,26 @@ from .trust import Trust
 class Detector:
     """Finds both bifurcations in a CT, coarse to fine (Ma, Gupta and Sabuncu, ISBI 2020), with uncertainty.
 
-    model: a MultiScaleLocNet. header: what its weights file says (name, version, sha256). device: where to compute.
+    backend: what runs its networks. header: what their weights file says (name, version, sha256).
     """
 
-    def __init__(self, model: MultiScaleLocNet, header: dict[str, Any], device: torch.device) -> None:
-        self.model = model.to(device).eval()
+    def __init__(self, backend: Backend, header: dict[str, Any]) -> None:
+        self.backend = backend
         self.header = header
-        self.device = device
         self.limits = Thresholds()
         self.trust = Trust.from_header(header)
-        self.model.use_dtype(choose_dtype(self.model, device))
 
     @classmethod
-    def from_weights(cls, path: str | os.PathLike[str] | None = None, device: str = "auto") -> Detector:
+    def from_weights(
+        cls, path: str | os.PathLike[str] | None = None, device: str = "auto", backend: str = "auto"
+    ) -> Detector:
         """A detector with the weights at `path`, or those of the package, on `device` (auto, cpu, cuda or mps).
 
-        Raises BadInputError for a file that holds no such weights and CannotRunError where there are no weights or no
-        such device.
+        backend: "openvino" for the CPU, "torch" for every device, or "auto": torch where it has a CUDA GPU, else
+        OpenVINO, else torch. Raises BadInputError for a file that holds no such weights and CannotRunError where there
+        are no weights, no such device or nothing that runs them.
         """
-        chosen = choose_device(device)
-        model, header = load_weights(path)
-        return cls(model, header, chosen)
+        return cls(*load(path, device, backend))
 
     def detect(
         self,
@@ -63,7 +58,7 @@ class Detector:
         """Both landmarks of `volume` with status, position, covariance, confidence ellipsoid and the fork around them.
 
         samples: passes of the finest scale, each with its crop shifted at random; 1 is a single unshifted pass.
-        confidence: of the ellipsoid, between 0 and 1. seed: of the shifts, which are the same on every device.
+        confidence: of the ellipsoid, between 0 and 1. seed: of the shifts, which are the same with every backend.
         progress: called with a text and the finished fraction before each step.
         cancelled: asked before each step; where it says True, CancelledError is raised.
         fork: whether to trace the lumen around each point, check the point by it, and measure it.
@@ -74,7 +69,7 @@ class Detector:
                 f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
             )
         started = time.perf_counter()
-        search = Search(self.model, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
+        search = Search(self.backend, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
         witnesses = ask_both(search, volume, evidence) if fork else {}
         verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses))
@@ -97,9 +92,11 @@ class Detector:
             settings={
                 "samples": samples,
                 "confidence": confidence,
-                "device": str(self.device),
+                "device": self.backend.device,
                 "seed": seed,
                 "fork": fork,
+                "backend": self.backend.name,
+                "precision": self.backend.precision,
             },
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
@@ -111,13 +108,13 @@ class Detector:
     ) -> tuple[dict[str, Evidence], dict[str, Check]]:
         """What `detect` judges: each scale's answers of each side, up to where it is given up, and what the lumen says
         of the sides that are not."""
-        search = Search(self.model, volume, samples, seed, self.limits.absent_presence)
+        search = Search(self.backend, volume, samples, seed, self.limits.absent_presence)
         evidence = search.run()
         return evidence, checks_of(ask_both(search, volume, evidence) if fork else {})
 
     def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""
-        return Search(self.model, volume, samples, seed, believe=0.0).run()
+        return Search(self.backend, volume, samples, seed, believe=0.0).run()
 
 
 def _landmark(

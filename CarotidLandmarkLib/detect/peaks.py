@@ -7,19 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ..model.multiscale import ScaleOutput
+from .backends.backend import Answer
 
 APART_MM = 10.0  # two places, not one
+TISSUE_HU, TISSUE_SHARE = -300.0, 0.25
 PEAK_VOXELS, PEAK_LOWER = 4, 5.0  # a peak is the highest so far around, and at most so much below the highest (logits)
 
 
-def peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
-    """LPS mm (3,) of up to so many of the highest peaks of a heatmap, the highest first, and the share of it that lies
-    around each.
+def peaks(answer: Answer, most: int) -> list[tuple[np.ndarray, float]]:
+    """LPS mm (3,) of up to so many of the highest peaks of an answer's heatmap, the highest first, and the share of it
+    that lies around each.
 
     Of a plateau, of which a rectified heatmap is full, the voxel nearest to its middle stands for all.
     """
-    logits = output.logits[0, 0].float().cpu().numpy()
+    logits = answer.heatmap
     window = 2 * PEAK_VOXELS + 1
     tops = (logits == ndimage.maximum_filter(logits, window)) & (logits > logits.max() - PEAK_LOWER)
     plateaus, count = ndimage.label(tops, np.ones((3, 3, 3)))
@@ -32,9 +33,24 @@ def peaks(output: ScaleOutput, most: int) -> list[tuple[np.ndarray, float]]:
 
     heatmap = np.exp(logits - logits.max(), dtype=np.float64)
     around = ndimage.uniform_filter(heatmap / heatmap.sum(), window, mode="constant") * window**3
-    center, frame = output.center[0].double().cpu().numpy(), output.frame[0].double().cpu().numpy()
-    places = center + (voxels - (np.array(logits.shape) - 1) / 2)[:, ::-1] @ frame.T
+    places = answer.center + (voxels - (np.array(logits.shape) - 1) / 2)[:, ::-1] @ answer.frame.T
     return [(places[i], float(around[tuple(voxels[i])])) for i in apart(places, most=most)]
+
+
+def likely_cells(hu: np.ndarray, coarse: Answer, edge: int, most: int) -> np.ndarray:
+    """Index (N, 3), x, y, z, of the middles of the cells of `edge`^3 voxels of a view (D, H, W) that hold tissue: of
+    more than `most` those that the answer's heatmap of that view likes best, which come first."""
+    cell = np.minimum(edge, hu.shape)
+    tissue, liked = (hu > TISSUE_HU).astype(np.float64), coarse.heatmap
+    for axis, (size, step) in enumerate(zip(hu.shape, cell)):
+        first = np.arange(0, size, step)
+        lengths = np.diff(np.append(first, size)).reshape([-1 if a == axis else 1 for a in range(3)])
+        tissue = np.add.reduceat(tissue, first, axis) / lengths
+        liked = np.maximum.reduceat(liked, first, axis)
+    cells = np.argwhere(tissue > TISSUE_SHARE)
+    cells = cells[np.argsort(-liked[tuple(cells.T)], kind="stable")[:most]]
+    middles = np.minimum((cells + 0.5) * cell - 0.5, np.array(hu.shape) - 1.0)
+    return middles[:, ::-1]
 
 
 def apart(places: Sequence[np.ndarray], known: Sequence[np.ndarray] = (), most: int | None = None) -> list[int]:

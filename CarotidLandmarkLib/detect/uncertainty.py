@@ -5,6 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 
+def draw_shifts(sides: int, samples: int, noise_mm: float, seed: int) -> np.ndarray:
+    """Shifts of crops, (sides, samples, 3) mm, uniform within +-noise_mm: of a seed those that a torch.Generator with
+    that seed draws as float64, which is a Mersenne twister that fills 53 bits from two of its numbers."""
+    drawn = np.random.RandomState(seed & 0xFFFFFFFF).bytes(8 * sides * samples * 3)
+    high, low = np.frombuffer(drawn, "<u4").astype(np.uint64).reshape(-1, 2).T
+    share = ((high << np.uint64(32) | low) & np.uint64(2**53 - 1)) * 2.0**-53
+    return ((2 * share - 1) * noise_mm).reshape(sides, samples, 3)
+
+
 def combine(positions: np.ndarray, heatmaps: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of a landmark from the passes of the last scale.
 

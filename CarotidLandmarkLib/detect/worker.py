@@ -3,7 +3,8 @@
 Requests on stdin:
     {"id": 1, "command": "detect", "path": "…"}, and if wanted "case", "output" (a folder for the files), "series",
     "spacing" (three numbers), "samples", "confidence", "seed", "fork" (whether to look at the lumen), "picture"
-    (whether to draw one into "output"), "device", "weights", and "temporary": true for a volume that nobody else needs
+    (whether to draw one into "output"), "device", "backend", "weights", and "temporary": true for a volume that nobody
+    else needs
     {"id": 1, "command": "picture", "path": "…", "detection": {…}, "readings": {side: {"decision": "…",
     "position_lps_mm": […] or null}}, "output": "…"}, and if wanted "temporary": the key image of a detection that was
     made in this volume, as a reader has left it, to the file "output"
@@ -38,7 +39,7 @@ from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
 from ..landmarks.detection import Detection
 from ..landmarks.reading import Reading
-from ..model.weights import calibration_warning, load_weights
+from ..model.weights import calibration_warning, read_weights
 from ..volume.read import find_cases
 from .case import Settings, detect_case, draw_case
 from .detector import Detector
@@ -123,7 +124,7 @@ class Worker:
                 self._emit("picture", id=number, file=request["output"])
                 return
             settings = _settings({**request, "picture": request.get("picture") and request.get("output")})
-            detector = self._detector(request.get("weights"), request.get("device", "auto"))
+            detector = self._detector(*(request.get(key, usual) for key, usual in _ENGINE.items()))
             output = request.get("output")
             case = request.get("case") or find_cases(request["path"])[0][0]
             if output:
@@ -158,15 +159,15 @@ class Worker:
                 message=str(known),
                 exit_code=FAULT if fault else known.exit_code,
                 reason=known.reason,
-                device=str(detector.device) if detector else request.get("device", "auto"),
+                device=detector.backend.device if detector else request.get("device", "auto"),
             )
         finally:
             self.cancelled.discard(number)
 
-    def _detector(self, weights: str | None, device: str) -> Detector:
-        if self.loaded[0] != (weights, device) or self.loaded[1] is None:
+    def _detector(self, *engine: Any) -> Detector:
+        if self.loaded[0] != engine or self.loaded[1] is None:
             self.loaded = (None, None)  # two models at a time could be one too many
-            self.loaded = ((weights, device), Detector.from_weights(weights, device))
+            self.loaded = (engine, Detector.from_weights(*engine))
         detector = self.loaded[1]
         assert detector is not None
         return detector
@@ -205,6 +206,7 @@ def _drawing(request: dict[str, Any]) -> tuple[Detection, dict[str, Reading], st
     return detection, {side: Reading.from_dict(values) for side, values in readings.items()}, output
 
 
+_ENGINE = {"weights": None, "device": "auto", "backend": "auto"}
 _KINDS = {
     "samples": int,
     "confidence": float,
@@ -218,9 +220,11 @@ _KINDS = {
 
 def _describe(weights: str | None) -> dict[str, Any]:
     try:
-        _, header = load_weights(weights)
+        read = read_weights(weights)
+        read.check()
     except CarotidLandmarkError as error:
         return {"path": weights, "problem": str(error)}
+    header = read.header
     card = Path(header["path"]).with_name("CARD.md")
     training = header.get("training")
     return {

@@ -2,7 +2,8 @@
 
 Header: {"format": "carotid-landmark/weights/1", "name", "version", "config": ModelConfig, "training": summary,
 "calibration": {"cases": the number that it rests on, "kept_from_start"}, ...}; intensity windows, scales and the
-calibration itself are in the config. A `.pt` file holds {"header": ..., "state_dict": ...}.
+calibration itself are in the config. A `.pt` file holds {"header": ..., "state_dict": ...}. Only that, and the networks
+in torch, need torch.
 """
 
 from __future__ import annotations
@@ -12,25 +13,63 @@ import io
 import json
 import os
 import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse_safetensors
-from safetensors.torch import save as safetensors_bytes
+import numpy as np
+from safetensors import SafetensorError, deserialize
 
 from ..atomic import write_bytes, write_json
 from ..errors import BadInputError, CannotRunError
 from .config import ModelConfig
 from .header import DEFAULT, FORMAT, METADATA_KEY, PACKAGED, checksums, read_header
-from .multiscale import MultiScaleLocNet
+from .shapes import tensor_shapes
+
+if TYPE_CHECKING:
+    from .multiscale import MultiScaleLocNet
 
 LARGEST_BYTES = 2**30
 CALIBRATION_CASES = 300  # of 24, ellipsoids of nominal 90 % hold 82 to 98.5 % of the points, of 400 87.5 to 92.4 %
 
 PathLike = Union[str, "os.PathLike[str]"]
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, np.ndarray]
+KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
+
+
+@dataclass
+class Weights:
+    """What a weights file holds. tensors: by name, those of floating point as float32; header: with "sha256" and
+    "path" added."""
+
+    config: ModelConfig
+    tensors: Tensors
+    header: dict[str, Any]
+
+    def check(self) -> None:
+        """Raise BadInputError where the networks are Loc-Nets and the tensors are not theirs."""
+        shapes = tensor_shapes(self.config)
+        if shapes is not None:
+            self.require(shapes)
+
+    def require(self, expected: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise BadInputError unless the tensors are those of a network that has `expected` ones, by name and shape."""
+        file = self.header["path"]
+        wrong = sorted(expected.keys() ^ self.tensors.keys())
+        if wrong:
+            what = "lacks" if wrong[0] in expected else "has an unknown tensor"
+            raise BadInputError(f"The weights file {file} {what} {wrong[0]} ({len(wrong)} such); get the file again.")
+        for name, value in self.tensors.items():
+            if value.shape != tuple(expected[name]) or value.dtype != np.float32:
+                raise BadInputError(
+                    f"The weights file {file} does not fit its own configuration: {name} is {value.shape} of "
+                    f"{value.dtype} instead of {tuple(expected[name])}; get the file again."
+                )
+            if not np.isfinite(value).all():
+                raise BadInputError(
+                    f"The weights file {file} holds values that are not finite in {name}; get it again."
+                )
 
 
 def save_weights(path: PathLike, model: MultiScaleLocNet, metadata: dict[str, Any]) -> str:
@@ -41,6 +80,8 @@ def save_weights(path: PathLike, model: MultiScaleLocNet, metadata: dict[str, An
     """
     header = {"format": FORMAT, "name": _name_of(Path(path)), "version": "0", "training": {}}
     header = {**header, **metadata, "format": FORMAT, "config": model.config.to_dict()}
+    from safetensors.torch import save as safetensors_bytes
+
     tensors = {name: value.detach().float().cpu().contiguous() for name, value in model.state_dict().items()}
     data = safetensors_bytes(tensors, {METADATA_KEY: json.dumps(header)})
     write_bytes(path, data)
@@ -56,11 +97,18 @@ def write_manifest(folder: PathLike = PACKAGED) -> dict[str, str]:
 
 
 def load_weights(path: PathLike | None = None) -> tuple[MultiScaleLocNet, dict[str, Any]]:
-    """The model, on the CPU in evaluation mode, and its header with "sha256" and "path" added. None: packaged weights.
+    """The model in torch, on the CPU in evaluation mode, and its header; raises what read_weights does, and
+    BadInputError for tensors that do not fit the configuration."""
+    weights = read_weights(path)
+    return build_model(weights), weights.header
+
+
+def read_weights(path: PathLike | None = None) -> Weights:
+    """What is in the weights file at `path`; None: in the packaged one.
 
     Packaged files are checked against manifest.json. Pickled code in a `.pt` is never run. Raises BadInputError for a
-    file that is missing, damaged, foreign or does not fit its own configuration, and CannotRunError if the packaged
-    weights are missing.
+    file that is missing, damaged or foreign, and CannotRunError if the packaged weights are missing, or torch is for a
+    `.pt`.
     """
     file = DEFAULT if path is None else Path(path)
     data = _read(file, packaged=path is None)
@@ -74,13 +122,31 @@ def load_weights(path: PathLike | None = None) -> tuple[MultiScaleLocNet, dict[s
             f"The weights file {file} has the format {header.get('format')!r}, and this version reads {FORMAT!r}; "
             "use weights made for this version."
         )
-    model = _build(file, header, tensors)
+    try:
+        config = ModelConfig.from_dict(header.get("config"))  # type: ignore[arg-type]
+    except BadInputError as error:
+        raise _no_model(file, error) from error
     name = header.get("name")
     if sha256 in checksums(PACKAGED).values():
-        name = model.config.name
-    elif name in (None, model.config.name):  # up to 0.5.0 all weights of a method had the method's name
+        name = config.name
+    elif name in (None, config.name):  # up to 0.5.0 all weights of a method had the method's name
         name = _name_of(file)
-    return model, {**header, "name": name, "sha256": sha256, "path": str(file)}
+    return Weights(config, tensors, {**header, "name": name, "sha256": sha256, "path": str(file)})
+
+
+def build_model(weights: Weights) -> MultiScaleLocNet:
+    """The model in torch, on the CPU in evaluation mode. Raises BadInputError where the tensors do not fit it."""
+    import torch
+
+    from .multiscale import MultiScaleLocNet
+
+    try:
+        model = MultiScaleLocNet(weights.config)
+    except (BadInputError, TypeError, ValueError, RuntimeError) as error:
+        raise _no_model(weights.header["path"], error) from error
+    weights.require({name: tuple(value.shape) for name, value in model.state_dict().items()})
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.tensors.items()})
+    return model.eval()
 
 
 def _name_of(file: Path) -> str:
@@ -102,32 +168,13 @@ def calibration_warning(header: dict[str, Any]) -> str | None:
     )
 
 
-def _build(file: Path, header: dict[str, Any], tensors: Tensors) -> MultiScaleLocNet:
-    try:
-        config = ModelConfig.from_dict(header.get("config"))  # type: ignore[arg-type]
-        model = MultiScaleLocNet(config)
-    except (BadInputError, TypeError, ValueError, RuntimeError) as error:
-        raise BadInputError(f"The weights file {file} describes no model that can be built here: {error}") from error
-    expected = model.state_dict()
-    wrong = sorted(expected.keys() ^ tensors.keys())
-    if wrong:
-        what = "lacks" if wrong[0] in expected else "has an unknown tensor"
-        raise BadInputError(f"The weights file {file} {what} {wrong[0]} ({len(wrong)} such); get the file again.")
-    for name, value in tensors.items():
-        if value.shape != expected[name].shape or not value.is_floating_point():
-            raise BadInputError(
-                f"The weights file {file} does not fit its own configuration: {name} is {tuple(value.shape)} of "
-                f"{value.dtype} instead of {tuple(expected[name].shape)}; get the file again."
-            )
-        if not value.isfinite().all():
-            raise BadInputError(f"The weights file {file} holds values that are not finite in {name}; get it again.")
-    model.load_state_dict(tensors)
-    return model.eval()
+def _no_model(file: PathLike, error: Exception) -> BadInputError:
+    return BadInputError(f"The weights file {file} describes no model that can be built here: {error}")
 
 
 def _parse_safetensors(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors]:
     try:
-        tensors = parse_safetensors(data)
+        tensors = {name: _as_array(told) for name, told in deserialize(data)}
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadInputError(
             f"The weights file {file} is damaged or not a safetensors file ({error}); get it again."
@@ -135,7 +182,18 @@ def _parse_safetensors(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors
     return _own(file, read_header(data)), tensors
 
 
+def _as_array(told: dict[str, Any]) -> np.ndarray:
+    array = np.frombuffer(told["data"], KINDS[told["dtype"]]).reshape(told["shape"])
+    if told["dtype"] == "BF16":  # the upper half of a float32
+        return (array.astype("<u4") << 16).view("<f4")
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
 def _parse_torch(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors]:
+    try:
+        import torch
+    except ImportError as error:
+        raise CannotRunError(f"Without torch ({error}) {file} cannot be read; use a .safetensors file.") from error
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -149,7 +207,11 @@ def _parse_torch(file: Path, data: bytes) -> tuple[dict[str, Any], Tensors]:
     tensors = content.get("state_dict")
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
         content, tensors = {}, {}
-    return _own(file, content.get("header")), tensors
+    arrays = {
+        name: (value.float() if value.is_floating_point() else value).detach().contiguous().numpy()
+        for name, value in tensors.items()
+    }
+    return _own(file, content.get("header")), arrays
 
 
 def _own(file: Path, header: Any) -> dict[str, Any]:

@@ -57,9 +57,11 @@ class Seen:
         return self.error_mm is None or self.error_mm > LARGE_ERROR_MM
 
 
-def look(case: Case, weights: Path | None, device: str, settings: Settings, file: Path) -> None:
-    """Detect in ``case`` and write what was seen of its reviewed sides to ``file``, whole or not at all."""
-    detector = _detector(weights, device)
+def look(case: Case, engine: tuple[Path | None, str, str], settings: Settings, file: Path) -> None:
+    """Detect in ``case`` and write what was seen of its reviewed sides to ``file``, whole or not at all.
+
+    engine: weights, device and backend, see Detector.from_weights."""
+    detector = _detector(*engine)
     volume = read_volume(case.volume, case.series)
     evidence, checks = detector.examine(volume, settings.samples, settings.seed, settings.fork)
     rows = []
@@ -83,8 +85,8 @@ def look(case: Case, weights: Path | None, device: str, settings: Settings, file
 
 
 @lru_cache(maxsize=1)
-def _detector(weights: Path | None, device: str) -> Detector:
-    return Detector.from_weights(weights, device)
+def _detector(weights: Path | None, device: str, backend: str) -> Detector:
+    return Detector.from_weights(weights, device, backend)
 
 
 def read_seen(files: Iterable[Path]) -> list[Seen]:

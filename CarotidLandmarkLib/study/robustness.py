@@ -43,15 +43,17 @@ class Step(NamedTuple):
     coverage: float | None
 
 
-def measure(case: Case, weights: Path | None, device: str, settings: Settings, file: Path) -> None:
-    """Detect in ``case`` at each step of each corruption and write the scores to ``file``, whole or not at all."""
+def measure(case: Case, engine: tuple[Path | None, str, str], settings: Settings, file: Path) -> None:
+    """Detect in ``case`` at each step of each corruption and write the scores to ``file``, whole or not at all.
+
+    engine: weights, device and backend, see Detector.from_weights."""
     import torch
 
     from ..detect.detector import Detector
     from ..volume.read import read_volume
 
     torch.set_num_threads(1)
-    detector = Detector.from_weights(weights, device)
+    detector = Detector.from_weights(*engine)
     volume = read_volume(case.volume, case.series)
     rows: list[dict[str, Any]] = []
     for name, corruption in CORRUPTIONS.items():

@@ -71,7 +71,7 @@ def sample(volume: CTVolume, grid: Grid) -> np.ndarray:
     footprint = np.sqrt(((native.direction.T @ grid.direction * grid.spacing) ** 2).sum(axis=1))
     factors = _factors(native, footprint)
     to_index = np.linalg.inv(native.affine) @ grid.affine
-    along = _axes(to_index[:3, :3])
+    along = axes_along(to_index[:3, :3])
     out = np.full(grid.shape, FILL, np.float32)
     for corner in product(*(range(0, n, BRICK) for n in grid.size)):
         brick = [np.arange(a, min(a + BRICK, n)) for a, n in zip(corner, grid.size)]
@@ -105,7 +105,7 @@ def averaged(level: Level, factor: int) -> Level:
     return Level(blocks, shrink @ level.world_to_index)
 
 
-def _axes(linear: np.ndarray) -> list[int] | None:
+def axes_along(linear: np.ndarray) -> list[int] | None:
     """Which axis of the one grid each axis of the other runs along, where all do so; `linear` (3, 3) maps indices."""
     runs = np.abs(linear) > ALIGNED * np.abs(linear).max()
     if (runs.sum(0) != 1).any() or (runs.sum(1) != 1).any():

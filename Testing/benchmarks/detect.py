@@ -118,21 +118,21 @@ def main() -> None:
     else:
         detector = Detector(MultiScaleLocNet(), {"name": "untrained"}, choose_device(args.device))
     if args.dtype:
-        detector.model.use_dtype(getattr(torch, args.dtype))
+        detector.backend.model.use_dtype(getattr(torch, args.dtype))
     volume = make_volume()
     base = resident()
     with PeakMemory(base) as memory:  # first calls allocate and choose kernels
-        Search(detector.model, volume, samples=2, believe=0.0).run()
+        Search(detector.backend, volume, samples=2, believe=0.0).run()
     runs, totals, peaks, stage_peaks = [], [], [memory.bytes], []
     for _ in range(args.repeats):
         begun = time.perf_counter()
         with PeakMemory(base) as memory:
-            evidence = Search(detector.model, volume, args.samples, believe=0.0).run()
+            evidence = Search(detector.backend, volume, args.samples, believe=0.0).run()
             judge(evidence, volume.grid, detector.limits)
         totals.append(time.perf_counter() - begun)
         peaks.append(memory.bytes)
         stages = Stages(base)
-        Search(detector.model, volume, args.samples, believe=0.0, progress=stages).run()
+        Search(detector.backend, volume, args.samples, believe=0.0, progress=stages).run()
         stages.close()
         runs.append(stages.seconds)
         stage_peaks.append(stages.peaks)
@@ -140,7 +140,7 @@ def main() -> None:
         "volume": list(SIZE),
         "model": detector.header.get("name"),
         "device": str(detector.device),
-        "dtype": str(detector.model.nets[0].compute_dtype),
+        "dtype": str(detector.backend.model.nets[0].compute_dtype),
         "threads": args.threads,
         "samples": args.samples,
         "repeats": args.repeats,

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.model.config import ModelConfig
@@ -88,7 +89,7 @@ def volume() -> CTVolume:
 def detector() -> Detector:
     """Finds the balls of `neck`, by their brightness."""
     header = {"name": "bright", "version": "1", "sha256": "0" * 64}
-    return BallDetector(bright_model(), header, torch.device("cpu"))
+    return BallDetector(TorchBackend(bright_model()), header)
 
 
 @pytest.fixture(scope="session")

@@ -74,11 +74,13 @@ def loaded_after_importing(names: list[str]) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_detect_loads_neither_slicer_nor_training_rooms() -> None:
-    names = [name for name in MODULES if name.startswith("CarotidLandmarkLib.detect")]
+def test_importing_detect_loads_neither_slicer_nor_training_rooms_and_torch_with_its_backend_alone() -> None:
+    of_torch = "CarotidLandmarkLib.detect.backends.with_torch"
+    names = [name for name in MODULES if name.startswith("CarotidLandmarkLib.detect") and name != of_torch]
+    assert of_torch in MODULES
     loaded = loaded_after_importing([*names, "CarotidLandmarkLib.cli"])
     assert "CarotidLandmarkLib.detect.detector" in loaded
-    assert starts_with(loaded, SLICER | NOT_FOR_DETECT) == set()
+    assert starts_with(loaded, SLICER | NOT_FOR_DETECT | {"torch"}) == set()
 
 
 def test_importing_the_whole_library_loads_no_slicer() -> None:

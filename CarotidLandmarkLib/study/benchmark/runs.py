@@ -83,16 +83,18 @@ def train_and_measure(run: Run) -> None:
     """Begin, or go on with what was finished before; `run.json` says that it has come to its end."""
     from ...detect.detector import Detector
     from ...model.unet import parameter_count
+    from ...model.weights import load_weights
     from .report import circumstances
 
-    detector = Detector.from_weights(_trained(run), run.budget.device)
+    weights = _trained(run)
+    detector = Detector.from_weights(weights, run.budget.device, "torch")
     seconds = sorted(_measure(run, detector))
     training = detector.header["training"]
     facts = {
         "steps": training["steps"],
         "minutes": training["minutes"],
         "crops_on_answers": training["crops_on_answers"],
-        "parameters": parameter_count(detector.model),
+        "parameters": parameter_count(load_weights(weights)[0]),
         "seconds_per_case": round(seconds[len(seconds) // 2], 2),
         "settings": dict(run.settings),
         "made": {key: value for key, value in circumstances({}, {}).items() if key in MADE},

@@ -26,7 +26,7 @@ def demo(detector, volume, balls, tmp_path, monkeypatch):
         return volume, balls
 
     monkeypatch.setitem(sys.modules, "CarotidLandmarkLib.phantom", SimpleNamespace(phantom_volume=phantom_volume))
-    monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
+    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
     monkeypatch.chdir(tmp_path)
 
     def demo():

@@ -68,7 +68,7 @@ class Full(io.StringIO):
 
 
 def test_a_batch_goes_on_when_its_output_is_full(detector, volume, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
+    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
     for name in ("a.nrrd", "b.nrrd"):
         write_volume(volume, tmp_path / name, compress=False)
     out = tmp_path / "out"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_a_side_that_is_not_there_is_absent(missing, detector, make_neck, balls)
 def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_neck, balls):
     texts = []
     neck = make_neck(balls={"left": balls["left"]})
-    seen = Search(detector.model, neck, samples=3, progress=lambda text, _: texts.append(text)).run()
+    seen = Search(detector.backend, neck, samples=3, progress=lambda text, _: texts.append(text)).run()
     assert (seen["left"].complete, seen["right"].complete) == (True, False)
     assert "left, 0.5 mm, sample 3 of 3" in texts
     assert any("right, 2 mm, place 1 of" in text for text in texts)
@@ -70,20 +71,20 @@ def test_the_same_seed_gives_the_same_answer_and_another_does_not(detector, volu
 
 def test_only_the_last_scale_runs_once_a_sample(detector, volume, monkeypatch):
     crops = []
-    refine = detector.model.refine
+    refine = detector.backend.model.refine
 
     def counted(scale, image, world_to_index, center, frame):
         crops.extend([scale] * len(center))
         return refine(scale, image, world_to_index, center, frame)
 
-    monkeypatch.setattr(detector.model, "refine", counted)
+    monkeypatch.setattr(detector.backend.model, "refine", counted)
     detector.detect(volume, samples=7)
     assert {scale: crops.count(scale) for scale in crops} == {1: 2, 2: 2, 3: 14}
 
 
 def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_the_noise(detector, volume, monkeypatch):
     centers = {1: [], 2: [], 3: []}
-    refine = detector.model.refine
+    refine = detector.backend.model.refine
 
     def spied(scale, image, world_to_index, center, frame):
         centers[scale].append((float(frame[..., 0, 0]), center.clone()))
@@ -91,7 +92,7 @@ def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_t
         centers.setdefault(f"answer {scale}", []).append(output.position)
         return output
 
-    monkeypatch.setattr(detector.model, "refine", spied)
+    monkeypatch.setattr(detector.backend.model, "refine", spied)
     detector.detect(volume, samples=40)
     shifts = torch.cat([center for _, center in centers[3][:40]]) - centers["answer 2"][0]
     assert shifts.abs().max() <= 5.0
@@ -104,15 +105,15 @@ def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_t
 
 def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, monkeypatch):
     seen = []
-    refine = detector.model.refine
+    refine = detector.backend.model.refine
 
     def spied(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
         seen.append((scale, center, output.position))
         return output
 
-    monkeypatch.setattr(detector.model, "refine", spied)
-    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, looks=2))
+    monkeypatch.setattr(detector.backend.model, "refine", spied)
+    monkeypatch.setattr(detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, looks=2))
     detector.locate(volume, samples=1)
     assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3, 3] * 2
     for (_, _, answer), (_, center, _) in zip(seen[:5], seen[1:6]):
@@ -120,9 +121,9 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, m
 
 
 def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
-    monkeypatch.setattr(detector.model, "config", config)
-    refine, starts = detector.model.refine, []
+    config = dataclasses.replace(detector.backend.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
+    monkeypatch.setattr(detector.backend.model, "config", config)
+    refine, starts = detector.backend.model.refine, []
 
     def biased(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
@@ -133,7 +134,7 @@ def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volu
             presence_logit=output.presence_logit * 0 + (9.0 if step == 1 else 3.0),
         )
 
-    monkeypatch.setattr(detector.model, "refine", biased)
+    monkeypatch.setattr(detector.backend.model, "refine", biased)
     seen = detector.locate(volume, samples=1)
     for number, side in enumerate(("left", "right")):
         heights = [float(center[0, 2]) for center in starts[3 * number : 3 * number + 3]]
@@ -151,15 +152,17 @@ def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
     volume = make_neck(balls={**balls, "decoy": balls["left"] + [6.0, 0, -26]})
     decoy = np.linalg.norm(world_of(volume) - balls["left"] - [6.0, 0, -26], axis=-1) < 5
     volume.array[decoy] += 25
-    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, peaks=peaks))
-    refine = detector.model.refine
+    monkeypatch.setattr(
+        detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, peaks=peaks)
+    )
+    refine = detector.backend.model.refine
 
     def fork_alone(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
         away = (output.position - torch.from_numpy(balls["left"])).norm(dim=-1)
         return output._replace(presence_logit=torch.where(away < 4, presence, 1.0).float())
 
-    monkeypatch.setattr(detector.model, "refine", fork_alone)
+    monkeypatch.setattr(detector.backend.model, "refine", fork_alone)
     seen = detector.locate(volume, samples=3)["left"]
     assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (kept == "fork")
     rivals = [believed for away, believed in seen.rivals if np.linalg.norm(away) == pytest.approx(26.7, abs=1)]
@@ -176,9 +179,9 @@ def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibratio
     seen = detector.locate(volume, samples=6)["left"]
     assert seen.samples.shape == (6, 3)
     expected = np.cov(seen.samples.T) + seen.heatmap
-    calibration = detector.model.config.covariance_scale[-1]
+    calibration = detector.backend.model.config.covariance_scale[-1]
     np.testing.assert_allclose(seen.covariance, calibration * expected, rtol=1e-9, atol=1e-12)
-    object.__setattr__(detector.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))
+    object.__setattr__(detector.backend.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))
     landmark = detector.detect(volume, samples=6).landmark("left")
     np.testing.assert_allclose(landmark.covariance_mm2, 2.5 * expected, rtol=1e-9, atol=1e-12)
 
@@ -197,12 +200,23 @@ def test_several_threads_give_the_same_answer_and_stop_as_soon(detector, volume,
     torch.set_num_threads(2)
     try:
         assert detector.detect(volume, samples=6).to_dict()["landmarks"] == one["landmarks"]
-        begun, looks = [], detector.model.refine
-        monkeypatch.setattr(detector.model, "refine", lambda *a: (begun.append(a[0]), looks(*a))[1])
+        begun, looks = [], detector.backend.model.refine
+        monkeypatch.setattr(detector.backend.model, "refine", lambda *a: (begun.append(a[0]), looks(*a))[1])
         with pytest.raises(CancelledError):
             detector.detect(volume, samples=1000, cancelled=lambda: begun.count(3) > 3)
         assert begun.count(3) < 20
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_a_detection_leaves_as_many_threads_to_those_that_begin_after_it(detector, volume):
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(detector.detect, volume, samples=3).result()
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(torch.get_num_threads).result() == 2
     finally:
         torch.set_num_threads(1)
 
@@ -226,10 +240,13 @@ def test_a_detection_is_the_contracts_json(detector, volume):
     assert values["case"] == "a"
     assert values["volume"]["size"] == [150, 130, 90] and values["volume"]["spacing_mm"] == [0.9, 1.0, 1.25]
     assert values["model"] == {"name": "bright", "version": "1", "sha256": "0" * 64}
-    assert values["settings"] == {"samples": 2, "confidence": 0.8, "device": "cpu", "seed": 3, "fork": False}
+    precision = values["settings"].pop("precision")  # of two that a CPU may compute in
+    assert precision in ("float32", "bfloat16") and precision == detector.backend.precision
+    told = {"samples": 2, "confidence": 0.8, "device": "cpu", "seed": 3, "fork": False, "backend": "torch"}
+    assert values["settings"] == told
     assert set(values["timing_s"]) == {"read", "pyramid", "network", "fork", "total"}
     assert values["timing_s"]["pyramid"] + values["timing_s"]["network"] <= values["timing_s"]["total"]
-    assert Detection.from_dict(values).to_dict() == values
+    assert Detection.from_dict(json.loads(json.dumps(detection.to_dict()))).to_dict() == detection.to_dict()
 
 
 def test_a_device_that_is_not_there_cannot_run(weights):
@@ -247,7 +264,7 @@ def single_scale(model):
 
 
 def test_a_model_of_one_scale_answers_from_the_whole_volume(detector, volume, balls):
-    single_scale(detector.model)
+    single_scale(detector.backend.model)
     detection = detector.detect(volume, samples=5)
     for side, ball in balls.items():
         landmark = detection.landmark(side)
@@ -258,17 +275,17 @@ def test_a_model_of_one_scale_answers_from_the_whole_volume(detector, volume, ba
 
 
 def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.model.config, noise_mm=0.0, sweep_mm=0.0)
-    monkeypatch.setattr(detector.model, "config", config)
+    config = dataclasses.replace(detector.backend.model.config, noise_mm=0.0, sweep_mm=0.0)
+    monkeypatch.setattr(detector.backend.model, "config", config)
     assert len(detector.locate(volume, samples=9)["left"].samples) == 1
-    refine, scales = detector.model.refine, []
+    refine, scales = detector.backend.model.refine, []
 
     def never(scale, image, world_to_index, center, frame):
         scales.append(scale)
         output = refine(scale, image, world_to_index, center, frame)
         return output._replace(presence_logit=output.presence_logit * 0 - 9.0)
 
-    monkeypatch.setattr(detector.model, "refine", never)
+    monkeypatch.setattr(detector.backend.model, "refine", never)
     assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
     assert scales == [1, 2] * 2
 
@@ -276,5 +293,5 @@ def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on
 def test_the_trust_of_the_weights_header_judges(detector, volume):
     for logit, status in ((-5.0, "found"), (5.0, "review")):
         trust = {"weights": {}, "typical": {}, "logit": logit, "limit": 0.5, "absent": 0.3}
-        weighed = type(detector)(detector.model, {**detector.header, "trust": trust}, torch.device("cpu"))
+        weighed = type(detector)(detector.backend, {**detector.header, "trust": trust})
         assert {landmark.status for landmark in weighed.detect(volume, samples=2).landmarks} == {status}

@@ -7,7 +7,6 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-import torch
 
 from CarotidLandmarkLib.detect import lumen
 from CarotidLandmarkLib.detect.detector import Detector
@@ -126,7 +125,7 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
 
 
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
-    search = Search(detector.model, volume, samples=2)
+    search = Search(detector.backend, volume, samples=2)
     seen = search.run()["left"]
     other = search.again("left", seen, balls["right"] + [1.0, 0, 0])
     assert other.position == pytest.approx(balls["right"], abs=1.0)
@@ -137,7 +136,7 @@ def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
 
 
 def test_a_ball_is_no_vessel(detector, volume) -> None:
-    strict = Detector(detector.model, detector.header, torch.device("cpu"))
+    strict = Detector(detector.backend, detector.header)
     believed = strict.detect(volume, samples=1, fork=False)
     asked = strict.detect(volume, samples=1)
     assert {landmark.status for landmark in believed.landmarks} == {"found"}

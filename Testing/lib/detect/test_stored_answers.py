@@ -53,11 +53,11 @@ def tubes() -> CTVolume:
 def answers() -> dict[str, dict[str, list[float]]]:
     """What is found in the tubes: presence, position and covariance of each side."""
     with pytest.MonkeyPatch.context() as patch:
-        detector = Detector.from_weights(device="cpu")
+        detector = Detector.from_weights(device="cpu", backend="torch")
         patch.setattr(torch.Tensor, "float", torch.Tensor.double)
-        detector.model.double().use_dtype(torch.float64)
+        detector.backend.model.double().use_dtype(torch.float64)
         quick = {"starts_mm": (0.0,), "looks": 1}  # float64 is slow
-        detector.model.config = dataclasses.replace(detector.model.config, **quick)
+        detector.backend.model.config = dataclasses.replace(detector.backend.model.config, **quick)
         seen = detector.locate(tubes(), samples=2)
     return {
         side: {

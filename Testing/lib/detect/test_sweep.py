@@ -19,7 +19,7 @@ def unbelieved(detector, monkeypatch, finest=9.0, before=None):
 
     Returns the centres of the second scale's crops.
     """
-    coarse, refine, looks = detector.model.coarse, detector.model.refine, []
+    coarse, refine, looks = detector.backend.model.coarse, detector.backend.model.refine, []
 
     def blind(level):
         return {s: o._replace(presence_logit=o.presence_logit * 0 - 9) for s, o in coarse(level).items()}
@@ -32,8 +32,8 @@ def unbelieved(detector, monkeypatch, finest=9.0, before=None):
         logit = finest if scale == 3 else before if scale == 2 and before is not None else bright
         return output._replace(presence_logit=output.presence_logit * 0 + logit)
 
-    monkeypatch.setattr(detector.model, "coarse", blind)
-    monkeypatch.setattr(detector.model, "refine", seeing)
+    monkeypatch.setattr(detector.backend.model, "coarse", blind)
+    monkeypatch.setattr(detector.backend.model, "refine", seeing)
     return looks
 
 
@@ -53,7 +53,9 @@ def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, vol
         unbelieved(detector, monkeypatch, **doubts)
         assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
     looks = unbelieved(detector, monkeypatch)
-    monkeypatch.setattr(detector.model, "config", dataclasses.replace(detector.model.config, sweep_mm=0.0))
+    monkeypatch.setattr(
+        detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, sweep_mm=0.0)
+    )
     assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
     assert not looks
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 
-from CarotidLandmarkLib.detect.uncertainty import combine, largest_sd
+from CarotidLandmarkLib.detect.uncertainty import combine, draw_shifts, largest_sd
 
 
 def test_samples_and_heatmaps_add_up():
@@ -22,3 +24,11 @@ def test_one_sample_has_the_heatmaps_spread_alone():
 def test_largest_sd_is_along_the_longest_axis():
     turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
     assert np.isclose(largest_sd(turn @ np.diag([1.0, 9.0, 4.0]) @ turn.T), 3.0)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 + 5, 2**53 - 1])
+def test_shifts_of_a_seed_are_those_of_torch(seed):
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [(2 * torch.rand(7, 3, dtype=torch.float64, generator=generator) - 1) * 5.0 for _ in range(2)]
+    np.testing.assert_array_equal(draw_shifts(2, 7, 5.0, seed), np.stack(drawn))
+    assert not draw_shifts(2, 7, 0.0, seed).any()

@@ -28,8 +28,8 @@ def serve(detector, monkeypatch):
     """Answers a list of requests with the list of events; `loads` counts how often a model was loaded."""
     loads = []
 
-    def load(weights, device):
-        loads.append((weights, device))
+    def load(*engine):
+        loads.append(engine)
         return detector
 
     monkeypatch.setattr(worker.Detector, "from_weights", load)
@@ -56,14 +56,16 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
     events = serve(request(1, ct, seed=5), request(2, ct, output=str(tmp_path / "out")))
     assert events[0]["event"] == "hello" and events[0]["protocol"] == worker.PROTOCOL
     assert ends(events) == [("result", 1), ("result", 2)]
-    assert serve.loads == [(None, "auto")]
+    assert serve.loads == [(None, "auto", "auto")]
     first, second = (e for e in events if e["event"] == "result")
+    assert first["detection"]["settings"].pop("precision") in ("float32", "bfloat16")
     assert first["detection"]["settings"] == {
         "samples": 2,
         "confidence": 0.9,
         "device": "cpu",
         "seed": 5,
         "fork": False,
+        "backend": "torch",
     }
     assert first["detection"]["case"] == "neck" and first["files"] == []
     assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]

@@ -14,7 +14,13 @@ from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.model import weights
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import calibration_warning, load_weights, save_weights, write_manifest
+from CarotidLandmarkLib.model.weights import (
+    calibration_warning,
+    load_weights,
+    read_weights,
+    save_weights,
+    write_manifest,
+)
 from CarotidLandmarkLib.study.methods import get
 
 
@@ -108,6 +114,17 @@ def test_what_was_a_switch_in_older_headers_is_the_network_of_its_method(
     rewritten(tmp_path / "w.safetensors", small_model().state_dict(), config=config)
     with pytest.raises(BadInputError, match="integer_crops"):
         load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_tensors_of_other_precisions_are_read_as_float32(tmp_path: Path, kind: torch.dtype) -> None:
+    tensors = {name: value.to(kind) for name, value in small_model().state_dict().items()}
+    rewritten(tmp_path / "w.safetensors", tensors)
+    read = read_weights(tmp_path / "w.safetensors")
+    assert read.tensors.keys() == tensors.keys() and read.config == small_model().config
+    for name, value in tensors.items():
+        assert read.tensors[name].dtype == "float32"
+        assert torch.equal(torch.from_numpy(read.tensors[name]), value.float())
 
 
 class Trap:

@@ -108,9 +108,9 @@ def test_a_header_brings_its_trust_along():
 def test_what_is_seen_of_a_scan_is_kept(detector, volume, balls, tmp_path, monkeypatch):
     write_volume(volume, tmp_path / "neck.nrrd")
     points = {"left": balls["left"] + [0, 0, 2.0], "right": None}
-    monkeypatch.setattr(calibration, "_detector", lambda weights, device: detector)
+    monkeypatch.setattr(calibration, "_detector", lambda *engine: detector)
     case = Case("neck", tmp_path / "neck.nrrd", points)
-    look(case, None, "cpu", Settings(4), tmp_path / "seen.json")
+    look(case, (None, "cpu", "auto"), Settings(4), tmp_path / "seen.json")
     left, right = read_seen([tmp_path / "seen.json"])
     assert left.visible and left.error_mm == pytest.approx(2.0, abs=0.3) and left.mahalanobis2 > 0
     assert not right.visible and right.error_mm is None and right.signs and right.wrong and not left.wrong

@@ -65,7 +65,7 @@ import sys
 import CarotidLandmarkLib.commands.detect
 from CarotidLandmarkLib.detect.detector import Detector
 assert not any(name.startswith("CarotidLandmarkLib.study") for name in sys.modules)
-print(Detector.from_weights(sys.argv[1], "cpu").model.config.name)
+print(Detector.from_weights(sys.argv[1], "cpu").backend.config.name)
 """
 
 

@@ -37,7 +37,7 @@ def data(store, tmp_path, make_neck, balls):
 @pytest.fixture
 def evaluate(detector, monkeypatch, tmp_path):
     """The command with the model of `detector`; draws only where it is told to, since that takes a while."""
-    monkeypatch.setattr(Detector, "from_weights", lambda weights, device: detector)
+    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
 
     def evaluate(data, out, *words, draw=False):
         with monkeypatch.context() as patch:

@@ -1,0 +1,146 @@
+"""Who runs the networks, and that torch is not needed for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.detect import device
+from CarotidLandmarkLib.detect.backends import choice
+from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.errors import BadInputError, CannotRunError
+from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.weights import save_weights
+from CarotidLandmarkLib.study.methods import get
+from CarotidLandmarkLib.volume.ct import write_volume
+
+BLOCKED = """
+import sys
+for name in sys.argv.pop(1).split(","):
+    sys.modules[name] = None
+from CarotidLandmarkLib.cli import main
+code = main(sys.argv[1:])
+assert not any(name.partition(".")[0] == "torch" for name, module in sys.modules.items() if module)
+sys.exit(code)
+"""
+
+
+def without(names: str, *words: object) -> subprocess.CompletedProcess:
+    """The command line where packages of these names, with commas between, cannot be imported."""
+    command = [sys.executable, "-c", BLOCKED, names, *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+@pytest.fixture
+def ct(volume, tmp_path):
+    write_volume(volume, tmp_path / "neck.nrrd", compress=False)
+    return tmp_path / "neck.nrrd"
+
+
+def test_a_detection_needs_neither_torch_nor_telemetry(ct, weights, tmp_path):
+    pytest.importorskip("openvino")
+    words = ("detect", ct, "-o", tmp_path, "--weights", weights, "--samples", "2", "--quiet")
+    done = without("torch,openvino_telemetry", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads((tmp_path / "neck.detection.json").read_text())
+    assert found["settings"]["backend"] == "openvino" and found["settings"]["device"] == "cpu"
+    assert found["settings"]["precision"] in ("float32", "bfloat16")
+
+
+def test_where_nothing_runs_the_networks_one_sentence_says_so(ct, weights, tmp_path):
+    words = ("detect", ct, "-o", tmp_path, "--weights", weights)
+    for names, more, said in [
+        ("torch,openvino", (), "Neither OpenVINO"),
+        ("openvino", ("--backend", "openvino"), "OpenVINO cannot be imported"),
+        ("torch", ("--backend", "torch"), "PyTorch cannot be imported"),
+    ]:
+        done = without(names, *words, *more)
+        assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
+        assert said in done.stderr and "pip install" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cuda", "openvino", "chosen"),
+    [(True, True, "torch on cuda"), (False, True, "openvino"), (False, False, "torch on cpu")],
+)
+def test_auto_takes_a_gpu_then_openvino_then_torch_on_the_cpu(cuda, openvino, chosen, weights, monkeypatch):
+    import torch
+
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(choice, "may_have_cuda", lambda: cuda)
+    monkeypatch.setattr(choice, "choose_device", lambda name="auto": torch.device("cuda" if cuda else "cpu"))
+    monkeypatch.setattr(choice, "_in_torch", lambda of, name: f"torch on {choice.choose_device(name).type}")
+    monkeypatch.setattr(choice, "_in_openvino", lambda of: "openvino")
+    if not openvino:
+        monkeypatch.delitem(sys.modules, "CarotidLandmarkLib.model.openvino_graph", raising=False)
+        monkeypatch.setitem(sys.modules, "openvino", None)
+    assert choice.load(weights)[0] == chosen
+
+
+def test_a_network_that_openvino_does_not_know_runs_in_torch(tmp_path):
+    pytest.importorskip("openvino")
+    path = tmp_path / "paper.safetensors"
+    config = dataclasses.replace(get("multi-step").config, channels=((2, 4),) * 4)
+    save_weights(path, MultiScaleLocNet(config), {})
+    assert Detector.from_weights(path, "cpu").backend.name == "torch"
+    with pytest.raises(BadInputError, match="relu.* --backend torch"):
+        Detector.from_weights(path, "cpu", "openvino")
+
+
+def test_openvino_is_for_the_cpu_and_backends_have_names(weights):
+    with pytest.raises(CannotRunError, match="cuda.*--backend torch"):
+        Detector.from_weights(weights, "cuda", "openvino")
+    with pytest.raises(BadInputError, match="onnx"):
+        Detector.from_weights(weights, "cpu", "onnx")
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused(weights, tmp_path):
+    pytest.importorskip("openvino")
+    from CarotidLandmarkLib.detect.backends.with_openvino import OpenVinoBackend
+    from CarotidLandmarkLib.model.weights import read_weights
+
+    read = read_weights(weights)
+    read.tensors["nets.2.unet.head.bias"] = np.zeros(7, np.float32)
+    with pytest.raises(BadInputError, match=r"nets\.2\.unet\.head\.bias is \(7,\)"):
+        OpenVinoBackend(read)
+
+
+@pytest.mark.parametrize(
+    ("told", "affinity", "quota", "threads"),
+    [("3", 8, "100000 100000", 3), ("", 8, "max 100000", 4), ("no", 2, "", 2), ("", 8, "250000 100000", 2)],
+)
+def test_threads_are_as_many_as_are_allowed(told, affinity, quota, threads, monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(device.psutil, "cpu_count", lambda logical: 4)
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
+    monkeypatch.setattr(device, "CPU_QUOTA", tmp_path / "cpu.max")
+    (tmp_path / "cpu.max").write_text(quota)
+    assert device.allowed_threads() == threads
+
+
+@pytest.mark.parametrize("passes", ["fast", "bad"])
+def test_bfloat16_is_for_networks_that_agree_in_it(passes, weights, monkeypatch):
+    pytest.importorskip("openvino")
+    from CarotidLandmarkLib.detect.backends import with_openvino
+    from CarotidLandmarkLib.model.weights import read_weights
+
+    monkeypatch.setattr(with_openvino, "quicker_in_bfloat16", lambda core: True)
+    asked = []
+
+    def logits(self, scale, image, streams, precision=None):
+        asked.append((scale, precision))
+        noise = 0.2 if (passes, scale, precision) == ("bad", 2, "bfloat16") else 0.05 * (precision == "bfloat16")
+        return (image + noise * image.std() * np.where(np.indices(image.shape).sum(0) % 2, 1, -1))[None]
+
+    monkeypatch.setattr(with_openvino.OpenVinoBackend, "_logits", logits)
+    precision = with_openvino.OpenVinoBackend(read_weights(weights)).precision
+    assert precision == ("bfloat16" if passes == "fast" else "float32")
+    assert len(asked) == 2 * (4 if passes == "fast" else 3)
