@@ -52,17 +52,22 @@ def crop(
     origin = (world_to_index[:, :3, :3] @ center.to(frame)[..., None])[..., 0] + world_to_index[:, :3, 3]
     theta = torch.cat([to_index * (2 / extent)[:, None], ((2 * origin + 1) / extent - 1)[..., None]], -1)
     shape = [batch, 1, *reversed(_sizes(size))]
-    grid = F.affine_grid(theta.to(image.device, image.dtype).expand(batch, 3, 4), shape, align_corners=True)
+    grid = F.affine_grid(theta.to(image.dtype).to(image.device).expand(batch, 3, 4), shape, align_corners=True)
     above = (image - fill).expand(batch, -1, -1, -1, -1)
     return F.grid_sample(above, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + fill
 
 
 def to_world(center: Tensor, frame: Tensor, size: Size, index: Tensor) -> Tensor:
     """LPS mm (B, 3), in the type of `frame`, of the crop's index (B, 3) (x, y, z); gradients flow to all three."""
-    offset = index.to(frame) - crop_center_index(size, frame)
-    return center.to(frame) + (frame @ offset[..., None])[..., 0]
+    offset = _like(index, frame) - crop_center_index(size, frame)
+    return _like(center, frame) + (frame @ offset[..., None])[..., 0]
 
 
 def covariance_to_world(frame: Tensor, covariance: Tensor) -> Tensor:
     """mm^2 (B, 3, 3), in the type of `frame`, of a covariance in voxels^2 of the crop."""
-    return frame @ covariance.to(frame) @ frame.mT
+    return frame @ _like(covariance, frame) @ frame.mT
+
+
+def _like(tensor: Tensor, other: Tensor) -> Tensor:
+    """On the device and then of the type of `other`: a device without float64 (MPS) cannot do it the other way round."""
+    return tensor.to(other.device).to(other.dtype)

@@ -44,7 +44,7 @@ class TensorLevel(NamedTuple):
 class TensorPyramid:
     """The views of `pyramid` on `device`; whole-volume views are kept.
 
-    `world_to_index` lies on the same device, except on MPS, which has no float64: there it stays on the CPU.
+    `world_to_index` lies where geometry belongs, see of_geometry.
     """
 
     def __init__(self, pyramid: ArrayPyramid, device: str | torch.device = "cpu") -> None:
@@ -63,11 +63,17 @@ class TensorPyramid:
         return to_tensors(self.pyramid.around(center_lps, extent_mm, spacing_mm), self.device)
 
 
+def of_geometry(device: str | torch.device) -> torch.device:
+    """Where the float64 geometry of images on `device` belongs: there, too, but for MPS, which has no float64 and
+    leaves it on the CPU."""
+    device = torch.device(device)
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def to_tensors(level: sample.Level, device: str | torch.device = "cpu") -> TensorLevel:
     """An array's level as tensors, on `device`."""
-    matrix = torch.from_numpy(level.world_to_index)
-    on_cpu = torch.device(device).type == "mps"
-    return TensorLevel(torch.from_numpy(level.image)[None, None].to(device), matrix if on_cpu else matrix.to(device))
+    matrix = torch.from_numpy(level.world_to_index).to(of_geometry(device))
+    return TensorLevel(torch.from_numpy(level.image)[None, None].to(device), matrix)
 
 
 def averaged(level: LevelLike, factor: int) -> TensorLevel:

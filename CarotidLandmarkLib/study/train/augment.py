@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...model.crop import crop
-from ...model.pyramid import TensorLevel
+from ...model.pyramid import TensorLevel, of_geometry
 from ...volume.sample import FILL
 
 
@@ -61,7 +61,7 @@ class Augmentation:
         """See ``of_whole``: the view itself, and whether it is mirrored."""
         size = np.array(level.image.shape[:1:-1])
         middle, frame, shape, mirrored = self.of_whole(size, level.world_to_index.cpu().numpy(), rng)
-        device = level.image.device
+        device = of_geometry(level.image.device)
         image = crop(
             level.image,
             level.world_to_index[None].to(device),

@@ -218,4 +218,4 @@ def _contrast(augmentation: Augmentation, rng: np.random.Generator) -> tuple[flo
 def _over(values: np.ndarray, device: torch.device) -> Tensor:
     """To the device, as float32, without waiting for it."""
     tensor = torch.from_numpy(values).float()
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -41,7 +41,8 @@ def paper_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     presence = presence_loss(output, truth)
     if truth is None:
         return presence
-    return (output.position - truth.to(output.position)).square().sum(-1).float().mean() + presence
+    squares = (output.position - truth.to(output.position)).square().sum(-1).float().mean()
+    return squares.to(presence.device) + presence
 
 
 def default_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
@@ -60,7 +61,7 @@ def distance_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
         return presence
     inverse = torch.linalg.inv(output.frame)
     away = (inverse @ (output.position - truth.to(output.position))[..., None])[..., 0]
-    return DISTANCE_WEIGHT * away.abs().sum(-1).float().mean() + presence
+    return DISTANCE_WEIGHT * away.abs().sum(-1).float().mean().to(presence.device) + presence
 
 
 def cross_entropy_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
@@ -73,7 +74,7 @@ def heatmap_loss(output: ScaleOutput, truth: Tensor | None) -> Tensor:
     """Squared difference of the heatmap from a Gaussian of ``HEATMAP_SD_MM`` and height 1 at the truth (B, 3), or from
     nothing; summed over the voxels, in units of the Gaussian's own squared sum. + presence.
     """
-    steps = output.frame.norm(dim=-2).float()
+    steps = output.frame.norm(dim=-2).float().to(output.logits.device)
     target: Tensor | float = 0.0
     if truth is not None:
         x, y, z = (
@@ -123,5 +124,5 @@ def _from_truth(output: ScaleOutput, truth: Tensor) -> list[Tensor]:
     size: Sequence[int] = output.logits.shape[:1:-1]
     inverse = torch.linalg.inv(output.frame)
     index = (inverse @ (truth.to(output.frame) - output.center)[..., None])[..., 0]
-    index = (index + (index.new_tensor(list(size)) - 1) / 2).float()
+    index = (index + (index.new_tensor(list(size)) - 1) / 2).float().to(output.logits.device)
     return [torch.arange(n, device=index.device) - index[:, a, None] for a, n in enumerate(size)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...landmarks.points import SIDES
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
-from ...model.pyramid import LevelLike, TensorLevel
+from ...model.pyramid import LevelLike, TensorLevel, of_geometry
 from ..methods.method import Recipe
 from .augment import Augmentation
 from .cases import JITTER_MM, TrainingCase
@@ -77,7 +77,7 @@ class TrainingStep(nn.Module):
         return next(self.model.parameters()).device
 
     def _view(self, level: LevelLike, rng: np.random.Generator) -> TensorLevel:
-        moved = TensorLevel(level.image.to(self._place()), level.world_to_index.to(self._place()))
+        moved = TensorLevel(level.image.to(self._place()), level.world_to_index.to(of_geometry(self._place())))
         if not self.recipe.augmented:
             return moved
         return TensorLevel(self.augmentation.contrast(moved.image, rng, self.generator), moved.world_to_index)
@@ -167,7 +167,7 @@ class TrainingStep(nn.Module):
             return self.model.refine(scale, level.image, level.world_to_index, center, frame[None])
 
     def _frame(self, side: str, scale: int) -> Tensor:
-        return self.model.frame(side, scale).to(self._place())
+        return self.model.frame(side, scale).to(of_geometry(self._place()))
 
 
 @torch.no_grad()

@@ -198,7 +198,7 @@ def test_the_traceback_of_a_fault_can_be_had(detect, cases, monkeypatch, capsys)
 
 
 def test_a_fault_in_any_command_is_a_sentence(monkeypatch, weights, capsys):
-    monkeypatch.setattr("CarotidLandmarkLib.model.unet.parameter_count", lambda model: 1 / 0)
+    monkeypatch.setattr("CarotidLandmarkLib.model.weights.calibration_warning", lambda header: 1 / 0)
     assert main(["model", "--weights", str(weights)]) == 3
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "ZeroDivisionError in model.py, line " in error and "division by zero" in error
