@@ -55,6 +55,8 @@ def as_sentence(error: Exception) -> CarotidLandmarkError:
         return error
     if os.environ.get("CAROTID_LANDMARK_TRACEBACK"):
         traceback.print_exception(type(error), error, error.__traceback__)
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "torch":
+        return CannotRunError("This needs PyTorch, which is not installed: pip install 'carotid-landmark[torch]'.")
     if isinstance(error, MemoryError):
         return OutOfMemoryError("Memory ran out; close other programs.")
     frames = traceback.extract_tb(error.__traceback__)

@@ -69,5 +69,5 @@ def covariance_to_world(frame: Tensor, covariance: Tensor) -> Tensor:
 
 
 def _like(tensor: Tensor, other: Tensor) -> Tensor:
-    """On the device and then of the type of `other`: a device without float64 (MPS) cannot do it the other way round."""
+    """On the device and then of the type of `other`, since a device without float64 (MPS) can send it none."""
     return tensor.to(other.device).to(other.dtype)

@@ -67,6 +67,12 @@ def test_where_nothing_runs_the_networks_one_sentence_says_so(ct, weights, tmp_p
         assert said in done.stderr and "pip install" in done.stderr
 
 
+def test_a_command_that_needs_torch_says_so(tmp_path):
+    for words in (("demo", "-o", tmp_path), ("phantom", "--out", tmp_path / "phantoms", "--count", "1")):
+        done = without("torch", *words)
+        assert done.returncode == 3 and "'carotid-landmark[torch]'" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize(
     ("cuda", "openvino", "chosen"),
     [(True, True, "torch on cuda"), (False, True, "openvino"), (False, False, "torch on cpu")],
