@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
 
 from .config import ModelConfig
+from .quiet_openvino import openvino as ov
+from .quiet_openvino import opset13 as ops
 
 SLOPE = 0.1
 EPS = 1e-5

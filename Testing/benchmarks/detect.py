@@ -3,7 +3,7 @@
 Memory is what comes on top of the process with volume and model loaded, before the first detection.
 
     python Testing/benchmarks/detect.py [--weights FILE] [--device cpu] [--samples 50] [--repeats 3] [--threads N]
-        [--dtype float32]
+        [--backend torch] [--dtype float32]
 
 The volume is soft tissue with noise, air around it and a few bright tubes. Every scale is run, whatever the network
 believes, so that weights without training give the same figures. Prints a table, then one line of JSON.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import threading
 import time
@@ -20,14 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
 
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.detect.device import choose_device
+from CarotidLandmarkLib.detect.device import allowed_threads
 from CarotidLandmarkLib.detect.presence import judge
 from CarotidLandmarkLib.detect.search import Search
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import DEFAULT
+from CarotidLandmarkLib.model.weights import build_model, read_weights
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -105,31 +104,42 @@ class Stages:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, help="default: those of the package, or untrained ones")
+    parser.add_argument("--weights", type=Path, help="default: those of the package")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=allowed_threads())
+    parser.add_argument("--backend", choices=("openvino", "torch"), default="openvino")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: what a detector takes here")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    if args.weights or DEFAULT.is_file():
-        detector = Detector.from_weights(args.weights, args.device)
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)
+    weights = read_weights(args.weights)
+    if args.backend == "openvino":
+        from CarotidLandmarkLib.detect.backends.with_openvino import OpenVinoBackend
+
+        detector = Detector(OpenVinoBackend(weights, args.dtype), weights.header)
     else:
-        detector = Detector(MultiScaleLocNet(), {"name": "untrained"}, choose_device(args.device))
-    if args.dtype:
-        detector.backend.model.use_dtype(getattr(torch, args.dtype))
+        import torch
+
+        from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
+
+        torch.set_num_threads(args.threads)
+        in_torch = TorchBackend(build_model(weights), args.device)
+        if args.dtype:
+            in_torch.model.use_dtype(getattr(torch, args.dtype))
+        detector = Detector(in_torch, weights.header)
     volume = make_volume()
     base = resident()
     with PeakMemory(base) as memory:  # first calls allocate and choose kernels
         Search(detector.backend, volume, samples=2, believe=0.0).run()
-    runs, totals, peaks, stage_peaks = [], [], [memory.bytes], []
+    runs, totals, of_cpu, peaks, stage_peaks = [], [], [], [memory.bytes], []
     for _ in range(args.repeats):
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         with PeakMemory(base) as memory:
             evidence = Search(detector.backend, volume, args.samples, believe=0.0).run()
             judge(evidence, volume.grid, detector.limits)
         totals.append(time.perf_counter() - begun)
+        of_cpu.append(time.process_time() - busy)
         peaks.append(memory.bytes)
         stages = Stages(base)
         Search(detector.backend, volume, args.samples, believe=0.0, progress=stages).run()
@@ -139,8 +149,9 @@ def main() -> None:
     report = {
         "volume": list(SIZE),
         "model": detector.header.get("name"),
-        "device": str(detector.device),
-        "dtype": str(detector.backend.model.nets[0].compute_dtype),
+        "backend": detector.backend.name,
+        "device": detector.backend.device,
+        "dtype": detector.backend.precision,
         "threads": args.threads,
         "samples": args.samples,
         "repeats": args.repeats,
@@ -151,9 +162,15 @@ def main() -> None:
             }
             for stage in runs[0]
         },
-        "total": {"seconds": round(statistics.median(totals), 3), "peak_mb": round(max(peaks) / 2**20)},
+        "total": {
+            "seconds": round(statistics.median(totals), 3),
+            "cpu_seconds": round(statistics.median(of_cpu), 3),
+            "peak_mb": round(max(peaks) / 2**20),
+        },
     }
-    print(f"{report['model']}, {report['device']} ({args.threads} threads), {report['dtype']}, {args.samples} samples")
+    print(
+        f"{report['model']}, {report['backend']}, {report['device']} ({args.threads} threads), {report['dtype']}, {args.samples} samples"
+    )
     print(f"{'stage (both sides)':<30}{'seconds':>10}{'peak MB':>10}")
     for stage, figures in {**report["stages"], "total": report["total"]}.items():
         print(f"{stage:<30}{figures['seconds']:>10.2f}{figures['peak_mb']:>10}")

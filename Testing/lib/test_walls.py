@@ -88,6 +88,11 @@ def test_importing_the_whole_library_loads_no_slicer() -> None:
     assert starts_with(loaded, SLICER) == set()
 
 
+def test_openvino_is_imported_in_the_one_place_that_keeps_it_quiet() -> None:
+    home = "CarotidLandmarkLib.model.quiet_openvino"
+    assert [name for name in MODULES if starts_with(imports(name), {"openvino"})] == [home]
+
+
 def test_imports_sees_every_form_of_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "detector.py"
     path.write_text(

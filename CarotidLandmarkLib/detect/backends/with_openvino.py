@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.openvino_graph import build, lacking
+from ...model.quiet_openvino import openvino as ov
 from ...model.shapes import tensor_shapes
 from ...model.weights import Weights
 from ...volume.crop import crop

@@ -20,7 +20,7 @@ from CarotidLandmarkLib.volume.sample import VolumePyramid, sample
 from .test_stored_answers import LEFT, RIGHT
 from .test_stored_answers import tubes as make_tubes
 
-pytest.importorskip("openvino")
+pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
 from CarotidLandmarkLib.detect.backends.with_openvino import OpenVinoBackend  # noqa: E402
 
 COS, SIN = np.cos(0.3), np.sin(0.3)

@@ -45,7 +45,7 @@ def test_the_tensors_of_another_network_are_not_known():
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("extent", [(16, 12, 20), (13, 9, 18), (1, 3, 2)])
 def test_graph_and_network_agree_at_every_extent(name, extent):
-    openvino = pytest.importorskip("openvino")
+    openvino = pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino").openvino
     from CarotidLandmarkLib.model.openvino_graph import build
 
     model = made(**OTHERS[name])
@@ -68,7 +68,7 @@ def test_graph_and_network_agree_at_every_extent(name, extent):
     [({"network": "patch-based"}, "patch-based"), ({"activation": "relu"}, "relu"), ({"pooling": "max"}, "max")],
 )
 def test_what_cannot_be_built_is_named(changes, what):
-    pytest.importorskip("openvino")
+    pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
     from CarotidLandmarkLib.model.openvino_graph import lacking
 
     assert lacking(SMALL) is None and what in lacking(dataclasses.replace(SMALL, **changes))
