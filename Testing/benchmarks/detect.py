@@ -168,9 +168,8 @@ def main() -> None:
             "peak_mb": round(max(peaks) / 2**20),
         },
     }
-    print(
-        f"{report['model']}, {report['backend']}, {report['device']} ({args.threads} threads), {report['dtype']}, {args.samples} samples"
-    )
+    where = f"{report['backend']}, {report['device']} ({args.threads} threads), {report['dtype']}"
+    print(f"{report['model']}, {where}, {args.samples} samples")
     print(f"{'stage (both sides)':<30}{'seconds':>10}{'peak MB':>10}")
     for stage, figures in {**report["stages"], "total": report["total"]}.items():
         print(f"{stage:<30}{figures['seconds']:>10.2f}{figures['peak_mb']:>10}")
