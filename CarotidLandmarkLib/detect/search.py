@@ -126,7 +126,8 @@ class Search:
         self._note(seen, self.config.scales_mm[0], [coarse])
         scales = len(self.config.scales_mm)
         ways = [self._descend(side, place, scales) for place in self._places(side, coarse, known)]
-        best = self._choose(seen, [way for way in ways if min(_presence([answer]) for answer in way[-2:]) >= SWEPT_PRESENCE])
+        sure = [way for way in ways if min(_presence([answer]) for answer in way[-2:]) >= SWEPT_PRESENCE]
+        best = self._choose(seen, sure)
         if not best:
             return None
         self._sample(side, seen, best[-2], SEARCH_ENDS, 0.0)
