@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..atomic import as_json
 from .options import some_path
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         "scales": ", ".join(f"{spacing:g} mm" for spacing in weights.config.scales_mm),
         "calibration": as_json(header.get("calibration")),
         "trust": as_json(header.get("trust")),
-        "training": as_json(header.get("training", {})),
+        "training": f"\n{'':<13}".join(_stages(header.get("training", {}))),
     }
     print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))
     warning = calibration_warning(header)
@@ -46,3 +47,15 @@ def run(args: argparse.Namespace) -> int:
     if card.is_file():
         print("\n" + card.read_text(encoding="utf-8").rstrip())
     return 0
+
+
+def _stages(training: dict[str, Any]) -> list[str]:
+    """A line for each stage of a header's "training" that took steps; where it tells no steps, all that it holds."""
+    told = [stage for stage in [*training.get("stages", []), training] if stage.get("steps")]
+    if not told:
+        return [as_json(training)]
+    return [
+        f"{stage.get('date', 'some day')}: {stage['steps']:,} steps in {stage.get('minutes', 0):g} minutes on "
+        f"{stage.get('machine', 'some machine')}, {stage.get('data', 'no data told')}"
+        for stage in told
+    ]
