@@ -88,7 +88,10 @@ def test_two_volumes_in_turn_by_one_warm_worker(real, request_):
             "device": "cpu",
             "seed": 3,
             "fork": True,
+            "backend": "openvino",
+            "precision": detection["settings"]["precision"],
         }
+        assert detection["settings"]["precision"] in ("float32", "bfloat16")
         assert (detection["case"], detection["model"]["name"]) == ("Neck of nobody", "random")
         assert detection["volume"]["size"] == [110, 100, 60]
     assert [state for (state,) in heard.named("StateChanged")] == ["starting", "busy", "idle", "busy", "idle"]

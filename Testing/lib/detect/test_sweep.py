@@ -68,7 +68,7 @@ def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, vol
 def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
     presence, away, believe, taken, detector, volume, balls, monkeypatch
 ):
-    astray, coarse = {side: ball + [0.0, 0.0, away] for side, ball in balls.items()}, detector.model.coarse
+    astray, coarse = {side: ball + [0.0, 0.0, away] for side, ball in balls.items()}, detector.backend.model.coarse
 
     def follow(search, side, output, seen, begun):
         seen.scales_mm[1:], seen.presences[1:] = [2.0, 1.0, 0.5], [0.99, presence, 0.99]
@@ -78,10 +78,10 @@ def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
         return {s: o._replace(presence_logit=o.presence_logit * 0 + 9) for s, o in coarse(level).items()}
 
     found = {side: Evidence([4.0, 0.5], [0.9, 0.99], [ball, ball], swept=True) for side, ball in balls.items()}
-    monkeypatch.setattr(detector.model, "coarse", seeing)
+    monkeypatch.setattr(detector.backend.model, "coarse", seeing)
     monkeypatch.setattr(Search, "_follow", follow)
     monkeypatch.setattr(Search, "_sweep", lambda search, side, output, known: found[side])
-    evidence = Search(detector.model, volume, samples=1, believe=believe).run()
+    evidence = Search(detector.backend, volume, samples=1, believe=believe).run()
     for side in balls:
         assert (evidence[side] is found[side]) == taken
 
