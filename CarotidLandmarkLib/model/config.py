@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BadInputError
 
+BFLOAT16_TOLERANCE = 0.1  # share of their spread by which logits may differ from those in float32, see numerics.py
 # What older weights files may say: all of them the same, but for the switches of methods that now bring a network.
 GONE = {"padding_mode": "zeros", "presence_scale": 1.0, "presence_offset": 0.0, "window_mm": 12.0, "subvoxel": False}
 GONE |= {"skip_from_mm": 0.0, "integer_crops": False, "mirror_crops": True}

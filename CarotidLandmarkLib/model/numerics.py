@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from .config import BFLOAT16_TOLERANCE
 from .locnet import ScaleNet
 from .multiscale import MultiScaleLocNet
-
-TOLERANCE = 0.1
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -53,7 +52,7 @@ def choose_dtype(model: MultiScaleLocNet, device: str | torch.device) -> torch.d
     coarse = torch.randn(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     image = torch.nn.functional.interpolate(coarse * 400, (26, 24, 28), mode="trilinear").to(device)
     try:
-        passed = all(agreement(net, image) < TOLERANCE for net in model.nets)
+        passed = all(agreement(net, image) < BFLOAT16_TOLERANCE for net in model.nets)
     except RuntimeError:
         passed = False
     return torch.bfloat16 if passed else torch.float32

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
-from ...model.config import ModelConfig
+from ...model.config import BFLOAT16_TOLERANCE, ModelConfig
 from ...model.openvino_graph import build, lacking
 from ...model.quiet_openvino import openvino as ov
 from ...model.shapes import tensor_shapes
@@ -26,7 +26,6 @@ from ..device import allowed_threads
 from .backend import Answer, Answers
 from .moments import moments
 
-TOLERANCE = 0.1  # as model.numerics has it
 TESTED = (26, 24, 28)
 
 
@@ -144,7 +143,7 @@ class OpenVinoBackend:
         image = np.random.default_rng(0).normal(0, 400, (8, 8, 8)).astype(np.float32)
         for axis, n in enumerate(TESTED):
             image = linear_along(image, axis, (np.arange(n) + 0.5) * 8 / n - 0.5)
-        passed = all(self._agreement(scale, image) < TOLERANCE for scale in range(len(self.config.scales_mm)))
+        passed = all(self._agreement(scale, image) < BFLOAT16_TOLERANCE for scale in range(len(self.config.scales_mm)))
         return "bfloat16" if passed else "float32"
 
     def _agreement(self, scale: int, image: np.ndarray) -> float:
