@@ -15,9 +15,6 @@ from CarotidLandmarkLib.detect import device
 from CarotidLandmarkLib.detect.backends import choice
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import save_weights
-from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.volume.ct import write_volume
 
 BLOCKED = """
@@ -75,11 +72,11 @@ def test_where_nothing_runs_the_networks_one_sentence_says_so(ct, weights, tmp_p
 
 
 def test_a_command_that_needs_torch_says_so(tmp_path):
-    for words in (("demo", "-o", tmp_path), ("phantom", "--out", tmp_path / "phantoms", "--count", "1")):
-        done = without("torch", *words)
-        assert done.returncode == 3 and "'carotid-landmark[torch]'" in done.stderr, done.stderr
+    done = without("torch", "phantom", "--out", tmp_path / "phantoms", "--count", "1")
+    assert done.returncode == 3 and "'carotid-landmark[torch]'" in done.stderr, done.stderr
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("cuda", "openvino", "chosen"),
     [(True, True, "torch on cuda"), (False, True, "openvino"), (False, False, "torch on cpu")],
@@ -99,8 +96,13 @@ def test_auto_takes_a_gpu_then_openvino_then_torch_on_the_cpu(cuda, openvino, ch
     assert choice.load(weights)[0] == chosen
 
 
+@pytest.mark.torch
 def test_a_network_that_openvino_does_not_know_runs_in_torch(tmp_path):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
+    from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+    from CarotidLandmarkLib.model.weights import save_weights
+    from CarotidLandmarkLib.study.methods import get
+
     path = tmp_path / "paper.safetensors"
     config = dataclasses.replace(get("multi-step").config, channels=((2, 4),) * 4)
     save_weights(path, MultiScaleLocNet(config), {})

@@ -65,7 +65,7 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
         "device": "cpu",
         "seed": 5,
         "fork": False,
-        "backend": "torch",
+        "backend": "openvino",
     }
     assert first["detection"]["case"] == "neck" and first["files"] == []
     assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]
