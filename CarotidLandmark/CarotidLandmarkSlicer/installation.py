@@ -26,9 +26,9 @@ def missingPackages():
     """Return a Requirement for each package that is not there, or only half; its size is that of the download."""
     importlib.invalidate_caches()
     reasons = {
-        "openvino": _("runs the networks on the processor"),
+        "openvino": _("runs the networks"),
         "safetensors": _("reads the weights"),
-        "psutil": _("knows how much memory is free"),
+        "psutil": _("measures free memory"),
     }
     sizes = DOWNLOAD_MB.get(sys.platform, DOWNLOAD_MB["linux"])
     lines = FILE.read_text(encoding="utf-8").splitlines()
@@ -82,9 +82,9 @@ def _failure(reason, names, error=""):
 def _question(missing):
     lines = [_("{name}: {reason}, about {megabytes} MB").format(**requirement._asdict()) for requirement in missing]
     return _(
-        "Detection needs packages that are not installed yet:\n\n{packages}\n\nThey are downloaded once, and take "
-        "{disk} MB on the disk at most. The application's own packages stay as they are. Without a network, choose a "
-        "folder that holds them as wheels."
+        "Detection needs packages that are not installed yet:\n\n{packages}\n\nThey are downloaded once and take up "
+        "to {disk} MB on the disk. The application's own packages stay as they are. Without a network, choose a folder "
+        "that holds them as wheels."
     ).format(packages="\n".join(lines), disk=DISK_MB.get(sys.platform, DISK_MB["linux"]))
 
 

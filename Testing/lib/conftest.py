@@ -82,7 +82,7 @@ def volume() -> CTVolume:
 @pytest.fixture
 def detector() -> Detector:
     """Finds the balls of `neck`, by their brightness."""
-    return BallDetector(BrightBackend(), HEADER)
+    return BallDetector(BrightBackend(), dict(HEADER))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def torch_detector() -> Detector:
     from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
     from Testing.lib.bright import bright_model
 
-    return BallDetector(TorchBackend(bright_model()), HEADER)
+    return BallDetector(TorchBackend(bright_model()), dict(HEADER))
 
 
 def random_weights(path: Path, **header: Any) -> Path:

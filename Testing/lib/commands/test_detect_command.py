@@ -161,10 +161,10 @@ def test_running_out_of_memory_is_a_sentence(detect, cases, monkeypatch, capsys)
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (RuntimeError("shapes\ndo not fit"), "RuntimeError in pyramid.py, line "),
-        (OSError(5, "Input/output error"), "OSError in pyramid.py, line "),
+        (RuntimeError("shapes\ndo not fit"), "RuntimeError in search.py, line "),
+        (OSError(5, "Input/output error"), "OSError in search.py, line "),
         (MemoryError(), "Memory ran out"),
-        (RecursionError("too deep"), "RecursionError in pyramid.py, line "),
+        (RecursionError("too deep"), "RecursionError in search.py, line "),
     ],
 )
 def test_a_fault_in_one_case_is_its_error_with_all_that_is_known_and_the_others_go_on(

@@ -117,6 +117,7 @@ def test_what_is_seen_of_a_scan_is_kept(detector, volume, balls, tmp_path, monke
     assert left.signs.keys() == right.signs.keys() and "rival" in left.signs
 
 
+@pytest.mark.torch
 def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     weights, volume, balls, tmp_path, capsys
 ):
