@@ -12,7 +12,6 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-FILE = Path(__file__).parents[1] / "Resources" / "requirements.txt"
 PROTECTED = ("numpy", "SimpleITK", "vtk", "scipy", "pillow")  # the application's own; pip must leave them as they are
 # MB to download and on disk, with Python 3.12; of the packages that are not named here it is less than 1.
 DOWNLOAD_MB = {"linux": {"openvino": 59}, "win32": {"openvino": 85}, "darwin": {"openvino": 38}}
@@ -20,6 +19,11 @@ DISK_MB = {"linux": 183, "win32": 257, "darwin": 155}
 
 Requirement = namedtuple("Requirement", "name reason megabytes")
 InstallationResult = namedtuple("InstallationResult", "ok reason")
+
+
+def requirementsFile():
+    """Return the path of the list of packages."""
+    return Path(__file__).parents[1] / "Resources" / "requirements.txt"
 
 
 def missingPackages():
@@ -31,7 +35,7 @@ def missingPackages():
         "psutil": _("measures free memory"),
     }
     sizes = DOWNLOAD_MB.get(sys.platform, DOWNLOAD_MB["linux"])
-    lines = FILE.read_text(encoding="utf-8").splitlines()
+    lines = requirementsFile().read_text(encoding="utf-8").splitlines()
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return [Requirement(name, reasons[name], sizes.get(name, 1)) for name in names if not isInstalled(name)]
 

@@ -204,7 +204,7 @@ def test_where_the_application_tests_itself_nobody_is_asked(qtHost, monkeypatch)
 
 
 def test_the_packages_are_those_of_the_library_and_the_readme_has_their_sizes(installation):
-    lines = installation.FILE.read_text(encoding="utf-8").splitlines()
+    lines = installation.requirementsFile().read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == NAMES, "no pins: the application decides"
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     needed = re.search(r"^dependencies = \[(.*)\]", project, re.MULTILINE)[1]
