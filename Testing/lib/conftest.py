@@ -100,7 +100,8 @@ def random_weights(path: Path, **header: Any) -> Path:
     config, rng = ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4), np.random.default_rng(0)
     tensors = {}
     for name, shape in (tensor_shapes(config) or {}).items():
-        tensors[name] = (rng.uniform(-1, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        fan_in = np.prod(shape[1:]) if len(shape) > 1 else 100
+        tensors[name] = (rng.uniform(-1, 1, shape) / np.sqrt(fan_in)).astype(np.float32)
         if name.endswith("presence_bias"):
             tensors[name][:] = -20.0
     told = {"format": FORMAT, "name": "random", "version": "7", "training": {}, **header, "config": config.to_dict()}
