@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +23,7 @@ from ...model.weights import Weights
 from ...volume.crop import crop
 from ...volume.sample import Level, VolumePyramid, linear_along
 from ..device import allowed_threads
-from .backend import Answer, Answers
+from .backend import Answer, Answers, Ask
 from .moments import moments
 
 TESTED = (26, 24, 28)
@@ -70,20 +70,21 @@ class OpenVinoBackend:
         center = frame @ ((np.array(view.image.shape[::-1]) - 1) / 2) + inverse[:3, 3]
         return {side: self._answer(0, number, logits[number], center, frame) for number, side in enumerate(SIDES)}
 
-    def look(self, side: str, scale: int, view: Level, centers: np.ndarray, heatmaps: bool = False) -> Answers:
+    def look(self, scale: int, asks: Sequence[Ask], heatmaps: bool = False) -> Answers:
         """See Backend."""
-        streams = self.threads if len(centers) > 1 else 1
-        one = partial(self._look, side, scale, view, heatmaps, streams)
+        streams = self.threads if len(asks) > 1 else 1
+        one = partial(self._look, scale, heatmaps, streams)
         if streams == 1:
-            yield from map(one, centers)
+            yield from map(one, asks)
             return
-        pool = ThreadPoolExecutor(min(streams, len(centers)))
+        pool = ThreadPoolExecutor(min(streams, len(asks)))
         try:
-            yield from pool.map(one, centers)
+            yield from pool.map(one, asks)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _look(self, side: str, scale: int, view: Level, heatmap: bool, streams: int, center: np.ndarray) -> Answer:
+    def _look(self, scale: int, heatmap: bool, streams: int, ask: Ask) -> Answer:
+        side, view, center = ask
         spacing = self.config.scales_mm[scale]
         frame = np.diag([-spacing if side == "left" else spacing, spacing, spacing])
         logits = self._logits(scale, crop(view, center, frame, self.config.crop_size), streams)[0]

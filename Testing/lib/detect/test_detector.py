@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from CarotidLandmarkLib.detect.backends import with_torch
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.detect.search import Search
+from CarotidLandmarkLib.detect.search import SEARCH_ENDS, Search
 from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import Detection
 
@@ -51,7 +52,7 @@ def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_nec
     assert (seen["left"].complete, seen["right"].complete) == (True, False)
     assert "left, 0.5 mm, sample 3 of 3" in texts
     assert any("right, 2 mm, place 1 of" in text for text in texts)
-    assert not any("right, 0.5 mm" in text or "left, 2 mm, place" in text for text in texts)
+    assert not any("right, 0.5 mm, sample" in text or "left, 2 mm, place" in text for text in texts)
 
 
 def test_the_spread_of_the_passes_stands_by_itself(detector, volume):
@@ -115,20 +116,21 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, m
     monkeypatch.setattr(detector.backend.model, "refine", spied)
     monkeypatch.setattr(detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, looks=2))
     detector.locate(volume, samples=1)
-    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3, 3] * 2
-    for (_, _, answer), (_, center, _) in zip(seen[:5], seen[1:6]):
+    assert [scale for scale, _, _ in seen] == [scale for scale in (1, 2, 3) for _ in range(4)], "both sides, twice"
+    for (_, _, answer), (_, center, _) in zip(seen, seen[2:]):
         assert torch.equal(answer, center)
 
 
 def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volume, monkeypatch):
     config = dataclasses.replace(detector.backend.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
     monkeypatch.setattr(detector.backend.model, "config", config)
-    refine, starts = detector.backend.model.refine, []
+    refine, starts, looks = detector.backend.model.refine, [], {1: 0, 2: 0, 3: 0}
 
     def biased(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
+        looks[scale] += 1
         starts.extend([center] if scale == 1 else [])
-        step = (len(starts) - 1) % 3
+        step = (looks[scale] - 1) % 3
         return output._replace(
             position=output.position + (torch.tensor([[0.0, 0, 7]]) if scale == 2 and step == 1 else 0),
             presence_logit=output.presence_logit * 0 + (9.0 if step == 1 else 3.0),
@@ -191,8 +193,40 @@ def test_progress_says_what_is_being_done_and_grows(detector, volume):
     detector.detect(volume, samples=4, progress=lambda text, fraction: steps.append((text, fraction)))
     texts, fractions = zip(*steps)
     assert texts[0] == "coarse search"
-    assert "left, 2 and 1 mm, start 1 of 1" in texts and "left, 0.5 mm, sample 3 of 4" in texts
+    assert "left, 2 mm, start 1 of 1" in texts and "right, 0.5 mm, sample 3 of 4" in texts
     assert list(fractions) == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
+
+
+def test_progress_does_not_fall_when_a_side_is_given_up_and_the_other_is_looked_at_again(
+    detector, volume, balls, monkeypatch
+):
+    refine, fractions = detector.backend.model.refine, []
+
+    def never_right(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        return output._replace(presence_logit=output.presence_logit - 99 * (frame[..., 0, 0].flatten() > 0))
+
+    monkeypatch.setattr(detector.backend.model, "refine", never_right)
+    search = Search(detector.backend, volume, samples=6, progress=lambda _, fraction: fractions.append(fraction))
+    seen = search.run()
+    assert (seen["left"].complete, seen["right"].complete) == (True, False)
+    search.step("left, lumen", SEARCH_ENDS)
+    assert search.again("left", seen["left"], balls["left"]) is not None
+    assert fractions == sorted(fractions)
+
+
+def test_crops_of_both_sides_in_one_batch_give_what_each_gives_alone(detector, volume, monkeypatch):
+    model, sizes = detector.backend.model, []
+    config = dataclasses.replace(model.config, starts_mm=(0.0, -20.0, 9.0), looks=2)
+    monkeypatch.setattr(model, "config", config)
+    alone = detector.locate(volume, samples=5)
+    monkeypatch.setattr(with_torch, "BATCH", {"cpu": 4})
+    refine = model.refine
+    monkeypatch.setattr(model, "refine", lambda *asked: (sizes.append(len(asked[3])), refine(*asked))[1])
+    for side, seen in detector.locate(volume, samples=5).items():
+        np.testing.assert_allclose(seen.samples, alone[side].samples, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(seen.positions, alone[side].positions, rtol=0, atol=1e-4)
+    assert sizes[:2] == [4, 2] and max(sizes) == 4
 
 
 def test_several_threads_give_the_same_answer_and_stop_as_soon(detector, volume, monkeypatch):
@@ -287,7 +321,7 @@ def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on
 
     monkeypatch.setattr(detector.backend.model, "refine", never)
     assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
-    assert scales == [1, 2] * 2
+    assert scales == [1, 1, 2, 2]
 
 
 def test_the_trust_of_the_weights_header_judges(detector, volume):
