@@ -207,7 +207,9 @@ def test_progress_does_not_fall_when_a_side_is_given_up_and_the_other_is_looked_
         return output._replace(presence_logit=output.presence_logit - 99 * (frame[..., 0, 0].flatten() > 0))
 
     monkeypatch.setattr(detector.backend.model, "refine", never_right)
-    search = Search(detector.backend, volume, samples=6, progress=lambda _, fraction: fractions.append(fraction))
+    config = dataclasses.replace(detector.backend.model.config, sweep_mm=0.0)
+    monkeypatch.setattr(detector.backend.model, "config", config)
+    search = Search(detector.backend, volume, samples=20, progress=lambda _, fraction: fractions.append(fraction))
     seen = search.run()
     assert (seen["left"].complete, seen["right"].complete) == (True, False)
     search.step("left, lumen", SEARCH_ENDS)
