@@ -31,7 +31,7 @@ TESTED = (26, 24, 28)
 
 class OpenVinoBackend:
     """The networks of weights that openvino_graph can build, see Backend. Of passes that do not need each other as many
-    run at once as threads are allowed.
+    run at once as threads are allowed. They are compiled while the caller goes on, to read a volume.
 
     Raises BadInputError for weights of other networks.
     """
@@ -52,7 +52,21 @@ class OpenVinoBackend:
         self._tensors = weights.tensors
         self._networks: dict[tuple[int, int, str], _Network] = {}
         self._lock = threading.Lock()
-        self.precision = precision or self._choose_precision()
+        begun = ThreadPoolExecutor(1)
+        self._ready = begun.submit(self._prepare, precision)
+        begun.shutdown(wait=False)
+
+    @property
+    def precision(self) -> str:
+        """See Backend."""
+        return self._ready.result()
+
+    def _prepare(self, precision: str | None) -> str:
+        """The precision to compute in, for which the networks of crops are compiled."""
+        precision = precision or self._choose_precision()
+        for scale in range(1, len(self.config.scales_mm)):
+            self._network(scale, (self.config.crop_size,) * 3, self.threads, precision)
+        return precision
 
     def views(self, pyramid: VolumePyramid) -> VolumePyramid:
         """See Backend."""
