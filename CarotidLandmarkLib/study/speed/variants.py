@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,6 +68,8 @@ def _missing(backend: str, precision: str) -> str | None:
         return f"{backend} is not installed."
     if precision == "float32":
         return None
+    if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2":
+        return "AVX2 has none."
     if backend == "openvino":
         from ...detect.backends.with_openvino import quicker_in_bfloat16
         from ...model.quiet_openvino import openvino

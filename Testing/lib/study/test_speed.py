@@ -88,6 +88,12 @@ def test_what_is_not_installed_is_left_out_with_its_reason(monkeypatch):
     assert list(missing.values()) == ["torch is not installed."] * 3
 
 
+def test_avx2_has_no_bfloat16_also_for_the_peers(monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    runs, missing = plan(("torch/float32", "torch/bfloat16"), (1,), ("paper",))
+    assert {variant.engine for variant in runs} == {"torch/float32"} and set(missing) == {"torch/bfloat16"}
+
+
 def test_both_counts_of_operations_are_those_of_the_layers(weights):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
     read, extent = read_weights(weights), (16, 16, 16)  # channels (4, 8), one convolution a level, two windows
