@@ -1,4 +1,4 @@
-"""`carotid-landmark benchmark`: train and measure every row of a table, and write it."""
+"""`carotid-landmark benchmark`: train and measure every row of a table, and write it; or robustness, or speed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 from ..errors import BadInputError, CannotRunError
 from ..streams import counter
-from . import robustness
+from . import robustness, speed
 from .claim import claim
 from .options import positive_number, some_path, whole_number
 from .train import require_training
+
+OTHERS = {"robustness": robustness, "speed": speed}  # that train nothing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, count = parser.add_argument, whole_number(1)
     add(
         "table",
-        choices=("table1", "ablations", "robustness"),
-        help="the paper's Table 1, the ablations of the default, or how weights fare as the scans of --data get worse",
+        choices=("table1", "ablations", *OTHERS),
+        help="the paper's Table 1, the ablations of the default, how weights fare as the scans of --data get worse, or "
+        "how long a detection takes",
     )
     add(
         "--out",
@@ -51,14 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = {"nargs": 3, "type": count, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
     add("--cases", help="how many phantoms (default: the paper's 167 42 54)", **sizes)  # type: ignore[arg-type]
     robustness.add_arguments(parser)
+    speed.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
-    if args.table == "robustness":
-        settings = robustness.settings_of(args)
+    if args.table in OTHERS:
+        other = OTHERS[args.table]
+        settings = other.settings_of(args)
         claim(args.out, settings, "benchmark.json")
-        return robustness.run(args, settings)
+        return other.run(args, settings)
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report

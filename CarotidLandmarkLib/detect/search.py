@@ -14,17 +14,17 @@ from ..errors import CancelledError
 from ..landmarks.points import SIDES
 from ..volume.ct import CTVolume
 from ..volume.sample import VolumePyramid
-from .backends.backend import Answer, Backend
+from .backends.backend import Answer, Ask, Backend
 from .peaks import apart, likely_cells, peaks
 from .presence import Evidence
 from .uncertainty import combine, draw_shifts
 
 Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
+Place = tuple[str, np.ndarray]  # a side, and where (3,), LPS mm, it is looked for
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
 SEARCH_ENDS = 0.9  # of the progress bar; what comes then is seldom or short
-SIDE_SHARE = (SEARCH_ENDS - COARSE_SHARE) / len(SIDES)
 SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what a sweep finds
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
@@ -32,6 +32,8 @@ SWEEP_LOOKS = 64
 
 class Search:
     """Coarse to fine through one volume. Only the last scale runs more than once; `seconds` says where time went.
+
+    Looks that do not need each other are asked for together, also those of both sides: a backend may run them at once.
 
     samples: passes of the last scale, each with its crop shifted by up to the model's noise_mm on every axis; 1 is a
     single unshifted pass, which is all that a model without noise or with a single scale makes.
@@ -53,13 +55,14 @@ class Search:
     ) -> None:
         self.backend = backend
         self.config = backend.config
-        self.views = backend.views(VolumePyramid(volume))
+        self.views = backend.views(VolumePyramid(volume, upright=True))
         samples = samples if self.config.noise_mm else 1
         noise_mm = self.config.noise_mm if samples > 1 else 0.0
         self.shifts = dict(zip(SIDES, draw_shifts(len(SIDES), samples, noise_mm, seed)))
         self.believe = believe
         self.progress = progress or (lambda text, fraction: None)
         self.cancelled = cancelled or (lambda: False)
+        self.looked, self.expected = 0, 1  # looks of the finer scales, for the progress bar
         self.seconds = {"pyramid": 0.0, "network": 0.0, "fork": 0.0}
 
     def run(self) -> dict[str, Evidence]:
@@ -72,10 +75,10 @@ class Search:
         with self.clock("network"):
             answers = self.backend.coarse(level)
         evidence = {side: Evidence() for side in SIDES}
-        for number, side in enumerate(SIDES):
-            self._note(evidence[side], spacing, [answers[side]])
-            if len(self.config.scales_mm) > 1 and evidence[side].presence >= self.believe:
-                self._follow(side, answers[side], evidence[side], COARSE_SHARE + number * SIDE_SHARE)
+        for side, seen in evidence.items():
+            self._note(seen, spacing, [answers[side]])
+        if len(self.config.scales_mm) > 1:
+            self._follow({side: seen for side, seen in evidence.items() if seen.presence >= self.believe}, answers)
         for side, other in zip(SIDES, SIDES[::-1]):
             seen = evidence[side]
             if len(self.config.scales_mm) < 3 or not self.config.sweep_mm or not self._doubted(seen):
@@ -92,11 +95,11 @@ class Search:
         second_last = len(self.config.scales_mm) - 2
         if second_last < 1:
             return None
-        before = self._approach(side, second_last, place, self.config.looks)[-1]
+        before = self._approach(second_last, [(side, place)], "fork")[0]
         kept = slice(second_last)
         other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
         self._note(other, self.config.scales_mm[second_last], [before])
-        self._sample(side, other, before, SEARCH_ENDS, 0.0)
+        self._sample({side: other}, {side: before})
         other.rivals.append((seen.position - other.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
 
@@ -104,19 +107,22 @@ class Search:
         """Not believed, or a finer scale sees less of it than of what a sweep may find; not where all is believed."""
         return seen.presence < self.believe or (self.believe > 0 and min(seen.presences[1:]) < SWEPT_PRESENCE)
 
-    def _follow(self, side: str, coarse: Answer, seen: Evidence, begun: float) -> None:
-        """Note what the finer scales say on the way down from the coarsest one's answer and from above and below it."""
+    def _follow(self, evidence: dict[str, Evidence], coarse: dict[str, Answer]) -> None:
+        """Note what the finer scales say on the ways down from the coarsest one's answers and from above and below
+        them."""
         scales = self.config.scales_mm
         heights = self.config.starts_mm if len(scales) > 2 else ()
-        share = SIDE_SHARE / (len(heights) + len(self.shifts[side]))
-        ways = []
-        for number, height in enumerate(heights):
-            between = " and ".join(f"{spacing:g}" for spacing in scales[1:-1])
-            self.step(f"{side}, {between} mm, start {number + 1} of {len(heights)}", begun + number * share)
-            ways.append(self._descend(side, seen.position + [0.0, 0.0, height], len(scales) - 1))
-        best = self._choose(seen, ways)
-        if seen.presence >= self.believe:
-            self._sample(side, seen, best[-1] if best else coarse, begun + len(heights) * share, share)
+        starts = [(side, seen.position + [0.0, 0.0, up]) for side, seen in evidence.items() for up in heights]
+        downwards = len(starts) * (len(scales) - 2) * self.config.looks
+        self.expected = max(downwards + sum(len(self.shifts[side]) for side in evidence), 1)
+        ways = self._descend(starts, len(scales) - 1, "start")
+        before = {}
+        for side, seen in evidence.items():
+            best = self._choose(seen, [way for (of, _), way in zip(starts, ways) if of == side])
+            if seen.presence >= self.believe:
+                before[side] = best[-1] if best else coarse[side]
+        self._sample(evidence, before)
+        self.looked = self.expected
 
     def _sweep(self, side: str, coarse: Answer, known: list[np.ndarray]) -> Evidence | None:
         """What the finer scales say where the finest is surest, of the places all over the body that the second scale
@@ -125,12 +131,12 @@ class Search:
         seen = Evidence(swept=True)
         self._note(seen, self.config.scales_mm[0], [coarse])
         scales = len(self.config.scales_mm)
-        ways = [self._descend(side, place, scales) for place in self._places(side, coarse, known)]
+        ways = self._descend([(side, place) for place in self._places(side, coarse, known)], scales, "place")
         sure = [way for way in ways if min(_presence([answer]) for answer in way[-2:]) >= SWEPT_PRESENCE]
         best = self._choose(seen, sure)
         if not best:
             return None
-        self._sample(side, seen, best[-2], SEARCH_ENDS, 0.0)
+        self._sample({side: seen}, {side: best[-2]})
         return seen if seen.presence >= SWEPT_PRESENCE and apart([seen.position], known) else None
 
     def _places(self, side: str, coarse: Answer, known: list[np.ndarray]) -> list[np.ndarray]:
@@ -144,12 +150,7 @@ class Search:
         cells = likely_cells(whole.image, coarse, max(1, round(self.config.sweep_mm / first)), SWEEP_LOOKS)
         inverse = np.linalg.inv(whole.world_to_index)
         centers = cells @ inverse[:3, :3].T + inverse[:3, 3]
-        looks: list[Answer] = []
-        with closing(self.backend.look(side, 1, box, centers)) as answers:
-            for number in range(len(centers)):
-                self.step(f"{side}, {second:g} mm, place {number + 1} of {len(centers)}", SEARCH_ENDS)
-                with self.clock("network"):
-                    looks.append(next(answers))
+        looks = self._look(1, [Ask(side, box, center) for center in centers], "place")
         looks.sort(key=lambda look: -look.presence_logit)
         points = [look.position for look in looks]
         return [points[i] for i in apart(points, known, SWEPT_PLACES)]
@@ -164,51 +165,73 @@ class Search:
         seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
         return best
 
-    def _settle(self, side: str, seen: Evidence, before: Answer) -> np.ndarray:
-        """Where (3,) the landmark is most likely, of the peaks of the heatmap before the finest scale's: the peak's
-        share of it times the odds that the finest scale gives, which alone is as sure of many a false fork."""
+    def _settle(self, evidence: dict[str, Evidence], before: dict[str, Answer]) -> dict[str, np.ndarray]:
+        """Where (3,) each side's landmark is most likely, of the peaks of the heatmap before the finest scale's: the
+        peak's share of it times the odds that the finest scale gives, which alone is as sure of many a false fork."""
         last = len(self.config.scales_mm) - 1
-        tops = peaks(before, self.config.peaks)
-        if len(tops) == 1:
-            nearing = self._approach(side, last, seen.position, self.config.looks - 1)
-            return nearing[-1].position if nearing else seen.position
-        ends = [self._approach(side, last, place, self.config.looks)[-1] for place, _ in tops]
-        likely = [np.log(share) + end.presence_logit for (_, share), end in zip(tops, ends)]
-        best = ends[int(np.argmax(likely))]
-        seen.rivals += [self._rival(end, best) for end in ends if end is not best]
-        return best.position
+        tops = {side: peaks(answer, self.config.peaks) for side, answer in before.items()}
+        alone = {side: evidence[side].position for side, of in tops.items() if len(of) == 1}
+        places = [(side, alone.get(side, place)) for side, of in tops.items() for place, _ in of]
+        for _ in range(self.config.looks - 1):
+            places = _moved(places, self._see(last, places, "peak"))
+        centers = dict(places)
+        rivals = [place for place in places if place[0] not in alone]
+        ends = self._see(last, rivals, "peak")
+        for side in centers.keys() - alone.keys():
+            own = [end for (of, _), end in zip(rivals, ends) if of == side]
+            likely = [np.log(share) + end.presence_logit for (_, share), end in zip(tops[side], own)]
+            best = own[int(np.argmax(likely))]
+            evidence[side].rivals += [self._rival(end, best) for end in own if end is not best]
+            centers[side] = best.position
+        return centers
 
-    def _sample(self, side: str, seen: Evidence, before: Answer, begun: float, share: float) -> None:
-        """Note what the finest scale says in all of its passes around the place that it likes best."""
-        samples, last = len(self.shifts[side]), len(self.config.scales_mm) - 1
-        center = self._settle(side, seen, before)
-        box = self._box(center, last, margin=2 * self.config.noise_mm)
-        passes: list[Answer] = []
-        with closing(self.backend.look(side, last, box, center + self.shifts[side])) as answers:
-            for number in range(samples):
-                text = f"{side}, {self.config.scales_mm[last]:g} mm, sample {number + 1} of {samples}"
-                self.step(text, begun + number * share)
-                with self.clock("network"):
-                    passes.append(next(answers))
-        self._note(seen, self.config.scales_mm[last], passes)
-        seen.complete = True
+    def _sample(self, evidence: dict[str, Evidence], before: dict[str, Answer]) -> None:
+        """Note what the finest scale says in all of its passes around the places that it likes best, of those sides of
+        which there is an answer ``before`` it."""
+        last = len(self.config.scales_mm) - 1
+        asks = []
+        for side, center in self._settle(evidence, before).items():
+            box = self._box(center, last, margin=2 * self.config.noise_mm)
+            asks += [Ask(side, box, center + shift) for shift in self.shifts[side]]
+        passes = self._look(last, asks, "sample")
+        for side in before:
+            own = [answer for ask, answer in zip(asks, passes) if ask.side == side]
+            self._note(evidence[side], self.config.scales_mm[last], own)
+            evidence[side].complete = True
 
-    def _descend(self, side: str, center: np.ndarray, end: int) -> list[Answer]:
-        """The answers of the scales after the first and before number `end` on the way down from `center` (3,)."""
-        answers = []
+    def _descend(self, starts: list[Place], end: int, what: str) -> list[list[Answer]]:
+        """The answers of the scales after the first and before number `end` on the way down from each start."""
+        ways: list[list[Answer]] = [[] for _ in starts]
         for scale in range(1, end):
-            answers.append(self._approach(side, scale, center, self.config.looks)[-1])
-            center = answers[-1].position
-        return answers
+            answers = self._approach(scale, starts, what)
+            starts = _moved(starts, answers)
+            for way, answer in zip(ways, answers):
+                way.append(answer)
+        return ways
 
-    def _approach(self, side: str, scale: int, center: np.ndarray, looks: int) -> list[Answer]:
-        """The answers of one scale to so many looks: at `center` (3,), then each at the answer before it."""
+    def _approach(self, scale: int, places: list[Place], what: str) -> list[Answer]:
+        """The answer of one scale near each place, in its last look: each is at the answer before it."""
+        for _ in range(self.config.looks - 1):
+            places = _moved(places, self._see(scale, places, what))
+        return self._see(scale, places, what)
+
+    def _see(self, scale: int, places: list[Place], what: str) -> list[Answer]:
+        """The answer of one scale, with its heatmap, at each place."""
+        asks = [Ask(side, self._box(place, scale), place) for side, place in places]
+        return self._look(scale, asks, what, heatmaps=True)
+
+    def _look(self, scale: int, asks: list[Ask], what: str, heatmaps: bool = False) -> list[Answer]:
+        """One scale's answers; before each of them is a step."""
+        sides = [ask.side for ask in asks]
         answers: list[Answer] = []
-        for _ in range(looks):
-            box = self._box(center, scale)
-            with self.clock("network"):
-                answers += self.backend.look(side, scale, box, center[None], heatmaps=True)
-            center = answers[-1].position
+        with closing(self.backend.look(scale, asks, heatmaps)) as coming:
+            for number, side in enumerate(sides):
+                counted = f"{what} {sides[:number].count(side) + 1} of {sides.count(side)}"
+                left = (SEARCH_ENDS - COARSE_SHARE) * max(1 - self.looked / self.expected, 0.0)
+                self.step(f"{side}, {self.config.scales_mm[scale]:g} mm, {counted}", SEARCH_ENDS - left)
+                with self.clock("network"):
+                    answers.append(next(coming))
+                self.looked += 1
         return answers
 
     def _rival(self, other: Answer, best: Answer) -> tuple[np.ndarray, float]:
@@ -241,6 +264,11 @@ class Search:
         started = time.perf_counter()
         yield
         self.seconds[stage] += time.perf_counter() - started
+
+
+def _moved(places: list[Place], answers: list[Answer]) -> list[Place]:
+    """The places where the answers are that were given at these."""
+    return [(side, answer.position) for (side, _), answer in zip(places, answers)]
 
 
 def _presence(passes: list[Answer]) -> float:

@@ -31,10 +31,14 @@ class Level(NamedTuple):
 
 
 class VolumePyramid:
-    """Views of a CTVolume for the scales of the network; whole-volume views are kept, boxes are not."""
+    """Views of a CTVolume for the scales of the network; whole-volume views are kept, boxes are not.
 
-    def __init__(self, volume: CTVolume) -> None:
+    upright: crops of its boxes are never rotated, so that these need not hold more than an LPS-aligned cube.
+    """
+
+    def __init__(self, volume: CTVolume, upright: bool = False) -> None:
         self.volume = volume
+        self.upright = upright
         self._whole: dict[float, Level] = {}
 
     def whole(self, spacing_mm: float) -> Level:
@@ -47,14 +51,16 @@ class VolumePyramid:
         return self._whole[spacing_mm]
 
     def around(self, center_lps: Vector, extent_mm: float, spacing_mm: float) -> Level:
-        """Native-orientation voxels that cover a cube of edge `extent_mm` at `center_lps` (3,), however it is rotated.
+        """Native-orientation voxels that cover a cube of edge `extent_mm` at `center_lps` (3,), however it is rotated
+        (or the upright one).
 
         Averaged by whole factors towards `spacing_mm`, not resampled; FILL where a block's centre is outside of it.
         Its shape depends on extent and spacing only, so boxes of one volume can be stacked.
         """
         native = self.volume.grid
         factors = _factors(native, np.full(3, spacing_mm))
-        reach = extent_mm * np.sqrt(3) / 2 / native.spacing
+        widest = np.abs(native.direction).sum(axis=0) if self.upright else np.sqrt(3)
+        reach = extent_mm / 2 * widest / native.spacing
         first = (native.world_to_index(center_lps) - reach - (factors - 1) / 2) / factors
         start = np.floor(first).astype(int)
         count = np.ceil(2 * reach / factors).astype(int) + 2

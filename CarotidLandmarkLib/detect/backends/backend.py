@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,6 +34,14 @@ class Answer:
         """The logits of an answer of which they were asked for."""
         assert self.logits is not None
         return self.logits
+
+
+class Ask(NamedTuple):
+    """For one look: of a side, in `view`, one of the backend's own, at `center` (3,) LPS mm."""
+
+    side: str
+    view: Any
+    center: np.ndarray
 
 
 Answers = Generator[Answer, None, None]
@@ -71,9 +79,10 @@ class Backend(Protocol):
         """Both sides, with heatmaps, from a view of a whole volume."""
         ...
 
-    def look(self, side: str, scale: int, view: Any, centers: np.ndarray, heatmaps: bool = False) -> Answers:
-        """What the network of one of the finer scales says of its crops of `view` at each of `centers` (N, 3), LPS mm.
+    def look(self, scale: int, asks: Sequence[Ask], heatmaps: bool = False) -> Answers:
+        """What the network of one of the finer scales says to each of `asks`.
 
-        They come in this order, and several may be worked on at once: whoever wants no more closes the generator.
+        The answers come in this order, and several may be worked on at once: whoever wants no more closes the
+        generator.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +23,7 @@ from ...model.weights import Weights
 from ...volume.crop import crop
 from ...volume.sample import Level, VolumePyramid, linear_along
 from ..device import allowed_threads
-from .backend import Answer, Answers
+from .backend import Answer, Answers, Ask
 from .moments import moments
 
 TESTED = (26, 24, 28)
@@ -31,7 +31,7 @@ TESTED = (26, 24, 28)
 
 class OpenVinoBackend:
     """The networks of weights that openvino_graph can build, see Backend. Of passes that do not need each other as many
-    run at once as threads are allowed.
+    run at once as threads are allowed. They are compiled while the caller goes on, to read a volume.
 
     Raises BadInputError for weights of other networks.
     """
@@ -52,7 +52,21 @@ class OpenVinoBackend:
         self._tensors = weights.tensors
         self._networks: dict[tuple[int, int, str], _Network] = {}
         self._lock = threading.Lock()
-        self.precision = precision or self._choose_precision()
+        begun = ThreadPoolExecutor(1)
+        self._ready = begun.submit(self._prepare, precision)
+        begun.shutdown(wait=False)
+
+    @property
+    def precision(self) -> str:
+        """See Backend."""
+        return self._ready.result()
+
+    def _prepare(self, precision: str | None) -> str:
+        """The precision to compute in, for which the networks of crops are compiled."""
+        precision = precision or self._choose_precision()
+        for scale in range(1, len(self.config.scales_mm)):
+            self._network(scale, (self.config.crop_size,) * 3, self.threads, precision)
+        return precision
 
     def views(self, pyramid: VolumePyramid) -> VolumePyramid:
         """See Backend."""
@@ -70,20 +84,21 @@ class OpenVinoBackend:
         center = frame @ ((np.array(view.image.shape[::-1]) - 1) / 2) + inverse[:3, 3]
         return {side: self._answer(0, number, logits[number], center, frame) for number, side in enumerate(SIDES)}
 
-    def look(self, side: str, scale: int, view: Level, centers: np.ndarray, heatmaps: bool = False) -> Answers:
+    def look(self, scale: int, asks: Sequence[Ask], heatmaps: bool = False) -> Answers:
         """See Backend."""
-        streams = self.threads if len(centers) > 1 else 1
-        one = partial(self._look, side, scale, view, heatmaps, streams)
+        streams = self.threads if len(asks) > 1 else 1
+        one = partial(self._look, scale, heatmaps, streams)
         if streams == 1:
-            yield from map(one, centers)
+            yield from map(one, asks)
             return
-        pool = ThreadPoolExecutor(min(streams, len(centers)))
+        pool = ThreadPoolExecutor(min(streams, len(asks)))
         try:
-            yield from pool.map(one, centers)
+            yield from pool.map(one, asks)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _look(self, side: str, scale: int, view: Level, heatmap: bool, streams: int, center: np.ndarray) -> Answer:
+    def _look(self, scale: int, heatmap: bool, streams: int, ask: Ask) -> Answer:
+        side, view, center = ask
         spacing = self.config.scales_mm[scale]
         frame = np.diag([-spacing if side == "left" else spacing, spacing, spacing])
         logits = self._logits(scale, crop(view, center, frame, self.config.crop_size), streams)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +15,7 @@ from ...model.multiscale import MultiScaleLocNet, ScaleOutput
 from ...model.numerics import choose_dtype
 from ...model.pyramid import LevelLike, PyramidLike, TensorPyramid
 from ...volume.sample import Level, VolumePyramid
-from .backend import Answer, Answers
+from .backend import Answer, Answers, Ask
 
 BATCH = {"cpu": 1, "cuda": 25}  # passes at once: a CPU gains nothing from more
 
@@ -55,18 +55,25 @@ class TorchBackend:
         """See Backend."""
         return {side: _answers(output, True)[0] for side, output in self.model.coarse(view).items()}
 
-    def look(self, side: str, scale: int, view: LevelLike, centers: np.ndarray, heatmaps: bool = False) -> Answers:
+    def look(self, scale: int, asks: Sequence[Ask], heatmaps: bool = False) -> Answers:
         """See Backend."""
-        batches = torch.from_numpy(centers).split(BATCH.get(self.on.type, 1))
+        size = BATCH.get(self.on.type, 1)
+        batches = [asks[first : first + size] for first in range(0, len(asks), size)]
         with _independent(self.on, len(batches)) as apply:
-            for answers in apply(partial(self._look, side, scale, view, heatmaps), batches):
+            for answers in apply(partial(self._look, scale, heatmaps), batches):
                 yield from answers
 
     @torch.inference_mode()
-    def _look(self, side: str, scale: int, view: LevelLike, heatmaps: bool, centers: torch.Tensor) -> list[Answer]:
-        frame = self.model.frame(side, scale).to(view.world_to_index)
-        output = self.model.refine(scale, view.image, view.world_to_index, centers.to(frame), frame)
-        return _answers(output, heatmaps)
+    def _look(self, scale: int, heatmaps: bool, asks: Sequence[Ask]) -> list[Answer]:
+        sides, views, centers = zip(*asks)
+        if all(view is views[0] for view in views):
+            image, world_to_index = views[0].image, views[0].world_to_index
+        else:
+            image = torch.cat([view.image for view in views])
+            world_to_index = torch.stack([view.world_to_index for view in views])
+        frames = torch.stack([self.model.frame(side, scale) for side in sides]).to(world_to_index)
+        at = torch.from_numpy(np.stack(centers)).to(frames)
+        return _answers(self.model.refine(scale, image, world_to_index, at, frames), heatmaps)
 
 
 def _answers(output: ScaleOutput, heatmaps: bool) -> list[Answer]:
@@ -88,7 +95,7 @@ def _independent(device: torch.device, passes: int) -> Iterator[Callable]:
     on a busy machine. What has not begun when the block is left is dropped.
     """
     workers = torch.get_num_threads() if device.type == "cpu" else 1
-    if workers == 1 or passes == 1:
+    if workers == 1 or passes <= 1:
         yield map
         return
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))

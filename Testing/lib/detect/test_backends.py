@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -162,6 +163,31 @@ def test_openvino_is_for_the_cpu_and_backends_have_names(weights):
         Detector.from_weights(weights, "cuda", "openvino")
     with pytest.raises(BadInputError, match="onnx"):
         Detector.from_weights(weights, "cpu", "onnx")
+
+
+def test_networks_are_compiled_while_the_caller_goes_on(weights, monkeypatch):
+    pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
+    from CarotidLandmarkLib.detect.backends import with_openvino
+    from CarotidLandmarkLib.model import openvino_graph
+    from CarotidLandmarkLib.model.weights import read_weights
+
+    building, go_on, built = threading.Event(), threading.Event(), []
+
+    def build(config, tensors, scale, extent):
+        building.set()
+        assert go_on.wait(60)
+        built.append((scale, tuple(extent)))
+        return openvino_graph.build(config, tensors, scale, extent)
+
+    monkeypatch.setattr(with_openvino, "build", build)
+    backend = with_openvino.OpenVinoBackend(read_weights(weights), "float32")
+    assert building.wait(60) and not built
+    go_on.set()
+    assert backend.precision == "float32"
+    assert built == [(scale, (56, 56, 56)) for scale in (1, 2, 3)]
+    monkeypatch.setattr(with_openvino, "build", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        assert with_openvino.OpenVinoBackend(read_weights(weights), "float32").precision
 
 
 def test_weights_that_do_not_fit_their_configuration_are_refused(weights, tmp_path):

@@ -47,7 +47,7 @@ def test_a_side_that_is_not_believed_is_swept_but_not_sampled(detector, make_nec
     assert (seen["left"].complete, seen["right"].complete) == (True, False)
     assert "left, 0.5 mm, sample 3 of 3" in texts
     assert any("right, 2 mm, place 1 of" in text for text in texts)
-    assert not any("right, 0.5 mm" in text or "left, 2 mm, place" in text for text in texts)
+    assert not any("right, 0.5 mm, sample" in text or "left, 2 mm, place" in text for text in texts)
 
 
 def test_the_spread_of_the_passes_stands_by_itself(detector, volume):
@@ -70,7 +70,7 @@ def test_progress_says_what_is_being_done_and_grows(detector, volume):
     detector.detect(volume, samples=4, progress=lambda text, fraction: steps.append((text, fraction)))
     texts, fractions = zip(*steps)
     assert texts[0] == "coarse search"
-    assert "left, 2 and 1 mm, start 1 of 1" in texts and "left, 0.5 mm, sample 3 of 4" in texts
+    assert "left, 2 mm, start 1 of 1" in texts and "right, 0.5 mm, sample 3 of 4" in texts
     assert list(fractions) == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from CarotidLandmarkLib.detect.backends import with_torch
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.detect.search import SEARCH_ENDS, Search
 from CarotidLandmarkLib.errors import CancelledError, CannotRunError
 
 
@@ -75,20 +77,21 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(torch_detector, vol
         torch_detector.backend.model, "config", dataclasses.replace(torch_detector.backend.model.config, looks=2)
     )
     torch_detector.locate(volume, samples=1)
-    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3, 3] * 2
-    for (_, _, answer), (_, center, _) in zip(seen[:5], seen[1:6]):
+    assert [scale for scale, _, _ in seen] == [scale for scale in (1, 2, 3) for _ in range(4)], "both sides, twice"
+    for (_, _, answer), (_, center, _) in zip(seen, seen[2:]):
         assert torch.equal(answer, center)
 
 
 def test_of_several_starts_the_one_that_ends_most_present_is_kept(torch_detector, volume, monkeypatch):
     config = dataclasses.replace(torch_detector.backend.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
     monkeypatch.setattr(torch_detector.backend.model, "config", config)
-    refine, starts = torch_detector.backend.model.refine, []
+    refine, starts, looks = torch_detector.backend.model.refine, [], {1: 0, 2: 0, 3: 0}
 
     def biased(scale, image, world_to_index, center, frame):
         output = refine(scale, image, world_to_index, center, frame)
+        looks[scale] += 1
         starts.extend([center] if scale == 1 else [])
-        step = (len(starts) - 1) % 3
+        step = (looks[scale] - 1) % 3
         return output._replace(
             position=output.position + (torch.tensor([[0.0, 0, 7]]) if scale == 2 and step == 1 else 0),
             presence_logit=output.presence_logit * 0 + (9.0 if step == 1 else 3.0),
@@ -139,6 +142,40 @@ def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibratio
     object.__setattr__(torch_detector.backend.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))
     landmark = torch_detector.detect(volume, samples=6).landmark("left")
     np.testing.assert_allclose(landmark.covariance_mm2, 2.5 * expected, rtol=1e-9, atol=1e-12)
+
+
+def test_progress_does_not_fall_when_a_side_is_given_up_and_the_other_is_looked_at_again(
+    torch_detector, volume, balls, monkeypatch
+):
+    refine, fractions = torch_detector.backend.model.refine, []
+
+    def never_right(scale, image, world_to_index, center, frame):
+        output = refine(scale, image, world_to_index, center, frame)
+        return output._replace(presence_logit=output.presence_logit - 99 * (frame[..., 0, 0].flatten() > 0))
+
+    monkeypatch.setattr(torch_detector.backend.model, "refine", never_right)
+    config = dataclasses.replace(torch_detector.backend.model.config, sweep_mm=0.0)
+    monkeypatch.setattr(torch_detector.backend.model, "config", config)
+    search = Search(torch_detector.backend, volume, samples=20, progress=lambda _, fraction: fractions.append(fraction))
+    seen = search.run()
+    assert (seen["left"].complete, seen["right"].complete) == (True, False)
+    search.step("left, lumen", SEARCH_ENDS)
+    assert search.again("left", seen["left"], balls["left"]) is not None
+    assert fractions == sorted(fractions)
+
+
+def test_crops_of_both_sides_in_one_batch_give_what_each_gives_alone(torch_detector, volume, monkeypatch):
+    model, sizes = torch_detector.backend.model, []
+    config = dataclasses.replace(model.config, starts_mm=(0.0, -20.0, 9.0), looks=2)
+    monkeypatch.setattr(model, "config", config)
+    alone = torch_detector.locate(volume, samples=5)
+    monkeypatch.setattr(with_torch, "BATCH", {"cpu": 4})
+    refine = model.refine
+    monkeypatch.setattr(model, "refine", lambda *asked: (sizes.append(len(asked[3])), refine(*asked))[1])
+    for side, seen in torch_detector.locate(volume, samples=5).items():
+        np.testing.assert_allclose(seen.samples, alone[side].samples, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(seen.positions, alone[side].positions, rtol=0, atol=1e-4)
+    assert sizes[:2] == [4, 2] and max(sizes) == 4
 
 
 def test_several_threads_give_the_same_answer_and_stop_as_soon(torch_detector, volume, monkeypatch):
@@ -198,4 +235,4 @@ def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on
 
     monkeypatch.setattr(torch_detector.backend.model, "refine", never)
     assert {mark.status for mark in torch_detector.detect(volume, samples=9).landmarks} == {"absent"}
-    assert scales == [1, 2] * 2
+    assert scales == [1, 1, 2, 2]

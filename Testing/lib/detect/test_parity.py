@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from CarotidLandmarkLib.detect.backends.backend import Ask
 from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.model.weights import build_model, read_weights
@@ -107,7 +108,7 @@ def test_the_networks_answer_the_same_of_the_same_views(name, default_weights):
         answers.append(list(backend.coarse(views.whole(scales[0])).values()))
         for scale, side, place in ((1, "left", LEFT), (2, "right", RIGHT), (3, "left", LEFT)):
             box = views.around(place, backend.config.extent_mm[scale] + 4, scales[scale])
-            answers[-1] += backend.look(side, scale, box, place[None] + [1.3, -0.4, 0.7], heatmaps=True)
+            answers[-1] += backend.look(scale, [Ask(side, box, place + [1.3, -0.4, 0.7])], heatmaps=True)
     for found, expected in zip(*answers):
         assert np.linalg.norm(found.position - expected.position) < 0.002
         np.testing.assert_allclose(found.covariance, expected.covariance, atol=2e-3 * np.abs(expected.covariance).max())
@@ -137,6 +138,21 @@ def test_bfloat16_finds_nearly_the_same(default_weights):
     for found, expected in zip(ours.landmarks, theirs.landmarks):
         assert found.status == expected.status
         assert np.linalg.norm(found.position_lps_mm - expected.position_lps_mm) < 0.1
+
+
+def test_crops_side_by_side_are_the_same_bits_as_one_after_the_other(default_weights, monkeypatch):
+    backend, pyramid = detectors()["openvino"].backend, VolumePyramid(tubes(), upright=True)
+    asks = [
+        Ask(side, pyramid.around(place + up, backend.config.extent_mm[2], 1.0), place + up)
+        for side, place in (("left", LEFT), ("right", RIGHT))
+        for up in (0.0, 7.0)
+    ]
+    one = list(backend.look(2, asks, heatmaps=True))
+    monkeypatch.setattr(backend, "threads", 2)
+    for found, expected in zip(backend.look(2, asks, heatmaps=True), one):
+        assert np.array_equal(found.heatmap, expected.heatmap)
+        assert np.array_equal(found.position, expected.position)
+    assert len({tuple(answer.position) for answer in one}) == len(asks)
 
 
 def test_several_threads_find_the_same_as_one(default_weights, monkeypatch):

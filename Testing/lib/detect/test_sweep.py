@@ -75,9 +75,10 @@ def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
         torch_detector.backend.model.coarse,
     )
 
-    def follow(search, side, output, seen, begun):
-        seen.scales_mm[1:], seen.presences[1:] = [2.0, 1.0, 0.5], [0.99, presence, 0.99]
-        seen.positions[1:] = [astray[side]] * 3
+    def follow(search, evidence, coarse):
+        for side, seen in evidence.items():
+            seen.scales_mm[1:], seen.presences[1:] = [2.0, 1.0, 0.5], [0.99, presence, 0.99]
+            seen.positions[1:] = [astray[side]] * 3
 
     def seeing(level):
         return {s: o._replace(presence_logit=o.presence_logit * 0 + 9) for s, o in coarse(level).items()}

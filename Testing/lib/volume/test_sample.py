@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CarotidLandmarkLib.volume.crop import crop
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import FILL, VolumePyramid, averaged, sample
@@ -99,6 +100,17 @@ def test_around_has_the_exact_map_and_covers_any_rotation(make_volume, direction
     ball = center + np.concatenate([corners, corners @ ROTATION.T])
     index = np.c_[ball, np.ones(len(ball))] @ level.world_to_index.T
     assert (index[:, :3] >= 0).all() and (index[:, :3] <= np.array(level.image.shape[::-1]) - 1).all()
+
+
+@pytest.mark.parametrize("spacing_mm", [0.5, 1.0, 2.0])
+def test_the_box_of_an_upright_cube_holds_what_the_larger_one_does(make_volume, direction, spacing_mm):
+    volume = make_volume(ramp, direction, (0.3, 0.45, 0.8), (150, 100, 60))
+    volume.array[:] = np.random.default_rng(0).integers(-500, 500, volume.array.shape)
+    center, size = volume.grid.center + (0.31, -0.77, 0.13), 10
+    views = [VolumePyramid(volume, upright).around(center, size * spacing_mm, spacing_mm) for upright in (False, True)]
+    crops = [crop(view, center, np.diag([-spacing_mm, spacing_mm, spacing_mm]), size) for view in views]
+    np.testing.assert_allclose(*crops, rtol=0, atol=1e-2)
+    assert views[1].image.size < 0.9 * views[0].image.size
 
 
 def assert_a_ramp_up_to_the_end(level, volume):
