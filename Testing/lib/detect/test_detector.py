@@ -143,7 +143,7 @@ def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volu
         assert heights == pytest.approx([heights[0], heights[0] - 60, heights[0] + 5])
         assert seen[side].scales_mm == [4.0, 2.0, 1.0, 0.5]
         assert seen[side].presences[1] == pytest.approx(1 / (1 + np.exp(-9)))
-        assert [presence for _, presence in seen[side].rivals] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
+        assert [presence for _, presence in seen[side].rivals[:2]] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
 
 
 @pytest.mark.parametrize("peaks, presence, kept", [(1, 8.0, "decoy"), (3, 8.0, "fork"), (3, 1.1, "decoy")])
