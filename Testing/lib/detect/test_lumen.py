@@ -130,9 +130,7 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
     ("first", "second", "asked", "taken"),
     [("unclear", "verified", 1, True), ("unclear", "unclear", 2, False), ("verified", "verified", 0, False)],
 )
-def test_of_places_as_likely_that_which_the_lumen_bears_out_is_taken(
-    first, second, asked, taken, monkeypatch
-) -> None:
+def test_of_places_as_likely_that_which_the_lumen_bears_out_is_taken(first, second, asked, taken, monkeypatch) -> None:
     seen, other = answer(CARINA), answer(CARINA + [0, 0, 12])
     seen.others = [CARINA + [0, 0, 12], CARINA - [0, 0, 15]]
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from CarotidLandmarkLib.detect.search import Search
 
@@ -43,6 +44,8 @@ def test_the_finest_scale_chooses_among_the_ends_of_all_ways(
     monkeypatch.setattr(search.backend, "coarse", starting_at(detector.backend.coarse, places["fork"]))
     seen = search.run()["left"]
     assert seen.position == pytest.approx(places[kept], abs=1.0)
+    assert seen.positions[2] == pytest.approx(places[kept], abs=1.5)  # the way that led there is told
+    assert seen.presences[2] == pytest.approx(expit(3.0 if kept == "fork" else 5.0))
     other = places["decoy" if kept == "fork" else "fork"]
     assert any(np.linalg.norm(seen.position + away - other) < 1.5 for away, _ in seen.rivals)
     assert [np.linalg.norm(place - other) < 1.5 for place in seen.others] == [True] * others
