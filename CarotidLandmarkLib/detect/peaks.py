@@ -53,13 +53,15 @@ def likely_cells(hu: np.ndarray, coarse: Answer, edge: int, most: int) -> np.nda
     return middles[:, ::-1]
 
 
-def apart(places: Sequence[np.ndarray], known: Sequence[np.ndarray] = (), most: int | None = None) -> list[int]:
-    """Numbers of up to so many places (3,) that are near neither a known one nor one of them before."""
+def apart(
+    places: Sequence[np.ndarray], known: Sequence[np.ndarray] = (), most: int | None = None, mm: float = APART_MM
+) -> list[int]:
+    """Numbers of up to so many places (3,) that are within `mm` neither of a known one nor of one of them before."""
     kept: list[int] = []
     for number, place in enumerate(places):
         if len(kept) == most:
             break
         others = [*known, *(places[i] for i in kept)]
-        if all(np.linalg.norm(place - other) > APART_MM for other in others):
+        if all(np.linalg.norm(place - other) > mm for other in others):
             kept.append(number)
     return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import expit
@@ -22,12 +22,24 @@ from .uncertainty import combine, draw_shifts
 Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 Place = tuple[str, np.ndarray]  # a side, and where (3,), LPS mm, it is looked for
+Way = list[Answer]  # of the scales one after the other, on the way down
 
 COARSE_SHARE = 0.2  # of the time, for the progress bar
 SEARCH_ENDS = 0.9  # of the progress bar; what comes then is seldom or short
 SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what a sweep finds
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
+SAME_MM = 5.0  # ways that end so near to each other have found one place
+SURE_LOGIT = 6.0  # of presence: beyond it a higher one does not tell the right place from another
+LUMEN_LOGIT = 3.0  # what it is worth that the lumen bears a place out
+
+
+class Top(NamedTuple):
+    """A peak (3,), LPS mm, of the heatmap that a way down ends with, and the share of it that lies around there."""
+
+    place: np.ndarray
+    share: float
+    way: Way
 
 
 class Search:
@@ -99,9 +111,18 @@ class Search:
         kept = slice(second_last)
         other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
         self._note(other, self.config.scales_mm[second_last], [before])
-        self._sample({side: other}, {side: before})
+        self._sample({side: other}, {side: [[before]]})
         other.rivals.append((seen.position - other.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
+
+    def instead(self, side: str, seen: Evidence, place: np.ndarray) -> Evidence:
+        """What the finest scale says at ``place`` (3,), after what `seen` says of the others. Raises CancelledError."""
+        kept = slice(len(self.config.scales_mm) - 1)
+        other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
+        self._pass({side: other}, {side: place})
+        away = seen.position - other.position
+        other.rivals = [(away, seen.presences[-1]), *((away + rival, presence) for rival, presence in seen.rivals)]
+        return other
 
     def _doubted(self, seen: Evidence) -> bool:
         """Not believed, or a finer scale sees less of it than of what a sweep may find; not where all is believed."""
@@ -116,11 +137,14 @@ class Search:
         downwards = len(starts) * (len(scales) - 2) * self.config.looks
         self.expected = max(downwards + sum(len(self.shifts[side]) for side in evidence), 1)
         ways = self._descend(starts, len(scales) - 1, "start")
-        before = {}
+        before: dict[str, list[Way]] = {}
         for side, seen in evidence.items():
-            best = self._choose(seen, [way for (of, _), way in zip(starts, ways) if of == side])
+            own = [way for (of, _), way in zip(starts, ways) if of == side]
+            best = self._choose(seen, own)
             if seen.presence >= self.believe:
-                before[side] = best[-1] if best else coarse[side]
+                others = [way for way in own if way is not best and _presence(way[-1:]) >= self.believe]
+                others.sort(key=lambda way: -way[-1].presence_logit)
+                before[side] = [best or [coarse[side]], *others]
         self._sample(evidence, before)
         self.looked = self.expected
 
@@ -136,7 +160,7 @@ class Search:
         best = self._choose(seen, sure)
         if not best:
             return None
-        self._sample({side: seen}, {side: best[-2]})
+        self._sample({side: seen}, {side: [best[:-1]]})
         return seen if seen.presence >= SWEPT_PRESENCE and apart([seen.position], known) else None
 
     def _places(self, side: str, coarse: Answer, known: list[np.ndarray]) -> list[np.ndarray]:
@@ -155,7 +179,7 @@ class Search:
         points = [look.position for look in looks]
         return [points[i] for i in apart(points, known, SWEPT_PLACES)]
 
-    def _choose(self, seen: Evidence, ways: list[list[Answer]]) -> list[Answer]:
+    def _choose(self, seen: Evidence, ways: list[Way]) -> Way:
         """The way that ends most present; what the scales between the first and the last say on it is noted."""
         if not ways:
             return []
@@ -165,13 +189,14 @@ class Search:
         seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
         return best
 
-    def _settle(self, evidence: dict[str, Evidence], before: dict[str, Answer]) -> dict[str, np.ndarray]:
-        """Where (3,) each side's landmark is most likely, of the peaks of the heatmap before the finest scale's: the
-        peak's share of it times the odds that the finest scale gives, which alone is as sure of many a false fork."""
+    def _settle(self, evidence: dict[str, Evidence], ways: dict[str, list[Way]]) -> dict[str, np.ndarray]:
+        """Where (3,) each side's landmark is most likely, of the peaks of the heatmaps before the finest scale's: the
+        peak's share of its heatmap times the odds that the finest scale gives, which alone is as sure of many a false
+        fork. The way that leads there is noted, and the places that the lumen could make likelier."""
         last = len(self.config.scales_mm) - 1
-        tops = {side: peaks(answer, self.config.peaks) for side, answer in before.items()}
-        alone = {side: evidence[side].position for side, of in tops.items() if len(of) == 1}
-        places = [(side, alone.get(side, place)) for side, of in tops.items() for place, _ in of]
+        tops = {side: self._tops(own) for side, own in ways.items()}
+        alone = {side: own[0][-1].position for side, own in ways.items() if len(tops[side]) == 1}
+        places = [(side, alone.get(side, place)) for side, of in tops.items() for place, _, _ in of]
         for _ in range(self.config.looks - 1):
             places = _moved(places, self._see(last, places, "peak"))
         centers = dict(places)
@@ -179,29 +204,44 @@ class Search:
         ends = self._see(last, rivals, "peak")
         for side in centers.keys() - alone.keys():
             own = [end for (of, _), end in zip(rivals, ends) if of == side]
-            likely = [np.log(share) + end.presence_logit for (_, share), end in zip(tops[side], own)]
-            best = own[int(np.argmax(likely))]
+            odds = [np.log(top.share) + min(end.presence_logit, SURE_LOGIT) for top, end in zip(tops[side], own)]
+            order = np.argsort(np.negative(odds), kind="stable")
+            best = own[order[0]]
+            for index, answer in enumerate(tops[side][order[0]].way, last - len(tops[side][order[0]].way)):
+                evidence[side].presences[index] = _presence([answer])
+                evidence[side].positions[index] = answer.position
             evidence[side].rivals += [self._rival(end, best) for end in own if end is not best]
+            near = [own[i].position for i in order[1:] if odds[i] > odds[order[0]] - LUMEN_LOGIT]
+            evidence[side].others = [near[i] for i in apart(near, [best.position], mm=SAME_MM)]
             centers[side] = best.position
         return centers
 
-    def _sample(self, evidence: dict[str, Evidence], before: dict[str, Answer]) -> None:
-        """Note what the finest scale says in all of its passes around the places that it likes best, of those sides of
-        which there is an answer ``before`` it."""
+    def _tops(self, ways: list[Way]) -> list[Top]:
+        """The peaks of the heatmaps that these ways end with; of several at one place that of the first way."""
+        tops = [Top(place, share, way) for way in ways for place, share in peaks(way[-1], self.config.peaks)]
+        return [tops[i] for i in apart([top.place for top in tops], mm=SAME_MM)]
+
+    def _sample(self, evidence: dict[str, Evidence], ways: dict[str, list[Way]]) -> None:
+        """Note what the finest scale says around the places that it likes best, of those sides to which there are ways
+        down to the scale before it, the one that is noted first."""
+        self._pass(evidence, self._settle(evidence, ways))
+
+    def _pass(self, evidence: dict[str, Evidence], centers: dict[str, np.ndarray]) -> None:
+        """Note what the finest scale says in all of its passes around each side's center (3,)."""
         last = len(self.config.scales_mm) - 1
         asks = []
-        for side, center in self._settle(evidence, before).items():
+        for side, center in centers.items():
             box = self._box(center, last, margin=2 * self.config.noise_mm)
             asks += [Ask(side, box, center + shift) for shift in self.shifts[side]]
         passes = self._look(last, asks, "sample")
-        for side in before:
+        for side in centers:
             own = [answer for ask, answer in zip(asks, passes) if ask.side == side]
             self._note(evidence[side], self.config.scales_mm[last], own)
             evidence[side].complete = True
 
-    def _descend(self, starts: list[Place], end: int, what: str) -> list[list[Answer]]:
+    def _descend(self, starts: list[Place], end: int, what: str) -> list[Way]:
         """The answers of the scales after the first and before number `end` on the way down from each start."""
-        ways: list[list[Answer]] = [[] for _ in starts]
+        ways: list[Way] = [[] for _ in starts]
         for scale in range(1, end):
             answers = self._approach(scale, starts, what)
             starts = _moved(starts, answers)
