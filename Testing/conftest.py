@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+os.environ["CAROTID_LANDMARK_DATA"] = os.path.join(tempfile.gettempdir(), "CarotidLandmark-nothing-is-installed")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
