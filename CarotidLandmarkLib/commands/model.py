@@ -14,7 +14,7 @@ from .options import WEIGHTS_HELP, some_path, some_weights
 ABOUT = {
     "show": "what a weights file says of itself (also: model, without an action)",
     "list": "the weights that are installed; * marks those in use",
-    "install": "copy a weights file to where all users of this account's programs find it by name",
+    "install": "copy a weights file to the user's data folder, to be found by name",
     "use": "choose the weights that detect takes where none are named",
     "verify": "read installed weights and compare them with their checksums: exit code 2 if anything is wrong",
     "remove": "remove installed weights",

@@ -51,7 +51,8 @@ class Correction:
     ``prediction`` and ``corrected`` are the engine's points and the reader's, the latter with an unreviewed point where
     it stood. ``statuses`` and ``decisions`` map each side to one of STATUSES and of DECISIONS. ``volume`` holds "path"
     (absolute, or relative to ``folder``), "series_uid" and "sha256"; ``model`` and ``settings`` are the detection's.
-    ``anonymised`` ones hold no path outside of the export, no UID and no time.
+    ``anonymised`` ones hold no path outside of the export, no UID and no time. ``worklist`` is the key of the case in
+    the worklist that the reader had it from, see ``worklist.cases``; None where it was from none.
     Raises BadInputError for what contradicts itself.
     """
 
@@ -67,6 +68,7 @@ class Correction:
     anonymised: bool = True
     exported_at: str | None = None
     folder: Path | None = None
+    worklist: str | None = None
 
     def __post_init__(self) -> None:
         if not _CASE.fullmatch(self.case):
@@ -189,6 +191,7 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
             anonymised=values["anonymised"],
             exported_at=values["exported_at"],
             folder=folder,
+            worklist=values.get("worklist"),
         )
     except BadInputError as error:
         raise BadInputError(f"Cannot use {path}. {error}") from error
@@ -225,6 +228,7 @@ def _to_dict(correction: Correction, volume: dict[str, Any]) -> dict[str, Any]:
         },
         "model": {key: correction.model.get(key) for key in _MODEL_KEYS},
         "settings": {key: correction.settings.get(key) for key in _SETTING_KEYS},
+        "worklist": correction.worklist,
         "landmarks": [
             {
                 "side": side,
