@@ -29,7 +29,6 @@ from typing import Any
 from ..atomic import remove_folder, rename_to_next, revision_number, write_bytes, write_json
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from .header import DEFAULT
-from .weights import read_weights
 
 VARIABLE = "CAROTID_LANDMARK_DATA"
 FOLDER = "carotid-landmark"
@@ -131,6 +130,8 @@ def install(path: str | os.PathLike[str], name: str | None = None, force: bool =
     holds no usable weights, a name that cannot be, and, unless ``force``, weights that their site report found worse
     than those that they were started from; CannotRunError where the store cannot be written to.
     """
+    from .weights import read_weights
+
     source = Path(path)
     if source.suffix.lower() != SUFFIX:
         raise BadInputError(f"{source} is no {SUFFIX} file; give one, as `train` and `site` write it.")
@@ -187,6 +188,8 @@ def install(path: str | os.PathLike[str], name: str | None = None, force: bool =
 
 def problem(one: Installed) -> str | None:
     """What is wrong with installed weights, in a sentence: gone, changed since, damaged; None where all is well."""
+    from .weights import read_weights  # not at the top: whoever only lists what is there needs no safetensors
+
     if not one.about:
         return f"{one.folder / INSTALLED} cannot be read: install {one.name} again."
     try:

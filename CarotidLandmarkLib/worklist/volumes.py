@@ -1,4 +1,4 @@
-"""A case's volume made ready to be shown at once: whatever it was stored as, one raw file."""
+"""A case's volume made ready to be shown at once: whatever it was stored as, its voxels in one file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..atomic import replacing
 from ..errors import BadInputError, CarotidLandmarkError
-from ..volume.ct import write_volume
 from ..volume.folders import walk
 from ..volume.read import read_volume
 
-READY = "volume.nrrd"
+READY = "voxels"
 MOMENT_S = 60
 UNDER_WAY = "It may still be under way to this folder: wait for the copy to end, then choose the case again."
 
@@ -20,9 +20,11 @@ UNDER_WAY = "It may still be under way to this folder: wait for the copy to end,
 def make_ready(
     volume: str | os.PathLike[str], folder: Path, series: str | None = None, sha256: str | None = None
 ) -> dict[str, Any]:
-    """Read the CT in ``volume`` and write it to ``folder`` as READY, uncompressed, in HU.
+    """Read the CT in ``volume`` and write its voxels, in HU, to the file READY in ``folder``.
 
-    Returns "file" and "warnings"; "changed", whether the volume is not the one with that ``sha256`` (None: any).
+    Returns "file", which holds nothing but the voxels, x fastest; their "type" as numpy names it, and "size" (nx, ny,
+    nz); "affine" (4, 4) from indices (i, j, k) to LPS mm; "warnings" about the volume; "changed", whether it is not the
+    one with that ``sha256`` (None: any).
     Raises BadInputError for what is no CT, is damaged, or was changed meanwhile, CannotRunError where memory or disk do
     not suffice.
     """
@@ -37,8 +39,16 @@ def make_ready(
     if _state(path) != before:
         raise BadInputError(f"'{path}' was changed while it was read. {UNDER_WAY}")
     file = folder / READY
-    write_volume(ct, file, compress=False)
-    return {"file": str(file), "warnings": ct.warnings, "changed": sha256 not in (None, ct.sha256)}
+    with replacing(file) as part:
+        ct.array.tofile(part)
+    return {
+        "file": str(file),
+        "type": ct.array.dtype.name,
+        "size": list(ct.grid.size),
+        "affine": ct.grid.affine.tolist(),
+        "warnings": ct.warnings,
+        "changed": sha256 not in (None, ct.sha256),
+    }
 
 
 def _state(path: Path) -> tuple[int, int, float] | None:

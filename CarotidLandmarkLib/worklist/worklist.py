@@ -34,6 +34,11 @@ class Row:
         told = ("open", self.open_at), ("problem", self.problem), ("done", self.readers), ("half", self.half)
         return next((name for name, holds in told if holds), "todo")
 
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether there is a volume, nothing is known to be wrong with it, and nobody else has it open."""
+        return bool(self.case.volume) and self.state not in ("open", "problem")
+
 
 class Worklist:
     """The cases in their order, with what is known of them, which may be changed at any time.
@@ -72,7 +77,7 @@ class Worklist:
         at = next((index for index, row in enumerate(every) if row.case.name == name), -1 if step > 0 else 0)
         around = [every[(at + step * count) % len(every)] for count in range(1, len(every) + 1)]
         fits = (row for row in around if row.case.name != name and self._fits(row, shown))
-        return next((row for row in fits if row.case.volume and row.state not in ("open", "problem")), None)
+        return next((row for row in fits if row.can_be_opened), None)
 
     def progress(self) -> tuple[int, int, int]:
         """Of the cases to be looked at: how many are done, how many of them by this reader, and how many there are."""

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -261,6 +262,17 @@ def test_remove_takes_one_or_all_but_never_those_in_use(make, home, capsys):
     assert store.installed() == [] and folders(home) == []
     assert main(["model", "remove", "site"]) == 2
     assert main(["model", "remove", "../x"]) == 2
+
+
+def test_what_is_installed_can_be_listed_without_safetensors(make, home):
+    store.install(make())
+    store.use("site")
+    code = (
+        "import sys; sys.modules['safetensors'] = None\n"
+        "from CarotidLandmarkLib.model import store; print(store.installed() == [store.in_use()])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"
 
 
 def test_where_it_is_by_the_system(monkeypatch, tmp_path):
