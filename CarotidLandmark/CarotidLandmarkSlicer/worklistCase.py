@@ -32,7 +32,8 @@ def addCase(landmarkScene, read):
     scene.ClearUndoStack()  # what was done to the case before cannot be undone in this one
     scene.ClearRedoStack()
     showVolume(scene, volumeNode)
-    slicer.app.applicationLogic().FitSliceToAll(False, False)
+    if all(landmark.position_lps_mm is None for landmark in detection.landmarks):
+        slicer.util.resetSliceViews()  # else the views go to a point, at the zoom that they have
     return volumeNode, landmarkNode, sentences
 
 

@@ -1,5 +1,6 @@
 """A worklist at work: its list, its one case in the scene, the next one read ahead, the reader's place kept."""
 
+import os
 import re
 
 import qt
@@ -58,7 +59,7 @@ class WorklistRun:
 
     def open(self, source, folder, reader):
         """Read the list in ``source``; its place and marks are with the corrections in ``folder``."""
-        if not folder or not re.fullmatch(r"[^\W\d_]{1,8}", reader):
+        if not os.path.isabs(folder) or not re.fullmatch(r"[^\W\d_]{1,8}", reader):
             self.say(
                 _("First choose a folder and give your initials (1 to 8 letters) under Corrections."),
                 failed=True,

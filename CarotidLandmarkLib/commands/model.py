@@ -83,12 +83,12 @@ def _row(used: bool, name: str, size: int, about: dict[str, Any]) -> tuple[str, 
 
 
 def _install(args: argparse.Namespace) -> int:
-    from ..model import store
+    from ..model import install
 
-    one = store.install(args.file, args.name, args.force)
+    one = install.install(args.file, args.name, args.force)
     print(f"Installed as {one.reference}: {one.file}")
     if args.use:
-        store.use(one.reference)
+        install.use(one.reference)
         print(f"{one.reference} is in use.")
     else:
         print(f"`detect --weights {one.name}` takes them; `model use {one.name}` makes them the ones in use.")
@@ -96,15 +96,15 @@ def _install(args: argparse.Namespace) -> int:
 
 
 def _use(args: argparse.Namespace) -> int:
-    from ..model import store
+    from ..model import install
 
-    one = store.use(args.name)
+    one = install.use(args.name)
     print(f"{one.reference} is in use." if one else "The weights of the package are in use.")
     return 0
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from ..model import store
+    from ..model import install, store
     from ..model.weights import read_weights
 
     problems: dict[str, str | None] = {}
@@ -119,16 +119,16 @@ def _verify(args: argparse.Namespace) -> int:
         store.in_use()  # raises where those that were chosen are gone
     else:
         chosen = [] if args.name == store.PACKAGE else [store.find(args.name)]
-    problems.update({one.reference: store.problem(one) for one in chosen})
+    problems.update({one.reference: install.problem(one) for one in chosen})
     for name, problem in problems.items():
         print(f"{name}: {problem or 'as it was installed'}")
     return 2 if any(problems.values()) else 0
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from ..model import store
+    from ..model import install
 
-    print(f"Removed {', '.join(one.reference for one in store.remove(args.name))}.")
+    print(f"Removed {', '.join(one.reference for one in install.remove(args.name))}.")
     return 0
 
 

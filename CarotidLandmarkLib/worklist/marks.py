@@ -76,6 +76,8 @@ class Session:
 
     def enter(self, key: str | None) -> None:
         """The reader has this case before him, or, with None, no case any more."""
+        if key is None and self._open is None:
+            return
         self._open = key
         self._place = key or self._place
         self._write()

@@ -15,7 +15,7 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.model import store
+from CarotidLandmarkLib.model import install, store
 from CarotidLandmarkLib.model.header import DEFAULT, METADATA_KEY, read_header
 from CarotidLandmarkLib.model.weights import read_weights
 
@@ -76,11 +76,11 @@ def test_what_is_installed_is_found_by_name_and_used(make, home, capsys):
 
 
 def test_another_file_of_the_name_is_a_revision_and_the_same_one_is_none(make, home):
-    first = store.install(make(version="1"))
-    store.use("site")
-    second = store.install(make(version="2"))
+    first = install.install(make(version="1"))
+    install.use("site")
+    second = install.install(make(version="2"))
     assert (first.revision, second.revision) == (1, 2)
-    assert store.install(make(version="1")) == first and len(store.installed()) == 2
+    assert install.install(make(version="1")) == first and len(store.installed()) == 2
     assert store.find("site") == second and store.find("site@1") == first
     assert store.in_use() == first  # nobody has chosen the second
 
@@ -93,12 +93,12 @@ def test_what_a_site_report_found_worse_needs_force(make, capsys):
     capsys.readouterr()
     assert main(["model", "list"]) == 0
     assert "worse, by its site report" in capsys.readouterr().out
-    store.install(make("other", site={"chosen": "offset", "worse": False}))
+    install.install(make("other", site={"chosen": "offset", "worse": False}))
 
 
 def test_a_file_that_was_changed_is_found_and_never_used(make, capsys):
-    one = store.install(make())
-    store.use("site")
+    one = install.install(make())
+    install.use("site")
     data = bytearray(one.file.read_bytes())
     data[-5] ^= 1
     one.file.write_bytes(data)
@@ -108,27 +108,27 @@ def test_a_file_that_was_changed_is_found_and_never_used(make, capsys):
     with pytest.raises(BadInputError, match="does not match its checksum.*install it again"):
         read_weights(one.file)
     with pytest.raises(BadInputError, match="cannot be used"):
-        store.use("site")
-    assert store.install(make()).revision == 2  # again, beside what is damaged
+        install.use("site")
+    assert install.install(make()).revision == 2  # again, beside what is damaged
     assert main(["model", "verify", "site"]) == 0
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "site.safetensors", "installed.json"])
 def test_a_revision_that_lacks_a_file_is_named(make, name):
-    one = store.install(make())
+    one = install.install(make())
     (one.folder / name).unlink()
     (one.folder / "site.safetensors").exists() and one.file.write_bytes(make(version="9").read_bytes())
-    assert store.problem(store.find("site"))
+    assert install.problem(store.find("site"))
 
 
 def test_the_weights_in_use_are_never_others_without_a_word(make, home, capsys):
-    one = store.install(make())
-    store.use("site")
+    one = install.install(make())
+    install.use("site")
     shutil.rmtree(one.folder)
     assert main(["detect", "a.nrrd"]) == 2  # no such volume: nothing is looked for
     with pytest.raises(CannotRunError, match="site@1, are no longer in .*use NAME"):
         store.in_use()
-    store.install(make(version="other"))
+    install.install(make(version="other"))
     with pytest.raises(CannotRunError, match="others than were chosen"):
         store.in_use()
     (home / "in-use.json").write_text("[]")
@@ -148,24 +148,24 @@ def test_detect_takes_those_in_use(make, tmp_path, monkeypatch):
     monkeypatch.setattr(Detector, "from_weights", from_weights)
     volume = tmp_path / "a.nrrd"
     volume.write_text("never read")
-    one = store.install(make())
-    store.install(make("other"))
+    one = install.install(make())
+    install.install(make("other"))
     assert main(["detect", str(volume)]) == 3
-    store.use("site")
+    install.use("site")
     assert main(["detect", str(volume)]) == 3
     assert main(["detect", str(volume), "--weights", "other"]) == 3
     assert asked == [None, one.file, store.find("other").file]
 
 
 def test_a_name_that_is_not_there_lists_those_that_are(make, capsys):
-    store.install(make())
+    install.install(make())
     assert main(["detect", "a.nrrd", "--weights", "sit"]) == 2
     assert "No weights are installed as sit; there are default, site." in capsys.readouterr().err
     assert store.resolve("./sit") == Path("./sit") and store.resolve("sit.safetensors") == Path("sit.safetensors")
 
 
 def test_a_file_goes_before_a_name(make, tmp_path, monkeypatch):
-    store.install(make())
+    install.install(make())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "site").touch()
     assert store.resolve("site") == Path("site")
@@ -176,16 +176,16 @@ def test_a_file_goes_before_a_name(make, tmp_path, monkeypatch):
 )
 def test_a_name_that_some_system_cannot_have_is_refused(make, home, name):
     with pytest.raises(BadInputError, match="cannot be installed as .*--name"):
-        store.install(make(), name)
+        install.install(make(), name)
     assert not home.exists()
 
 
 def test_a_header_with_other_letters_gives_a_name_of_those_that_fit(make):
-    assert store.install(make("größe 2 (thin)")).name == "gr-e-2-thin"
+    assert install.install(make("größe 2 (thin)")).name == "gr-e-2-thin"
     with pytest.raises(BadInputError, match="--name"):
-        store.install(make("模型"))
+        install.install(make("模型"))
     with pytest.raises(BadInputError, match="gr-e-2-thin is there already"):
-        store.install(make("x"), "GR-E-2-thin")
+        install.install(make("x"), "GR-E-2-thin")
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", None])
@@ -193,9 +193,9 @@ def test_what_holds_no_weights_is_not_installed(make, home, tmp_path, content):
     path = make()
     path.write_bytes(path.read_bytes()[:-9] if content is None else content)
     with pytest.raises(BadInputError):
-        store.install(path)
+        install.install(path)
     with pytest.raises(BadInputError, match=r"no \.safetensors file"):
-        store.install(path.rename(path.with_suffix(".pt")))
+        install.install(path.rename(path.with_suffix(".pt")))
     assert not home.exists()
 
 
@@ -204,15 +204,15 @@ def test_a_kill_while_installing_leaves_nothing_that_counts(make, home, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "rename_to_next", killed)
-        patched.setattr(store.shutil, "rmtree", lambda *_, **__: None)  # a killed process clears nothing up
+        patched.setattr(install, "rename_to_next", killed)
+        patched.setattr(install.shutil, "rmtree", lambda *_, **__: None)  # a killed process clears nothing up
         with pytest.raises(KeyboardInterrupt):
-            store.install(make())
+            install.install(make())
     (part,) = (home / "site").iterdir()
     assert store.installed() == []
-    assert store.install(make()).revision == 1 and part.exists()
+    assert install.install(make()).revision == 1 and part.exists()
     os.utime(part, (1, 1))
-    store.install(make(version="2"))
+    install.install(make(version="2"))
     assert folders(home) == ["site", "site/r001", "site/r002"]
 
 
@@ -227,23 +227,23 @@ def test_two_processes_install_at_once(make, home):
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     assert [one.reference for one in store.installed()] == ["same@1", "same@2"]
-    assert all(store.problem(one) is None for one in store.installed())
+    assert all(install.problem(one) is None for one in store.installed())
 
 
 def _install_as(path: Path, folder: str) -> None:
     os.environ[store.VARIABLE] = folder
-    store.install(path, "same")
+    install.install(path, "same")
 
 
 def test_a_store_that_cannot_be_written_to_is_a_sentence(make, home, monkeypatch, capsys):
-    one = store.install(make())
+    one = install.install(make())
 
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
 
     for name in ("mkdir", "rename", "unlink"):
         monkeypatch.setattr(os, name, refuse)
-    monkeypatch.setattr("CarotidLandmarkLib.model.store.write_json", refuse)
+    monkeypatch.setattr("CarotidLandmarkLib.model.install.write_json", refuse)
     for words in (["install", str(make(version="2"))], ["use", "site"], ["remove", "site"]):
         assert main(["model", *words]) == 3
         assert "Read-only file system" in capsys.readouterr().err
@@ -252,12 +252,12 @@ def test_a_store_that_cannot_be_written_to_is_a_sentence(make, home, monkeypatch
 
 def test_remove_takes_one_or_all_but_never_those_in_use(make, home, capsys):
     for version in "123":
-        store.install(make(version=version))
-    store.use("site@2")
+        install.install(make(version=version))
+    install.use("site@2")
     assert main(["model", "remove", "site"]) == 2 and "in use" in capsys.readouterr().err
     assert main(["model", "remove", "site@3"]) == 0
     assert [one.revision for one in store.installed()] == [1, 2]
-    store.use("default")
+    install.use("default")
     assert main(["model", "remove", "site"]) == 0
     assert store.installed() == [] and folders(home) == []
     assert main(["model", "remove", "site"]) == 2
@@ -265,8 +265,8 @@ def test_remove_takes_one_or_all_but_never_those_in_use(make, home, capsys):
 
 
 def test_what_is_installed_can_be_listed_without_safetensors(make, home):
-    store.install(make())
-    store.use("site")
+    install.install(make())
+    install.use("site")
     code = (
         "import sys; sys.modules['safetensors'] = None\n"
         "from CarotidLandmarkLib.model import store; print(store.installed() == [store.in_use()])"
