@@ -177,9 +177,10 @@ class Panel(VTKObservationMixin):
 
     def onCaseOpened(self, volumeNode, landmarkNode):
         """Show a case of the worklist, and go to what needs to be looked at first."""
+        self.logic.parameterNode().SetNodeReferenceID(VOLUME, volumeNode.GetID())
+        self.logic.takeInLandmarks()
         if self.parameterNode is not None:
             self.ui.volumeSelector.setCurrentNode(volumeNode)
-            self.logic.takeInLandmarks()
             self.onDetected(landmarkNode)
 
     def reader(self):

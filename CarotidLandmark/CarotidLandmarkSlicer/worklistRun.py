@@ -192,6 +192,10 @@ class WorklistRun:
     def _onRead(self, read):
         self.volumeNode, landmarkNode, sentences = addCase(self.landmarkScene, read)
         self._keepPlace(read.case.key)
+        self.refresh()
+        others = self.worklist.row(self.name).open_at
+        if others:  # both have gone on in the same moment
+            sentences.append(_("{readers} has this case open as well.").format(readers=", ".join(others)))
         self.say(" ".join(sentences))
         self.onOpened(self.volumeNode, landmarkNode)
         self._prepareNext()

@@ -140,8 +140,10 @@ class Session:
 
     def _files(self) -> list[tuple[Path, dict[str, Any]]]:
         """Every session's file and what it says, the newest first; a file that cannot be read says nothing."""
-        found = []
-        for file in self.folder.glob("*.json"):
+        found, files = [], list[Path]()
+        with contextlib.suppress(OSError):  # a network that has gone says nothing, either
+            files = list(self.folder.glob("*.json"))
+        for file in files:
             with contextlib.suppress(BadInputError, ValueError, RecursionError):
                 told = json.loads(read_text(file, "a session's file"))
                 if isinstance(told, dict) and told.get("schema") == SCHEMA:

@@ -164,6 +164,28 @@ def test_another_reader_sees_what_is_done_and_open(batch, tmp_path):
     assert rows(batch)[second][1:] == ["done", "AB"]  # a second reading is possible
 
 
+def test_two_who_open_the_same_case_in_the_same_moment_are_told(batch):
+    from CarotidLandmarkLib.worklist.marks import Session
+
+    first = order(batch)[0]
+    key = batch.logic.worklist.worklist.row(first).case.key
+    readyNext(batch)
+    other, follow = Session(batch.corrections, "AB"), batch.logic.worklist._keepPlace
+    batch.logic.worklist._keepPlace = lambda key: (follow(key), other.enter(key))
+    pressNext(batch)
+    assert batch.message == "AB has this case open as well." and rows(batch)[first][1:] == ["open", "AB"]
+    assert key in batch.logic.worklist.worklist.claims
+
+
+def test_a_case_that_arrives_while_another_module_is_open_is_chosen_on_return(batch):
+    first = order(batch)[0]
+    readyNext(batch)
+    batch.module.exit()
+    batch.logic.worklist.step(1)
+    batch.enter()
+    assert batch.ui.volumeSelector.currentNode().GetName() == first and len(batch.rows()) == 2
+
+
 def test_after_a_kill_the_list_goes_on_where_it_was(batch, qtHost, monkeypatch):
     first, second, third = order(batch)
     pressNext(batch)

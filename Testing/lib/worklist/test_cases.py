@@ -169,6 +169,24 @@ def test_another_modality_is_a_sentence(tmp_path):
     assert "Hounsfield" in answer({**request, "series": None, "sha256": None})["problem"]
 
 
+def test_nothing_is_needed_that_slicer_does_not_bring(scans, tmp_path):
+    request = {"command": "read", "volume": str(scans / "neck0.nrrd"), "folder": str(tmp_path), "series": None}
+    image = sitk.ReadImage(str(scans / "neck1.nrrd"))
+    sitk.WriteImage(image, str(scans / "neck1.nii"))
+    code = (
+        "import sys, json\n"
+        "sys.modules.update(dict.fromkeys(('psutil', 'nibabel', 'safetensors', 'openvino', 'torch')))\n"
+        "from CarotidLandmarkLib.worklist.child import answer; request = json.loads(sys.argv[1])\n"
+        "told = answer(request), answer({**request, 'volume': request['volume'].replace('0.nrrd', '1.nii')})\n"
+        "print(json.dumps([*told, answer({'command': 'list', 'source': sys.argv[2], 'corrections': sys.argv[2]})]))"
+    )
+    command = [sys.executable, "-c", code, json.dumps({**request, "sha256": None}), str(scans)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    read, nifti, told = json.loads(done.stdout)
+    assert read["size"] == [40, 30, 20] and len(told["cases"]) == 4
+    assert "needs nibabel" in nifti["problem"]
+
+
 def test_the_child_answers_with_one_line(scans, tmp_path):
     def ask(**request):
         command = [sys.executable, "-m", "CarotidLandmarkLib.worklist.child", json.dumps(request)]
