@@ -41,7 +41,7 @@ def removeCase(landmarkScene, volumeNode):
     """Take a volume out of the scene with its landmarks and all that belongs to them."""
     scene = landmarkScene.scene
     landmarkNode = landmarkScene.landmarkNode(volumeNode)
-    nodes = [volumeNode.GetDisplayNode(), volumeNode]
+    nodes = [volumeNode, volumeNode.GetDisplayNode()]  # the other way round the slice views would look for a window
     if landmarkNode is not None:
         landmarkScene.unobserve(landmarkNode)
         nodes = [landmarkNode.GetDisplayNode(), landmarkNode, *nodes]

@@ -10,7 +10,7 @@ from ..errors import CannotRunError
 try:
     import psutil
 except ImportError:  # an application's own Python may lack it; then memory that runs out is met when it does
-    psutil = None  # type: ignore[assignment]
+    psutil = None
 
 GROUPS_OF_PROCESS = Path("/proc/self/cgroup")
 CONTROL_GROUPS = Path("/sys/fs/cgroup")

@@ -164,6 +164,25 @@ def test_another_reader_sees_what_is_done_and_open(batch, tmp_path):
     assert rows(batch)[second][1:] == ["done", "AB"]  # a second reading is possible
 
 
+def test_a_volume_goes_before_its_display_since_views_would_look_for_a_window_over_all_its_voxels(batch):
+    import vtk
+
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    left = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onRemoved(caller, event, node):
+        left.append(node.GetClassName())
+
+    tag = slicer.mrmlScene.AddObserver(slicer.mrmlScene.NodeRemovedEvent, onRemoved)
+    pressNext(batch)
+    arrive(batch, second)
+    slicer.mrmlScene.RemoveObserver(tag)
+    assert left.index("vtkMRMLScalarVolumeNode") < left.index("vtkMRMLScalarVolumeDisplayNode")
+
+
 def test_two_who_open_the_same_case_in_the_same_moment_are_told(batch):
     from CarotidLandmarkLib.worklist.marks import Session
 
