@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import as_json
-from ..errors import BadInputError
+from ..errors import BadInputError, CannotRunError
 from .options import WEIGHTS_HELP, some_path, some_weights
 
 ABOUT = {
@@ -55,11 +55,16 @@ def _list(args: argparse.Namespace) -> int:
     from ..model.header import DEFAULT
     from ..model.weights import read_weights
 
-    used = store.in_use()
+    used, gone = None, None
+    try:
+        used = store.in_use()
+    except CannotRunError as error:
+        gone = error  # said once all is listed
+    is_package = used is None and gone is None
     package = read_weights().header
     rows: list[tuple[str, ...]] = [HEADER]
-    rows.append(_row(used is None, store.PACKAGE, DEFAULT.stat().st_size, {**package, "model": package["name"]}))
-    told = [{"name": store.PACKAGE, "in_use": used is None, "file": str(DEFAULT), "sha256": package["sha256"]}]
+    rows.append(_row(is_package, store.PACKAGE, DEFAULT.stat().st_size, {**package, "model": package["name"]}))
+    told = [{"name": store.PACKAGE, "in_use": is_package, "file": str(DEFAULT), "sha256": package["sha256"]}]
     for one in store.installed():
         rows.append(_row(one == used, one.reference, one.about.get("bytes", 0), one.about))
         told.append(
@@ -72,6 +77,8 @@ def _list(args: argparse.Namespace) -> int:
         widths = [max(map(len, column)) for column in zip(*rows)]
         for row in rows:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    if gone:
+        raise gone
     return 0
 
 
@@ -116,12 +123,12 @@ def _verify(args: argparse.Namespace) -> int:
             problems[store.PACKAGE] = str(error)
     if args.name is None:
         chosen: Sequence[store.Installed] = store.installed()
-        store.in_use()  # raises where those that were chosen are gone
     else:
         chosen = [] if args.name == store.PACKAGE else [store.find(args.name)]
     problems.update({one.reference: install.problem(one) for one in chosen})
     for name, problem in problems.items():
         print(f"{name}: {problem or 'as it was installed'}")
+    store.in_use()  # raises where those that were chosen are gone
     return 2 if any(problems.values()) else 0
 
 

@@ -82,7 +82,7 @@ def no_detection(case: WorkCase) -> Detection:
 
 
 def fingerprint(volume: str | os.PathLike[str]) -> str:
-    """Of a file its size, beginning and end, of a folder those of its first and last file, as a hash of 16 digits.
+    """Of a file its size, beginning, middle and end, of a folder those of three of its files, as a hash of 16 digits.
 
     Raises OSError where they cannot be read.
     """
@@ -91,13 +91,14 @@ def fingerprint(volume: str | os.PathLike[str]) -> str:
     if os.path.isdir(volume):
         inside = [file for _, files in walk(Path(volume)) for file in files]
         digest.update(f"{len(inside)} files".encode())
-        files = [inside[0], inside[-1]] if inside else []
+        files = [inside[at] for at in (0, len(inside) // 2, -1)] if inside else []
     for path in files:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            digest.update(f"{size} bytes".encode() + file.read(PART))
-            file.seek(max(size - PART, 0))
-            digest.update(file.read(PART))
+            digest.update(f"{size} bytes".encode())
+            for at in (0, size // 2, size - PART):  # the ends alone may be air without noise
+                file.seek(max(at, 0))
+                digest.update(file.read(PART))
     return digest.hexdigest()[:16]
 
 

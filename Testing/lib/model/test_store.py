@@ -133,6 +133,10 @@ def test_the_weights_in_use_are_never_others_without_a_word(make, home, capsys):
         store.in_use()
     (home / "in-use.json").write_text("[]")
     assert main(["model"]) == 3 and "cannot be read; choose again" in capsys.readouterr().err
+    for words in (["list"], ["verify"]):
+        assert main(["model", *words]) == 3
+        told = capsys.readouterr()
+        assert "default" in told.out and "site@1" in told.out and "choose again" in told.err
     assert main(["model", "use", "site"]) == 0
 
 

@@ -81,6 +81,14 @@ def test_a_key_is_that_of_the_content_wherever_it_lies(scans, tmp_path):
     assert fingerprint(folder) != key
 
 
+def test_volumes_that_differ_in_their_middle_alone_have_other_keys(tmp_path):
+    for name, value in (("a", 0), ("b", 1)):
+        voxels = bytearray(1 << 20)
+        voxels[len(voxels) // 2 + 9] = value
+        (tmp_path / name).write_bytes(voxels)
+    assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
+
+
 def test_a_table_of_volumes_is_read_as_people_save_it(scans, tmp_path):
     table = tmp_path / "list.csv"
     table.write_text(
