@@ -1,5 +1,7 @@
 """The table of a worklist: a row a case, what is wrong with a case in words in its row."""
 
+import os
+
 import qt
 from slicer.i18n import tr as _
 
@@ -58,7 +60,7 @@ class WorklistTable:
         for number, row in enumerate(self.rows):
             height = metrics.height() + TEXT_MARGIN
             if row.problem:
-                text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, row.problem)
+                text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, shortened(row))
                 height = max(height, text.height() + TEXT_MARGIN)
             table.setRowHeight(number, height)
         heights = [table.rowHeight(number) for number in range(min(table.rowCount, MAX_ROWS_SHOWN))]
@@ -67,15 +69,23 @@ class WorklistTable:
     def _showRow(self, number, row, isOpen):
         texts = [row.case.name, groupName(row.group), stateName(row), readers(row)]
         if row.problem:
-            texts[1:] = [row.problem, "", ""]
+            texts[1:] = [shortened(row), "", ""]
             self.table.setSpan(number, 1, 1, COLUMNS - 1)
         for column, text in enumerate(texts):
             item = qt.QTableWidgetItem(text)
+            if row.problem and column > 0:
+                item.setSizeHint(qt.QSize(0, 0))  # a sentence over three columns makes none of them wide
             item.setToolTip(row.problem or text)
             font = item.font()
             font.setBold(isOpen)
             item.setFont(font)
             self.table.setItem(number, column, item)
+
+
+def shortened(row):
+    """Return what is wrong with a case with the name of its volume instead of the whole path."""
+    volume = row.case.volume or ""
+    return row.problem.replace(volume, os.path.basename(volume)) if volume else row.problem
 
 
 def groupName(group):

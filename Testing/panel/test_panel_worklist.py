@@ -6,7 +6,7 @@ import os
 import pytest
 
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQtDrive import click, clickCell, pressKey, processEvents, waitUntil
+from Testing.host.pythonQtDrive import NESTED_LAYOUTS, click, clickCell, pressKey, processEvents, waitUntil
 from Testing.panel.panelHelp import OpenModule, openModule
 from Testing.panel.worklistHelp import arrive, openList, rows, withoutProcesses, writeBatch, writeScan
 
@@ -262,7 +262,7 @@ def test_cases_that_cannot_be_opened_say_so_in_their_row(opened, tmp_path):
     (scans / "neck01.nrrd").write_bytes(whole[: len(whole) // 2])
     writeScan(results / "mr.nrrd", 9, low=0)
     openList(opened, results, tmp_path / "corrections")
-    assert "is not there" in rows(opened)["neck00"][0]
+    assert rows(opened)["neck00"][0].startswith("'neck00.nrrd' is not there")
     waitUntil(lambda: "still be under way" in rows(opened)["neck01"][0], 60)
     pressNext(opened)
     arrive(opened, "neck02")
@@ -380,3 +380,31 @@ def test_a_child_that_cannot_be_started_or_breaks_off_is_a_sentence(opened, monk
         request.stop()
     assert "install the application again" in answers[0]["problem"]
     assert "the log says why" in answers[1]["problem"]
+
+
+@pytest.mark.parametrize("width", [300, 400, 800])
+def test_nothing_is_cut_off_and_the_panel_is_no_wider(batch, width):
+    settle()
+    name = order(batch)[1]
+    batch.logic.worklist.worklist.problems[name] = "'/a/long/path/to/a/volume/that/is/gone.nrrd' is not there. " * 4
+    batch.module.enter(width, 1400)
+    batch.panel.worklist.update()
+    settle()
+    ui, table = batch.ui, batch.ui.worklistTable
+    for button in (ui.openFolderButton, ui.openTableButton, ui.nextCaseButton, ui.previousCaseButton):
+        assert button.width >= button.minimumSizeHint.width()
+    assert ui.worklistLabel.height >= ui.worklistLabel.heightForWidth(ui.worklistLabel.width) - 1
+    assert slicer.util.mainWindow().width <= max(width, 351)
+    assert table.horizontalHeader().length() <= table.viewport().width
+    number = list(rows(batch)).index(name)
+    place = sum(table.columnWidth(column) for column in (1, 2, 3)) - 8
+    words = table.fontMetrics().boundingRect(0, 0, place, 0, 0x1000, table.item(number, 1).text())
+    assert words.height() <= table.rowHeight(number)
+    for column in (2, 3):
+        title = table.horizontalHeaderItem(column).text()
+        assert table.fontMetrics().horizontalAdvance(title) < table.columnWidth(column)
+
+
+def settle():
+    for _level in range(2 * NESTED_LAYOUTS):
+        processEvents()

@@ -76,7 +76,9 @@ def main():
 
 
 def worklist(module, volume, found, path):
-    """The panel with the worklist of a batch of ten, in which that volume and detection are the case that is open."""
+    """The upper panel with the worklist of ten cases, in which that volume and detection are the case that is open."""
+    import qt
+
     panel = module.widget.panel
     ui, run = panel.ui, module.widget.logic.worklist
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +90,6 @@ def worklist(module, volume, found, path):
         write_detection(results / f"{scan.stem}.detection.json", Detection.from_dict(found))
         scan.with_name("neck07.nrrd").unlink()
         ui.folderEdit.currentPath = str(Path(folder, "corrections"))
-        ui.initialsEdit.setText("QA")
         ui.worklistSection.collapsed = False
         run.open(str(results), str(Path(folder, "corrections")), "QA")
         waitUntil(lambda: not run.isReading, 120)
@@ -102,10 +103,15 @@ def worklist(module, volume, found, path):
         run.show("neck05")
         waitUntil(lambda: run.volumeNode is not None, 120)
         processEvents()
-        grab(module.panel.parentWidget(), path, scale=2)
+        contents = module.panel.parentWidget()
+        grab(contents, path, scale=2)
+        end = 2 * ui.forkSection.mapTo(contents, qt.QPoint(0, 0)).y()  # the rest is in the other pictures
+        with Image.open(path) as picture:
+            picture.crop((0, 0, picture.width, end)).save(path)
         run.close()
         run.closeCase()
         ui.worklistSection.collapsed = True
+        ui.folderEdit.currentPath = ""
 
 
 def addVolume(volume, name):
