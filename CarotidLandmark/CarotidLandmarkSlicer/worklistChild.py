@@ -46,7 +46,8 @@ class ChildRequest:
 
     def _onError(self, error):
         if error == qt.QProcess.FailedToStart:
-            self._end({"problem": _("The application's Python cannot be started: install the application again.")})
+            sentence = _("The application's Python cannot be started: install the application again.")
+            self._end({"problem": sentence, "here": True})
 
     def _onFinished(self, code, status):
         if self._onAnswer is None:
@@ -55,7 +56,8 @@ class ChildRequest:
         try:
             answer = dict(json.loads(lines[-1]))
         except (ValueError, TypeError):
-            answer = {"problem": _("The reading has broken off; the log says why: {log}").format(log=self.logPath)}
+            sentence = _("The reading has broken off; the log says why: {log}").format(log=self.logPath)
+            answer = {"problem": sentence, "here": True}
         self._end(answer)
 
     def _end(self, answer):
@@ -67,7 +69,8 @@ class ChildRequest:
 class ReadVolume:
     """A case's volume on its way into memory: read by a child, then taken over a slab at a time from the event loop.
 
-    ``problem`` is a sentence, "" while there is none. When ``isReady``: ``image`` (vtkImageData), ``ijkToRas`` (4, 4),
+    ``problem`` is a sentence, "" while there is none, and ``isHere`` tells whether it is one of this computer (disk,
+    memory) and not of the volume. When ``isReady``: ``image`` (vtkImageData), ``ijkToRas`` (4, 4),
     ``warnings`` (sentences), and ``changed``, whether the volume is not the one that the case's result is of.
     onEnd(self) is called once, when it is ready or has a problem, not after stop().
     """
@@ -75,6 +78,7 @@ class ReadVolume:
     def __init__(self, case, onEnd):
         self.case = case
         self.problem = ""
+        self.isHere = False
         self.isReady = False
         self.image = self.ijkToRas = None
         self.warnings, self.changed = [], False
@@ -96,7 +100,7 @@ class ReadVolume:
 
     def _onAnswer(self, answer):
         if "problem" in answer:
-            self._end(answer["problem"])
+            self._end(answer["problem"], answer["here"])
             return
         self.warnings, self.changed = answer["warnings"], answer["changed"]
         self.ijkToRas = np.array(answer["affine"])
@@ -108,7 +112,7 @@ class ReadVolume:
         try:
             self._file = open(answer["file"], "rb", buffering=0)  # noqa: SIM115 (it is read by the timer)
         except OSError as error:
-            self._end(str(error))
+            self._end(str(error), True)
         else:
             self._timer.start()
 
@@ -116,14 +120,14 @@ class ReadVolume:
         try:
             count = self._file.readinto(self._rest[:SLAB_BYTES])
         except OSError as error:
-            self._end(str(error))
+            self._end(str(error), True)
             return
         self._rest = self._rest[count:]
         if not self._rest or not count:
-            self._end(_("The volume's copy was cut off; choose the case again.") if self._rest else "")
+            self._end(_("The volume's copy was cut off; choose the case again.") if self._rest else "", True)
 
-    def _end(self, problem):
-        self.problem, self.isReady = problem, not problem
+    def _end(self, problem, isHere):
+        self.problem, self.isHere, self.isReady = problem, isHere, not problem
         self._clear()
         self._onEnd(self)
 
@@ -141,8 +145,8 @@ class ReadVolume:
 class VolumesAhead:
     """Two volumes at most: the one that is wanted, and the one that will be wanted next.
 
-    onRead(ReadVolume) is called when the one that is wanted is there, onProblem(case, sentence) for either that cannot
-    be read.
+    onRead(ReadVolume) is called when the one that is wanted is there, onProblem(case, sentence, isHere) for either that
+    cannot be read.
     """
 
     def __init__(self, onRead, onProblem):
@@ -182,18 +186,18 @@ class VolumesAhead:
             self._reads[case.name] = ReadVolume(case, self._onEnd)
         except OSError as error:
             sentence = _("There is no room for the volume in {folder} ({reason}): free some space.")
-            self._fail(case, sentence.format(folder=slicer.app.temporaryPath, reason=error.strerror or error))
+            self._fail(case, sentence.format(folder=slicer.app.temporaryPath, reason=error.strerror or error), True)
 
     def _onEnd(self, read):
         if read.problem:
-            self._fail(read.case, read.problem)
+            self._fail(read.case, read.problem, read.isHere)
         elif self.wanted is not None and read.case.name == self.wanted.name:
             self.wanted = None
             del self._reads[read.case.name]
             self.onRead(read)
 
-    def _fail(self, case, sentence):
+    def _fail(self, case, sentence, isHere):
         self._reads.pop(case.name, None)
         if self.wanted is not None and case.name == self.wanted.name:
             self.wanted = None
-        self.onProblem(case, sentence)
+        self.onProblem(case, sentence, isHere)

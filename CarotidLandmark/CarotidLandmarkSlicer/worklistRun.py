@@ -201,14 +201,16 @@ class WorklistRun:
         self._prepareNext()
         self.onChanged()
 
-    def _onProblem(self, case, sentence):
-        if self.worklist is not None:
+    def _onProblem(self, case, sentence, isHere):
+        """A volume that cannot be read is left out; where it is this computer that cannot, no other is tried."""
+        if case.name == self.name:
+            self._keepPlace(None)
+        if case.name == self.name or isHere:
+            self.say(sentence, failed=True)
+        if not isHere:
             self.worklist.problems[case.name] = sentence
-            if case.name == self.name:
-                self.say(sentence, failed=True)
-                self._keepPlace(None)
             self._prepareNext()
-            self.onChanged()
+        self.onChanged()
 
     def _prepareNext(self):
         row = self.following()

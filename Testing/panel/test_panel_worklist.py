@@ -277,6 +277,32 @@ def test_cases_that_cannot_be_opened_say_so_in_their_row(opened, tmp_path):
     assert "not the one that the result is of" not in opened.message
 
 
+def test_a_full_disk_is_no_fault_of_the_cases(batch, monkeypatch):
+    from CarotidLandmarkLib.errors import CannotRunError
+    from CarotidLandmarkLib.worklist import child
+
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    readyNext(batch)
+    asked = []
+
+    def refuse(volume, *_):
+        asked.append(volume)
+        raise CannotRunError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(child, "make_ready", refuse)
+        pressNext(batch)
+        waitUntil(lambda: asked)
+        processEvents()
+        assert batch.message == "The disk is full." and batch.run.failed
+        assert len(asked) == 1 and not any("disk" in text for row in rows(batch).values() for text in row)
+        assert batch.logic.worklist.volumeNode.GetName() == second
+    pressNext(batch)
+    arrive(batch, order(batch)[2])
+
+
 def test_a_bare_scan_is_placed_by_hand(opened, tmp_path):
     writeScan(tmp_path / "scans" / "bare.nrrd", 0)
     openList(opened, tmp_path / "scans", tmp_path / "corrections")
