@@ -8,8 +8,10 @@ from CarotidLandmarkLib.landmarks.detection import Detection, write_detection
 from CarotidLandmarkLib.volume.ct import CTVolume, hash_files, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.worklist.child import answer
-from Testing.host.pythonQtDrive import click, processEvents, typeText, waitUntil
+from Testing.host.mrmlHost import slicer
+from Testing.host.pythonQtDrive import NESTED_LAYOUTS, click, pressKey, processEvents, typeText, waitUntil
 from Testing.host.samples import sampleDetection
+from Testing.panel.panelHelp import openModule
 
 
 class InstantRequest:
@@ -86,3 +88,47 @@ def rows(opened):
     table = opened.ui.worklistTable
     texts = [[table.item(row, column).text() for column in range(4)] for row in range(table.rowCount)]
     return {text[0]: text[1:] for text in texts}
+
+
+def order(opened):
+    return [row.case.name for row in opened.logic.worklist.worklist.rows("todo")]
+
+
+def pressNext(opened, key="Ctrl+N"):
+    pressKey(opened.ui.worklistTable, key)
+
+
+def acceptBoth(opened):
+    for _side in range(2):
+        click(opened.ui.acceptButton)
+        pressKey(opened.ui.landmarkTable, "N")
+
+
+def readyNext(opened):
+    """Wait until the next case has been read ahead; return its name."""
+    run = opened.logic.worklist
+    waitUntil(lambda: any(read.isReady for read in run._ahead._reads.values()), 60)
+    return next(read.case.name for read in run._ahead._reads.values() if read.isReady)
+
+
+def volumes():
+    return [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+
+
+def settle():
+    for _level in range(2 * NESTED_LAYOUTS):
+        processEvents()
+
+
+def openForWorklist(qtHost, monkeypatch):
+    """For a fixture: the module, entered, with one CT in the scene; no processes are started."""
+    withoutProcesses(monkeypatch)
+    return openModule(qtHost, monkeypatch)
+
+
+def openBatch(opened, tmp_path):
+    """For a fixture: four cases, of which neck01 and neck02 are in doubt, and one of the others is for audit."""
+    opened.corrections = tmp_path / "corrections"
+    opened.source = writeBatch(tmp_path, 4, review=(1, 2))
+    openList(opened, opened.source, opened.corrections)
+    return opened
