@@ -200,7 +200,9 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def _hasEngine(self):
         """Whether all that the engine needs is installed, now at the latest."""
-        result = self.installation.install(slicer.util.confirmOkCancelDisplay)
+        from CarotidLandmarkSlicer.panelInstallation import askForSource
+
+        result = self.installation.install(askForSource)
         if not result.ok:
             self.run.say(result.reason, failed=True)
         return result.ok

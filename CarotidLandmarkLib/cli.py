@@ -23,7 +23,7 @@ from .streams import Lenient, one_line, open_closed_streams
 
 COMMANDS = {
     "detect": "find both carotid bifurcations in one or many CT volumes",
-    "demo": "make a phantom, detect in it, and draw the result",
+    "demo": "detect in a phantom that comes with the package, and draw the result",
     "model": "say what a weights file holds; install, choose and check weights",
     "phantom": "write synthetic neck CT angiograms with their true landmarks",
     "train": "train a model on phantoms or on volumes with landmarks",

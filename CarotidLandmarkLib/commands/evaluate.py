@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInputError, CarotidLandmarkError
+from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
 from .options import add_engine_arguments, chosen_weights, some_path, some_weights, whole_number
 
@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     Returns 0, or 2 where cases could not be read or have no detection; the report names them.
     """
     from ..detect.detector import Detector
+    from ..detect.device import has_torch
     from ..detect.results import prepare_folder
     from ..study.cases import read_cases
     from ..study.report.figures import draw_figures, missing_packages
@@ -90,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
         raise BadInputError(f"--case {args.case} is none of the cases of {args.data}; give the name of one.")
     if args.equivariance and args.detections and not (args.weights or args.against_weights):
         raise BadInputError("--equivariance needs the network; give the --weights that made the detections.")
+    if args.equivariance and not has_torch():
+        raise CannotRunError("--equivariance needs PyTorch: pip install 'carotid-landmark[torch]'.")
     rivals = [read_method(folder, truths) for folder in args.against]
     prepare_folder(args.out, "--out")
     missing = missing_packages()
@@ -134,7 +137,11 @@ def run(args: argparse.Namespace) -> int:
             "equivariance": _equivariance(args, detectors, truths) if args.equivariance else None,
         }
     )
-    models = {name: _in_torch(of) for name, of in detectors.items()}
+    models = {name: _in_torch(of) for name, of in detectors.items()} if has_torch() else {}
+    if len(models) < len(detectors):
+        print(
+            "The report shows no heatmaps, which need PyTorch: pip install 'carotid-landmark[torch]'.", file=sys.stderr
+        )
     methods = {method.name: method.scores for method in (own, *rivals)}
     confidence = report["uncertainty"]["confidence"]
     drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)

@@ -11,6 +11,7 @@ from ..fork import Check
 from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
 from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
+from ..model.weights import Weights, read_weights
 from ..volume.ct import CTVolume
 from .backends.backend import Backend
 from .backends.choice import load
@@ -42,7 +43,12 @@ class Detector:
         OpenVINO, else torch. Raises BadInputError for a file that holds no such weights and CannotRunError where there
         are no weights, no such device or nothing that runs them.
         """
-        return cls(*load(path, device, backend))
+        return cls.of(read_weights(path), device, backend)
+
+    @classmethod
+    def of(cls, weights: Weights, device: str = "auto", backend: str = "auto") -> Detector:
+        """As from_weights, with weights that were read."""
+        return cls(load(weights, device, backend), weights.header)
 
     def detect(
         self,

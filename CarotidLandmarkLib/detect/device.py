@@ -57,6 +57,16 @@ def may_have_cuda() -> bool:
     return has_torch() and any(_loads(driver) for driver in DRIVERS)
 
 
+def has_cuda() -> bool:
+    """Whether torch sees a CUDA GPU. One that is installed but cannot be imported sees none."""
+    if not may_have_cuda():
+        return False
+    try:
+        return choose_device().type == "cuda"
+    except (ImportError, OSError):  # a build for another system, or a library of it that is missing
+        return False
+
+
 def _loads(library: str) -> bool:
     try:
         ctypes.CDLL(library)
@@ -68,17 +78,24 @@ def _loads(library: str) -> bool:
 def list_devices() -> list[dict[str, str]]:
     """The devices of this machine, best first: "device", for Detector.from_weights, and "text", for a person."""
     devices = []
-    if may_have_cuda() or (sys.platform == "darwin" and has_torch()):
-        import torch
-
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            devices.append(
-                {"device": f"cuda:{index}", "text": f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"}
-            )
-        if torch.backends.mps.is_available():
-            devices.append({"device": "mps", "text": "Apple GPU"})
+    with suppress(ImportError, OSError):  # as in has_cuda
+        devices = _devices_of_torch()
     return [*devices, {"device": "cpu", "text": f"CPU, {allowed_threads()} threads"}]
+
+
+def _devices_of_torch() -> list[dict[str, str]]:
+    if not (may_have_cuda() or (sys.platform == "darwin" and has_torch())):
+        return []
+    import torch
+
+    devices = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        text = f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
+        devices.append({"device": f"cuda:{index}", "text": text})
+    if torch.backends.mps.is_available():
+        devices.append({"device": "mps", "text": "Apple GPU"})
+    return devices
 
 
 def allowed_threads() -> int:

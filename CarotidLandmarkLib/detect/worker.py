@@ -116,6 +116,7 @@ class Worker:
         try:
             if number in self.cancelled:
                 raise CancelledError("Stopped before it began.")
+            _require_texts(request)
             if request["command"] == "describe":
                 self._emit("description", id=number, devices=list_devices(), model=_describe(request.get("weights")))
                 return
@@ -124,7 +125,7 @@ class Worker:
                 self._emit("picture", id=number, file=request["output"])
                 return
             settings = _settings({**request, "picture": request.get("picture") and request.get("output")})
-            detector = self._detector(*(request.get(key, usual) for key, usual in _ENGINE.items()))
+            detector = self._detector(request)
             output = request.get("output")
             case = request.get("case") or find_cases(request["path"])[0][0]
             if output:
@@ -164,12 +165,17 @@ class Worker:
         finally:
             self.cancelled.discard(number)
 
-    def _detector(self, *engine: Any) -> Detector:
+    def _detector(self, request: dict[str, Any]) -> Detector:
+        """One with the weights as their file is now: what was loaded stays, where the checksum is still the same."""
+        device, backend = request.get("device") or "auto", request.get("backend") or "auto"
+        weights = read_weights(request.get("weights"))
+        engine = (weights.header["sha256"], device, backend)
         if self.loaded[0] != engine or self.loaded[1] is None:
             self.loaded = (None, None)  # two models at a time could be one too many
-            self.loaded = (engine, Detector.from_weights(*engine))
+            self.loaded = (engine, Detector.of(weights, device, backend))
         detector = self.loaded[1]
         assert detector is not None
+        detector.header = weights.header  # the same weights may lie elsewhere under another name
         return detector
 
     def _emit(self, event: str, **values: Any) -> None:
@@ -189,6 +195,12 @@ class Worker:
         os._exit(0)
 
 
+def _require_texts(request: dict[str, Any]) -> None:
+    for name in _TEXTS:
+        if not isinstance(request.get(name), (str, type(None))):
+            raise BadInputError(f"The {name} of a request is {request[name]!r}, which is no text.")
+
+
 def _settings(request: dict[str, Any]) -> Settings:
     try:
         given = {name: kind(request[name]) for name, kind in _KINDS.items() if request.get(name) is not None}
@@ -206,7 +218,7 @@ def _drawing(request: dict[str, Any]) -> tuple[Detection, dict[str, Reading], st
     return detection, {side: Reading.from_dict(values) for side, values in readings.items()}, output
 
 
-_ENGINE = {"weights": None, "device": "auto", "backend": "auto"}
+_TEXTS = ("weights", "device", "backend", "case", "output", "series")
 _KINDS = {
     "samples": int,
     "confidence": float,

@@ -226,8 +226,8 @@ def _read(file: Path, packaged: bool) -> bytes:
         if file.stat().st_size > LARGEST_BYTES:
             raise BadInputError(f"The weights file {file} is larger than 1 GB, so it is not one of CarotidLandmark's.")
         return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, ValueError) as error:  # the latter for a path that no system takes
+        reason = getattr(error, "strerror", None) or error
         raise BadInputError(f"The weights file {file} cannot be read ({reason}); check the path.") from error
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 SPLITS = ("train", "val", "test")
 
@@ -22,4 +26,6 @@ class Streams:
 
     def torch(self, name: str) -> torch.Generator:
         """The stream of ``name`` for tensors on the CPU."""
+        import torch
+
         return torch.Generator().manual_seed(int(self(name).integers(2**63)))

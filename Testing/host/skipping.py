@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
+WITHOUT_TORCH = "torch is not installed (pip install 'carotid-landmark[test]')"
+
 
 def missingPackages(**modules):
     """Return the names of the packages whose module (package=module) is not installed."""
@@ -22,3 +24,15 @@ def skipModules(missing):
         return SkippedModule.from_parent(parent, path=module_path) if missing else None
 
     return pytest_pycollect_makemodule
+
+
+class TorchModule(pytest.Module):
+    """A test module that is skipped, and says why, where its import fails for want of torch."""
+
+    def collect(self):
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == "torch":
+                pytest.skip(WITHOUT_TORCH, allow_module_level=True)
+            raise

@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
+import safetensors.numpy
 
-from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
+from CarotidLandmarkLib.detect.backends.with_openvino import OpenVinoBackend
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.landmarks.detection import Detection
 from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import DEFAULT, save_weights
+from CarotidLandmarkLib.model.header import DEFAULT, FORMAT, METADATA_KEY
+from CarotidLandmarkLib.model.shapes import tensor_shapes
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
+from Testing.host.skipping import WITHOUT_TORCH
 
+HEADER = {"name": "bright", "version": "1", "sha256": "0" * 64}
 BALLS = {"left": np.array([31.3, -7.4, 52.2]), "right": np.array([-27.1, 3.9, 41.7])}
 
 
-class Bright(nn.Module):
-    """Logits that follow the brightness; with two landmarks, each on its own half of the image."""
+class BrightBackend(OpenVinoBackend):
+    """Logits that follow the brightness; of a whole volume, each side on its own half."""
 
-    def __init__(self, landmarks: int) -> None:
-        super().__init__()
-        self.landmarks = landmarks
+    def __init__(self) -> None:
+        once = {"looks": 1, "starts_mm": (0.0,), "covariance_scale": (0.05,) * 4}
+        self.config = ModelConfig(channels=((1,),) * 4, convs=(1,) * 4, window_hu=((100.0, 500.0),), **once)
+        self.threads, self.precision = 1, "float32"
+        self._tensors = {f"nets.{scale}.presence_bias": np.full(1 if scale else 2, 14.0) for scale in range(4)}
 
-    def forward(self, image: Tensor) -> Tensor:
-        logits = 30 * image[:, :1]
-        if self.landmarks == 1:
-            return logits
-        x = torch.linspace(-1, 1, image.shape[-1])
-        return torch.cat([logits * (x > 0), logits * (x < 0)], 1)
-
-
-def bright_model() -> MultiScaleLocNet:
-    once = {"looks": 1, "starts_mm": (0.0,), "covariance_scale": (0.05,) * 4}
-    model = MultiScaleLocNet(ModelConfig(channels=((1,),) * 4, convs=(1,) * 4, window_hu=((100.0, 500.0),), **once))
-    for scale, net in enumerate(model.nets):
-        net.unet = Bright(2 if scale == 0 else 1)
-        nn.init.constant_(net.presence_bias, 14.0)
-    return model
+    def _logits(self, scale: int, image: np.ndarray, streams: int, precision: str | None = None) -> np.ndarray:
+        ((low, high),) = self.config.window_hu
+        logits = 30 * np.clip((image - low) / (high - low), 0, 1)
+        x = np.linspace(-1, 1, image.shape[-1])
+        return logits[None] if scale else np.stack([logits * (x > 0), logits * (x < 0)])
 
 
 def neck(direction: np.ndarray | None = None, balls: dict[str, np.ndarray] = BALLS) -> CTVolume:
@@ -88,20 +82,42 @@ def volume() -> CTVolume:
 @pytest.fixture
 def detector() -> Detector:
     """Finds the balls of `neck`, by their brightness."""
-    header = {"name": "bright", "version": "1", "sha256": "0" * 64}
-    return BallDetector(TorchBackend(bright_model()), header)
+    return BallDetector(BrightBackend(), dict(HEADER))
+
+
+@pytest.fixture
+def torch_detector() -> Detector:
+    """The same in torch; its model can be spied on. The test is skipped without torch."""
+    pytest.importorskip("torch", reason=WITHOUT_TORCH)
+    from CarotidLandmarkLib.detect.backends.with_torch import TorchBackend
+    from Testing.lib.bright import bright_model
+
+    return BallDetector(TorchBackend(bright_model()), dict(HEADER))
+
+
+def random_weights(path: Path, **header: Any) -> Path:
+    """Writes a small model as it comes from initialisation, but sure of itself, with more in its header."""
+    config, rng = ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4), np.random.default_rng(0)
+    tensors = {}
+    for name, shape in (tensor_shapes(config) or {}).items():
+        fan_in = np.prod(shape[1:]) if len(shape) > 1 else 100
+        tensors[name] = (rng.uniform(-1, 1, shape) / np.sqrt(fan_in)).astype(np.float32)
+        if name.endswith("presence_bias"):
+            tensors[name][:] = -20.0
+    told = {"format": FORMAT, "name": "random", "version": "7", "training": {}, **header, "config": config.to_dict()}
+    path.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: json.dumps(told)}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_weights() -> Callable[..., Path]:
+    return random_weights
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model as it comes from initialisation, but sure of itself: positions without meaning, every file real."""
-    torch.manual_seed(0)
-    model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4))
-    for net in model.nets:
-        nn.init.constant_(net.presence_bias, -20.0)
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_weights(path, model, {"name": "random", "version": "7", "training": {"note": "none"}})
-    return path
+    """A small model that was never trained: positions without meaning, every file real."""
+    return random_weights(tmp_path_factory.mktemp("weights") / "random.safetensors", training={"note": "none"})
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_importing_detect_loads_neither_slicer_nor_training_rooms_and_torch_with
     assert starts_with(loaded, SLICER | NOT_FOR_DETECT | {"torch"}) == set()
 
 
+@pytest.mark.torch
 def test_importing_the_whole_library_loads_no_slicer() -> None:
     loaded = loaded_after_importing([name for name in MODULES if not name.endswith("__main__")])
     assert starts_with(loaded, SLICER) == set()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS
@@ -17,7 +16,6 @@ def decisions(landmarkScene, node):
 
 
 def readDataset(folder):
-    pytest.importorskip("torch", reason="torch is not installed")
     from CarotidLandmarkLib.study.cases import read_cases
 
     return read_cases(folder)

@@ -64,7 +64,6 @@ def testEveryExportIsANewRevision(exporter, landmarkScene, reviewed, tmp_path):
 
 
 def testNothingIsWrongWithWhatIsExported(exporter, landmarkScene, volume, tmp_path):
-    pytest.importorskip("torch", reason="torch is not installed")
     from CarotidLandmarkLib.study.corrections.check import check
 
     addTransform(volume, TURNED)

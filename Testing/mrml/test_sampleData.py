@@ -1,83 +1,60 @@
-import shutil
 import sys
+import time
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-import CarotidLandmarkLib
-from CarotidLandmarkLib.errors import CannotRunError
+from CarotidLandmarkLib.landmarks.files import read_points
+from CarotidLandmarkLib.sample_data import POINTS, VOLUME
+from CarotidLandmarkLib.volume.read import read_volume
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQt import installQtHost
 
-pytest.importorskip("torch", reason="torch is not installed")
-
 
 @pytest.fixture
-def sampleData(host, monkeypatch):
+def offered(host, monkeypatch):
+    """What the module offers in Sample Data, by name."""
     installQtHost()
     from CarotidLandmarkSlicer import sampleData
 
-    monkeypatch.setattr(sampleData, "SEED", 29)  # a phantom of few slices
-    return sampleData
-
-
-@pytest.fixture
-def cache(host, tmp_path):
-    manager = host.scene.GetCacheManager()
-    before = manager.GetRemoteCacheDirectory()
-    manager.SetRemoteCacheDirectory(str(tmp_path / "cache"))
-    yield tmp_path / "cache"
-    manager.SetRemoteCacheDirectory(before)
-
-
-def filesIn(folder):
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
-
-
-def testThePhantomIsMadeOnceAndLoaded(sampleData, cache, monkeypatch):
-    eventsWorkedOff = []
-    monkeypatch.setattr(slicer.app, "processEvents", lambda: eventsWorkedOff.append(1))
-    node = sampleData.loadPhantom()
-    assert node.GetName() == "CarotidCTAPhantom"
-    assert node.GetImageData().GetDimensions() == (318, 318, 35)
-    assert eventsWorkedOff
-    (file,) = filesIn(cache)
-    assert file.name == f"CarotidCTAPhantom-{CarotidLandmarkLib.__version__}.nrrd"
-    monkeypatch.setattr(sampleData, "_run", lambda arguments: pytest.fail("made again"))
-    assert sampleData.loadPhantom() is not node
-
-
-def testAFailureIsASentenceAndLeavesNothing(sampleData, cache, monkeypatch):
-    monkeypatch.setattr(sampleData, "SPLIT", "nonsense")
-    with pytest.raises(CannotRunError, match="could not be made.*nonsense"):
-        sampleData.loadPhantom()
-    assert filesIn(cache) == []
-    shutil.rmtree(cache)
-    cache.touch()
-    with pytest.raises(CannotRunError, match="cannot be written"):
-        sampleData.loadPhantom()
-
-
-def testWithoutTorchNothingIsStarted(sampleData, cache, monkeypatch):
-    monkeypatch.setattr(sampleData, "missingPackages", lambda: ["torch"])
-    with pytest.raises(CannotRunError, match="press Detect"):
-        sampleData.loadPhantom()
-
-
-def testItIsOfferedInSampleData(sampleData, cache, monkeypatch):
-    offered = []
+    sources = {}
     module = types.ModuleType("SampleData")
     module.SampleDataLogic = types.SimpleNamespace(
-        registerCustomSampleDataSource=lambda **values: offered.append(values)
+        registerCustomSampleDataSource=lambda **values: sources.update({values["sampleName"]: values})
     )
     monkeypatch.setitem(sys.modules, "SampleData", module)
     sampleData.register()
-    (source,) = offered
-    assert source["sampleName"] == "Carotid CTA phantom"
+    return sources
+
+
+def testThePhantomOpensAtOnceWhereItLies(offered):
+    source = offered["Carotid CTA phantom"]
     assert Path(source["thumbnailFileName"]).is_file()
-    shown = []
-    monkeypatch.setattr(slicer.util, "errorDisplay", shown.append)
-    monkeypatch.setattr(sampleData, "SPLIT", "nonsense")
-    assert source["customDownloader"](None) == []
-    assert "could not be made" in shown[0]
+    started = time.process_time()
+    (node,) = source["customDownloader"](None)
+    assert time.process_time() - started < 5
+    assert node.GetName() == source["nodeNames"] == "CarotidCTAPhantom"
+    volume = read_volume(VOLUME)
+    assert np.array_equal(slicer.util.arrayFromVolume(node), volume.array)
+    assert node.GetSpacing() == pytest.approx(volume.grid.spacing)
+
+
+def testItsTruePointsLieInItAndCannotBeMoved(offered):
+    (volumeNode,) = offered["Carotid CTA phantom"]["customDownloader"](None)
+    source = offered["Carotid CTA phantom, true points"]
+    (node,) = source["customDownloader"](None)
+    assert node.GetName() == source["nodeNames"] and node.GetLocked()
+    bounds = np.zeros(6)
+    volumeNode.GetRASBounds(bounds)
+    truth = read_points(POINTS).points
+    for number, side in enumerate(("left", "right")):
+        ras = np.array(node.GetNthControlPointPositionWorld(number))
+        assert node.GetNthControlPointLabel(number) == side[0].upper()
+        assert ras == pytest.approx(truth[side] * [-1, -1, 1], abs=1e-3)
+        assert (bounds[::2] < ras - 20).all() and (ras + 20 < bounds[1::2]).all()
+
+
+def testItIsSmallEnoughToComeAlong():
+    assert VOLUME.stat().st_size < 5e6

@@ -48,8 +48,8 @@ print({"slicer", "vtk", "qt", "ctk"} & set(sys.modules))
 """
 
 
+@pytest.mark.torch
 def test_the_installed_library_works_without_slicer(installed: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
     environment = {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     done = subprocess.run(
         [sys.executable, "-c", CHECK],

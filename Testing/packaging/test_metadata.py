@@ -44,7 +44,7 @@ def test_the_entry_keeps_to_the_schema(entry: dict) -> None:
 def test_entry_and_cmake_say_the_same(entry: dict, metadata: dict[str, str]) -> None:
     assert metadata["PROJECT"] == ENTRY.stem and "slicer" not in ENTRY.stem.lower()
     assert metadata["CATEGORY"] == entry["category"]
-    assert metadata["DEPENDS"].split() == entry["build_dependencies"] == ["PyTorch"]
+    assert metadata["DEPENDS"].split() == entry["build_dependencies"] == []
     assert f"{metadata['HOMEPAGE']}.git" == entry["scm_url"]
     assert metadata["CONTRIBUTORS"] and "not for clinical use" in metadata["DESCRIPTION"]
 

@@ -101,6 +101,6 @@ class InstantTransfer:
 def installed(ok=True, reason=""):
     """An installation that has all it needs, or fails for a reason."""
     return SimpleNamespace(
-        missingPackages=lambda: [] if ok else ["torch"],
+        missingPackages=lambda: [] if ok else ["openvino"],
         install=lambda ask: SimpleNamespace(ok=ok, reason=reason),
     )

@@ -9,31 +9,17 @@ import numpy as np
 import pytest
 
 from Testing.host.pythonQtDrive import waitUntil
+from Testing.lib.conftest import random_weights
 from Testing.panel.engineHelp import childrenOf, isRunning, kill, makeEngines, waitForDeath
-
-pytest.importorskip("torch", reason="torch is not installed")
 
 makeEngine = pytest.fixture(makeEngines)
 ROOT = Path(__file__).resolve().parents[2]
-MAKE_WEIGHTS = """
-import sys, torch
-from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import save_weights
-torch.manual_seed(0)
-model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4))
-for net in model.nets:
-    torch.nn.init.constant_(net.presence_bias, -20.0)
-save_weights(sys.argv[1], model, {"name": "random", "version": "7"})
-"""
 ENDLESS = 100_000
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    subprocess.run([sys.executable, "-c", MAKE_WEIGHTS, str(path)], cwd=ROOT, check=True)
-    return str(path)
+    return str(random_weights(tmp_path_factory.mktemp("weights") / "random.safetensors"))
 
 
 @pytest.fixture

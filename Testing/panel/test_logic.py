@@ -58,9 +58,9 @@ def test_a_volume_that_does_not_fit_is_refused_in_words(makeLogic):
 
 
 def test_an_installation_that_failed_leaves_its_reason(makeLogic):
-    logic = makeLogic(installation=installed(False, "PyTorch was not installed, since you declined."))
+    logic = makeLogic(installation=installed(False, "openvino was not installed, since you declined."))
     logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
-    assert logic.run.message == "PyTorch was not installed, since you declined." and logic.run.failed
+    assert logic.run.message == "openvino was not installed, since you declined." and logic.run.failed
     assert not logic.run.busy and logic.engine.requests == []
     assert logic.engine.described == []
 
@@ -69,16 +69,16 @@ def test_the_question_of_the_installation_is_asked_once(makeLogic, qtHost):
     asked = []
 
     def install(ask):
-        asked.append(ask("torch, 200 MB. Install?"))
-        return SimpleNamespace(ok=asked[-1], reason="declined")
+        asked.append(ask("openvino, 59 MB. Install?"))
+        return SimpleNamespace(ok=asked[-1] is not None, reason="declined")
 
-    logic = makeLogic(installation=SimpleNamespace(install=install, missingPackages=lambda: ["torch"]))
-    for answer, busy in (("Cancel", False), ("Ok", True)):
+    logic = makeLogic(installation=SimpleNamespace(install=install, missingPackages=lambda: ["openvino"]))
+    for answer, busy in (("Cancel", False), ("Download", True)):
         qtHost.dialogs.answer(answer)
         logic.startDetection(addCtVolume("Neck"), logic.parameterNode())
         assert logic.run.busy == busy
-    assert asked == [False, True]
-    assert "torch, 200 MB" in qtHost.dialogs.shown[0].text
+    assert asked == [None, ""]
+    assert "openvino, 59 MB" in qtHost.dialogs.shown[0].text
 
 
 def test_the_volume_deleted_without_a_panel(makeLogic):

@@ -119,7 +119,7 @@ def test_devices_come_from_the_engine_once_the_section_is_open(opened):
 
 
 def test_devices_are_not_asked_for_before_the_packages_are_there(opened):
-    opened.logic.installation.missingPackages = lambda: ["torch"]
+    opened.logic.installation.missingPackages = lambda: ["openvino"]
     opened.ui.advancedSection.collapsed = False
     assert opened.engine.described == []
 

@@ -172,9 +172,9 @@ def test_what_ends_a_detection_ends_a_picture(opened, landmarks, tmp_path):
 def test_without_what_the_engine_needs_the_reason_is_said(opened, landmarks, tmp_path):
     from Testing.panel.fakeRooms import installed
 
-    opened.logic.installation = installed(False, "Detection needs torch.")
+    opened.logic.installation = installed(False, "Detection needs openvino.")
     assert save(opened, tmp_path / "mine.png") is None
-    assert opened.run.failed and opened.message == "Detection needs torch."
+    assert opened.run.failed and opened.message == "Detection needs openvino."
 
 
 def test_it_stays_offered_after_save_and_reload(opened, landmarks, tmp_path):

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 from ...errors import BadInputError, CannotRunError
-from ...model.weights import Weights, build_model, read_weights
+from ...model.weights import Weights, build_model
 from .. import BACKENDS
-from ..device import choose_device, has_torch, may_have_cuda
+from ..device import choose_device, has_cuda, has_torch
 from .backend import Backend
 
 
-def load(
-    path: str | os.PathLike[str] | None, device: str = "auto", backend: str = "auto"
-) -> tuple[Backend, dict[str, Any]]:
-    """The networks of the weights at `path`, ready to run, and their header; see Detector.from_weights."""
+def load(weights: Weights, device: str = "auto", backend: str = "auto") -> Backend:
+    """The networks of `weights`, ready to run; see Detector.from_weights."""
     if backend not in BACKENDS:
         raise BadInputError(f"The backend {backend!r} is not known; there are {', '.join(BACKENDS)}.")
     if backend == "openvino" and device not in ("auto", "cpu"):
         raise CannotRunError(f"OpenVINO computes on the CPU, not on '{device}'; use --backend torch for that.")
-    weights = read_weights(path)
     if backend == "torch" or device not in ("auto", "cpu"):
-        return _in_torch(weights, device), weights.header
+        return _in_torch(weights, device)
     if backend == "openvino":
-        return _in_openvino(weights), weights.header
-    return _automatic(weights, device), weights.header
+        return _in_openvino(weights)
+    return _automatic(weights, device)
 
 
 def _automatic(weights: Weights, device: str) -> Backend:
     """torch where it has a CUDA GPU, else OpenVINO where it is there and knows the networks, else torch."""
-    if device == "auto" and may_have_cuda() and choose_device().type == "cuda":
+    if device == "auto" and has_cuda():
         return _in_torch(weights, device)
     try:
         from ...model.openvino_graph import lacking

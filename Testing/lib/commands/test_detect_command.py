@@ -15,9 +15,6 @@ from CarotidLandmarkLib.commands import detect as command
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.landmarks.detection import read_detection
 from CarotidLandmarkLib.landmarks.files import read_points
-from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import save_weights
 from CarotidLandmarkLib.volume.ct import write_volume
 from CarotidLandmarkLib.volume.read import read_volume
 
@@ -164,10 +161,10 @@ def test_running_out_of_memory_is_a_sentence(detect, cases, monkeypatch, capsys)
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (RuntimeError("shapes\ndo not fit"), "RuntimeError in pyramid.py, line "),
-        (OSError(5, "Input/output error"), "OSError in pyramid.py, line "),
+        (RuntimeError("shapes\ndo not fit"), "RuntimeError in search.py, line "),
+        (OSError(5, "Input/output error"), "OSError in search.py, line "),
         (MemoryError(), "Memory ran out"),
-        (RecursionError("too deep"), "RecursionError in pyramid.py, line "),
+        (RecursionError("too deep"), "RecursionError in search.py, line "),
     ],
 )
 def test_a_fault_in_one_case_is_its_error_with_all_that_is_known_and_the_others_go_on(
@@ -226,6 +223,7 @@ def test_the_next_run_mends_a_half_written_case_of_another_run(detect, cases, tm
     assert markups.read_text() == whole
 
 
+@pytest.mark.torch
 def test_ctrl_c_is_told_by_every_command(monkeypatch, tmp_path, capsys):
     from CarotidLandmarkLib.phantom import files
 
@@ -289,10 +287,9 @@ def test_model_says_what_the_weights_are(weights, capsys):
     assert json.loads(capsys.readouterr().out)["version"] == "7"
 
 
-def test_model_has_a_line_for_each_stage_of_training(tmp_path, capsys):
-    model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4))
+def test_model_has_a_line_for_each_stage_of_training(make_weights, tmp_path, capsys):
     first = {"date": "2026-01-01", "steps": 1200, "minutes": 7.5, "machine": "m", "data": "3 volumes", "options": {}}
-    save_weights(tmp_path / "w.safetensors", model, {"training": {"stages": [first, {"steps": 0}], "steps": 5}})
+    make_weights(tmp_path / "w.safetensors", training={"stages": [first, {"steps": 0}], "steps": 5})
     assert main(["model", "--weights", str(tmp_path / "w.safetensors")]) == 0
     text = capsys.readouterr().out
     assert "training:    2026-01-01: 1,200 steps in 7.5 minutes on m, 3 volumes\n             some day: 5 steps" in text

@@ -15,9 +15,9 @@ from CarotidLandmarkLib.detect import device
 from CarotidLandmarkLib.detect.backends import choice
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
-from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import save_weights
-from CarotidLandmarkLib.study.methods import get
+from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.model.weights import read_weights
 from CarotidLandmarkLib.volume.ct import write_volume
 
 BLOCKED = """
@@ -51,6 +51,15 @@ def ct(volume, tmp_path):
     return tmp_path / "neck.nrrd"
 
 
+def test_detect_imports_no_torch_where_there_is_one(ct, weights, tmp_path):
+    words = ["detect", ct, "-o", tmp_path, "--weights", weights, "--samples", "2", "--device", "cpu"]
+    command = [sys.executable, "-X", "importtime", "-m", "CarotidLandmarkLib", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and "openvino" in imported
+    assert not {"torch", "CarotidLandmarkLib.model.unet"} & imported
+
+
 @pytest.mark.parametrize("names", ["torch", "torch,openvino_telemetry"])
 def test_a_detection_needs_neither_torch_nor_telemetry_and_calls_nobody(names, ct, weights, tmp_path):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
@@ -74,12 +83,33 @@ def test_where_nothing_runs_the_networks_one_sentence_says_so(ct, weights, tmp_p
         assert said in done.stderr and "pip install" in done.stderr
 
 
+def test_evaluate_needs_no_torch_but_for_heatmaps_and_equivariance(ct, weights, balls, tmp_path):
+    write_markups(tmp_path / "neck.mrk.json", LandmarkSet(balls))
+    words = (
+        "evaluate",
+        "--data",
+        tmp_path,
+        "--weights",
+        weights,
+        "--samples",
+        "1",
+        "--no-fork",
+        "--out",
+        tmp_path / "out",
+    )
+    done = without("torch", *words, "--equivariance", "1")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1) and "--equivariance needs PyTorch" in done.stderr
+    done = without("torch", *words)
+    assert done.returncode == 0 and "no heatmaps" in done.stderr, done.stderr
+    assert (tmp_path / "out" / "report.md").is_file()
+
+
 def test_a_command_that_needs_torch_says_so(tmp_path):
-    for words in (("demo", "-o", tmp_path), ("phantom", "--out", tmp_path / "phantoms", "--count", "1")):
-        done = without("torch", *words)
-        assert done.returncode == 3 and "'carotid-landmark[torch]'" in done.stderr, done.stderr
+    done = without("torch", "phantom", "--out", tmp_path / "phantoms", "--count", "1")
+    assert done.returncode == 3 and "'carotid-landmark[torch]'" in done.stderr, done.stderr
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("cuda", "openvino", "chosen"),
     [(True, True, "torch on cuda"), (False, True, "openvino"), (False, False, "torch on cpu")],
@@ -88,19 +118,37 @@ def test_auto_takes_a_gpu_then_openvino_then_torch_on_the_cpu(cuda, openvino, ch
     import torch
 
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
-    monkeypatch.setattr(choice, "may_have_cuda", lambda: cuda)
-    monkeypatch.setattr(choice, "choose_device", lambda name="auto": torch.device("cuda" if cuda else "cpu"))
+    monkeypatch.setattr(device, "may_have_cuda", lambda: cuda)
+    for module in (choice, device):
+        monkeypatch.setattr(module, "choose_device", lambda name="auto": torch.device("cuda" if cuda else "cpu"))
     monkeypatch.setattr(choice, "_in_torch", lambda of, name: f"torch on {choice.choose_device(name).type}")
     monkeypatch.setattr(choice, "_in_openvino", lambda of: "openvino")
     if not openvino:
         for module in ("openvino_graph", "quiet_openvino"):
             monkeypatch.delitem(sys.modules, f"CarotidLandmarkLib.model.{module}", raising=False)
         monkeypatch.setitem(sys.modules, "openvino", None)
-    assert choice.load(weights)[0] == chosen
+    assert choice.load(read_weights(weights)) == chosen
 
 
+def test_a_torch_that_is_broken_is_as_good_as_none(weights, monkeypatch, tmp_path):
+    """Such as a build for another system beside a driver of a GPU."""
+    (tmp_path / "torch.py").write_text("raise OSError('a library of torch is missing')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(device, "DRIVERS", ("",))
+    monkeypatch.setattr(device, "_loads", lambda library: True)
+    assert device.may_have_cuda()
+    assert Detector.from_weights(weights).backend.name == "openvino"
+    assert [each["device"] for each in device.list_devices()] == ["cpu"]
+
+
+@pytest.mark.torch
 def test_a_network_that_openvino_does_not_know_runs_in_torch(tmp_path):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
+    from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+    from CarotidLandmarkLib.model.weights import save_weights
+    from CarotidLandmarkLib.study.methods import get
+
     path = tmp_path / "paper.safetensors"
     config = dataclasses.replace(get("multi-step").config, channels=((2, 4),) * 4)
     save_weights(path, MultiScaleLocNet(config), {})
@@ -119,7 +167,6 @@ def test_openvino_is_for_the_cpu_and_backends_have_names(weights):
 def test_weights_that_do_not_fit_their_configuration_are_refused(weights, tmp_path):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
     from CarotidLandmarkLib.detect.backends.with_openvino import OpenVinoBackend
-    from CarotidLandmarkLib.model.weights import read_weights
 
     read = read_weights(weights)
     read.tensors["nets.2.unet.head.bias"] = np.zeros(7, np.float32)
@@ -144,7 +191,6 @@ def test_threads_are_as_many_as_are_allowed(told, affinity, quota, threads, monk
 def test_bfloat16_is_for_networks_that_agree_in_it(passes, weights, monkeypatch):
     pytest.importorskip("CarotidLandmarkLib.model.quiet_openvino")
     from CarotidLandmarkLib.detect.backends import with_openvino
-    from CarotidLandmarkLib.model.weights import read_weights
 
     monkeypatch.setattr(with_openvino, "quicker_in_bfloat16", lambda core: True)
     asked = []

@@ -7,13 +7,14 @@ import pytest
 import SimpleITK as sitk
 
 from CarotidLandmarkLib.detect.detector import Detector
+from CarotidLandmarkLib.landmarks.files import read_points
+from CarotidLandmarkLib.sample_data import POINTS, VOLUME
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
 from CarotidLandmarkLib.volume.sample import sample
 
 SAMPLES = 5
-SEED = 7  # of the test split
 COS, SIN = np.cos(0.2), np.sin(0.2)
 OBLIQUE = np.array([[COS, -SIN, 0], [SIN, COS, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, COS, SIN], [0, -SIN, COS]]
 
@@ -29,10 +30,8 @@ def trained():
 
 @pytest.fixture(scope="module")
 def phantom():
-    """A phantom's volume with LPS axes, its truth and what is found in it."""
-    from CarotidLandmarkLib.phantom import phantom_volume
-
-    return phantom_volume(SEED, split="test", kind="neck", spacing=(0.6, 1.25))
+    """The package's phantom, with LPS axes, and its truth."""
+    return read_volume(VOLUME), read_points(POINTS).points
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 
-from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.search import Search
-from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
+from CarotidLandmarkLib.errors import BadInputError, CancelledError
 from CarotidLandmarkLib.landmarks.detection import Detection
 
 COS, SIN = np.cos(0.35), np.sin(0.35)
@@ -69,123 +65,6 @@ def test_the_same_seed_gives_the_same_answer_and_another_does_not(detector, volu
     assert not np.array_equal(positions(4), positions(5))
 
 
-def test_only_the_last_scale_runs_once_a_sample(detector, volume, monkeypatch):
-    crops = []
-    refine = detector.backend.model.refine
-
-    def counted(scale, image, world_to_index, center, frame):
-        crops.extend([scale] * len(center))
-        return refine(scale, image, world_to_index, center, frame)
-
-    monkeypatch.setattr(detector.backend.model, "refine", counted)
-    detector.detect(volume, samples=7)
-    assert {scale: crops.count(scale) for scale in crops} == {1: 2, 2: 2, 3: 14}
-
-
-def test_crops_of_the_last_scale_are_shifted_to_both_sides_and_no_further_than_the_noise(detector, volume, monkeypatch):
-    centers = {1: [], 2: [], 3: []}
-    refine = detector.backend.model.refine
-
-    def spied(scale, image, world_to_index, center, frame):
-        centers[scale].append((float(frame[..., 0, 0]), center.clone()))
-        output = refine(scale, image, world_to_index, center, frame)
-        centers.setdefault(f"answer {scale}", []).append(output.position)
-        return output
-
-    monkeypatch.setattr(detector.backend.model, "refine", spied)
-    detector.detect(volume, samples=40)
-    shifts = torch.cat([center for _, center in centers[3][:40]]) - centers["answer 2"][0]
-    assert shifts.abs().max() <= 5.0
-    assert (shifts.amin(0) < -3.5).all() and (shifts.amax(0) > 3.5).all()
-    assert [step for step, _ in centers[2]] == [-1.0, 1.0], "the left crop is mirrored"
-    centers[3].clear()
-    detector.detect(volume, samples=1)
-    assert torch.equal(centers[3][0][1], centers["answer 2"][-2]), "a single pass is not shifted"
-
-
-def test_a_second_look_is_centred_on_the_answer_of_the_first(detector, volume, monkeypatch):
-    seen = []
-    refine = detector.backend.model.refine
-
-    def spied(scale, image, world_to_index, center, frame):
-        output = refine(scale, image, world_to_index, center, frame)
-        seen.append((scale, center, output.position))
-        return output
-
-    monkeypatch.setattr(detector.backend.model, "refine", spied)
-    monkeypatch.setattr(detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, looks=2))
-    detector.locate(volume, samples=1)
-    assert [scale for scale, _, _ in seen] == [1, 1, 2, 2, 3, 3] * 2
-    for (_, _, answer), (_, center, _) in zip(seen[:5], seen[1:6]):
-        assert torch.equal(answer, center)
-
-
-def test_of_several_starts_the_one_that_ends_most_present_is_kept(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.backend.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
-    monkeypatch.setattr(detector.backend.model, "config", config)
-    refine, starts = detector.backend.model.refine, []
-
-    def biased(scale, image, world_to_index, center, frame):
-        output = refine(scale, image, world_to_index, center, frame)
-        starts.extend([center] if scale == 1 else [])
-        step = (len(starts) - 1) % 3
-        return output._replace(
-            position=output.position + (torch.tensor([[0.0, 0, 7]]) if scale == 2 and step == 1 else 0),
-            presence_logit=output.presence_logit * 0 + (9.0 if step == 1 else 3.0),
-        )
-
-    monkeypatch.setattr(detector.backend.model, "refine", biased)
-    seen = detector.locate(volume, samples=1)
-    for number, side in enumerate(("left", "right")):
-        heights = [float(center[0, 2]) for center in starts[3 * number : 3 * number + 3]]
-        assert heights == pytest.approx([heights[0], heights[0] - 60, heights[0] + 5])
-        assert seen[side].scales_mm == [4.0, 2.0, 1.0, 0.5]
-        assert seen[side].presences[1] == pytest.approx(1 / (1 + np.exp(-9)))
-        assert [presence for _, presence in seen[side].rivals] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
-
-
-@pytest.mark.parametrize("peaks, presence, kept", [(1, 8.0, "decoy"), (3, 8.0, "fork"), (3, 1.1, "decoy")])
-def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
-    peaks, presence, kept, detector, make_neck, balls, monkeypatch
-):
-    """The decoy is the higher peak, and its logit at the finest scale is 1."""
-    volume = make_neck(balls={**balls, "decoy": balls["left"] + [6.0, 0, -26]})
-    decoy = np.linalg.norm(world_of(volume) - balls["left"] - [6.0, 0, -26], axis=-1) < 5
-    volume.array[decoy] += 25
-    monkeypatch.setattr(
-        detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, peaks=peaks)
-    )
-    refine = detector.backend.model.refine
-
-    def fork_alone(scale, image, world_to_index, center, frame):
-        output = refine(scale, image, world_to_index, center, frame)
-        away = (output.position - torch.from_numpy(balls["left"])).norm(dim=-1)
-        return output._replace(presence_logit=torch.where(away < 4, presence, 1.0).float())
-
-    monkeypatch.setattr(detector.backend.model, "refine", fork_alone)
-    seen = detector.locate(volume, samples=3)["left"]
-    assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (kept == "fork")
-    rivals = [believed for away, believed in seen.rivals if np.linalg.norm(away) == pytest.approx(26.7, abs=1)]
-    other = 1.0 if kept == "fork" else presence
-    assert rivals == (pytest.approx([1 / (1 + np.exp(-other))]) if peaks == 3 else [])
-
-
-def world_of(volume):
-    k, j, i = np.indices(volume.grid.shape)
-    return volume.grid.index_to_world(np.stack([i, j, k], -1))
-
-
-def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(detector, volume):
-    seen = detector.locate(volume, samples=6)["left"]
-    assert seen.samples.shape == (6, 3)
-    expected = np.cov(seen.samples.T) + seen.heatmap
-    calibration = detector.backend.model.config.covariance_scale[-1]
-    np.testing.assert_allclose(seen.covariance, calibration * expected, rtol=1e-9, atol=1e-12)
-    object.__setattr__(detector.backend.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))
-    landmark = detector.detect(volume, samples=6).landmark("left")
-    np.testing.assert_allclose(landmark.covariance_mm2, 2.5 * expected, rtol=1e-9, atol=1e-12)
-
-
 def test_progress_says_what_is_being_done_and_grows(detector, volume):
     steps = []
     detector.detect(volume, samples=4, progress=lambda text, fraction: steps.append((text, fraction)))
@@ -193,32 +72,6 @@ def test_progress_says_what_is_being_done_and_grows(detector, volume):
     assert texts[0] == "coarse search"
     assert "left, 2 and 1 mm, start 1 of 1" in texts and "left, 0.5 mm, sample 3 of 4" in texts
     assert list(fractions) == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
-
-
-def test_several_threads_give_the_same_answer_and_stop_as_soon(detector, volume, monkeypatch):
-    one = detector.detect(volume, samples=6).to_dict()
-    torch.set_num_threads(2)
-    try:
-        assert detector.detect(volume, samples=6).to_dict()["landmarks"] == one["landmarks"]
-        begun, looks = [], detector.backend.model.refine
-        monkeypatch.setattr(detector.backend.model, "refine", lambda *a: (begun.append(a[0]), looks(*a))[1])
-        with pytest.raises(CancelledError):
-            detector.detect(volume, samples=1000, cancelled=lambda: begun.count(3) > 3)
-        assert begun.count(3) < 20
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
-
-
-def test_a_detection_leaves_as_many_threads_to_those_that_begin_after_it(detector, volume):
-    torch.set_num_threads(2)
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(detector.detect, volume, samples=3).result()
-        with ThreadPoolExecutor(1) as thread:
-            assert thread.submit(torch.get_num_threads).result() == 2
-    finally:
-        torch.set_num_threads(1)
 
 
 def test_cancel_stops_between_two_steps(detector, volume):
@@ -242,52 +95,11 @@ def test_a_detection_is_the_contracts_json(detector, volume):
     assert values["model"] == {"name": "bright", "version": "1", "sha256": "0" * 64}
     precision = values["settings"].pop("precision")  # of two that a CPU may compute in
     assert precision in ("float32", "bfloat16") and precision == detector.backend.precision
-    told = {"samples": 2, "confidence": 0.8, "device": "cpu", "seed": 3, "fork": False, "backend": "torch"}
+    told = {"samples": 2, "confidence": 0.8, "device": "cpu", "seed": 3, "fork": False, "backend": "openvino"}
     assert values["settings"] == told
     assert set(values["timing_s"]) == {"read", "pyramid", "network", "fork", "total"}
     assert values["timing_s"]["pyramid"] + values["timing_s"]["network"] <= values["timing_s"]["total"]
     assert Detection.from_dict(json.loads(json.dumps(detection.to_dict()))).to_dict() == detection.to_dict()
-
-
-def test_a_device_that_is_not_there_cannot_run(weights):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA device")
-    with pytest.raises(CannotRunError, match="cuda"):
-        Detector.from_weights(weights, "cuda")
-
-
-def single_scale(model):
-    config = dataclasses.replace(
-        model.config, scales_mm=(4.0,), channels=model.config.channels[:1], convs=(1,), covariance_scale=(0.05,)
-    )
-    model.config, model.nets = config, model.nets[:1]
-
-
-def test_a_model_of_one_scale_answers_from_the_whole_volume(detector, volume, balls):
-    single_scale(detector.backend.model)
-    detection = detector.detect(volume, samples=5)
-    for side, ball in balls.items():
-        landmark = detection.landmark(side)
-        assert landmark.status != "absent"
-        assert landmark.position_lps_mm == pytest.approx(ball, abs=4.0)
-    evidence = detector.locate(volume)
-    assert evidence["left"].scales_mm == [4.0] and len(evidence["left"].samples) == 1
-
-
-def test_a_model_without_noise_looks_once_and_one_without_a_sweep_does_not_go_on(detector, volume, monkeypatch):
-    config = dataclasses.replace(detector.backend.model.config, noise_mm=0.0, sweep_mm=0.0)
-    monkeypatch.setattr(detector.backend.model, "config", config)
-    assert len(detector.locate(volume, samples=9)["left"].samples) == 1
-    refine, scales = detector.backend.model.refine, []
-
-    def never(scale, image, world_to_index, center, frame):
-        scales.append(scale)
-        output = refine(scale, image, world_to_index, center, frame)
-        return output._replace(presence_logit=output.presence_logit * 0 - 9.0)
-
-    monkeypatch.setattr(detector.backend.model, "refine", never)
-    assert {mark.status for mark in detector.detect(volume, samples=9).landmarks} == {"absent"}
-    assert scales == [1, 2] * 2
 
 
 def test_the_trust_of_the_weights_header_judges(detector, volume):

@@ -13,13 +13,13 @@ from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 
 
-def unbelieved(detector, monkeypatch, finest=9.0, before=None):
+def unbelieved(torch_detector, monkeypatch, finest=9.0, before=None):
     """The coarsest scale sees nothing, the next two what is bright and on their side, the finest ``finest``, and the
     one before it ``before``.
 
     Returns the centres of the second scale's crops.
     """
-    coarse, refine, looks = detector.backend.model.coarse, detector.backend.model.refine, []
+    coarse, refine, looks = torch_detector.backend.model.coarse, torch_detector.backend.model.refine, []
 
     def blind(level):
         return {s: o._replace(presence_logit=o.presence_logit * 0 - 9) for s, o in coarse(level).items()}
@@ -32,14 +32,16 @@ def unbelieved(detector, monkeypatch, finest=9.0, before=None):
         logit = finest if scale == 3 else before if scale == 2 and before is not None else bright
         return output._replace(presence_logit=output.presence_logit * 0 + logit)
 
-    monkeypatch.setattr(detector.backend.model, "coarse", blind)
-    monkeypatch.setattr(detector.backend.model, "refine", seeing)
+    monkeypatch.setattr(torch_detector.backend.model, "coarse", blind)
+    monkeypatch.setattr(torch_detector.backend.model, "refine", seeing)
     return looks
 
 
-def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(detector, volume, balls, monkeypatch):
-    looks = unbelieved(detector, monkeypatch)
-    for landmark in detector.detect(volume, samples=1).landmarks:
+def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(
+    torch_detector, volume, balls, monkeypatch
+):
+    looks = unbelieved(torch_detector, monkeypatch)
+    for landmark in torch_detector.detect(volume, samples=1).landmarks:
         assert landmark.status == "review" and landmark.presence > 0.99
         assert any("search all over the volume" in reason for reason in landmark.reasons)
         assert landmark.position_lps_mm == pytest.approx(balls[landmark.side], abs=0.5)
@@ -48,15 +50,15 @@ def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(de
     assert len({tuple(look) for look in looks}) > 9
 
 
-def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, volume, monkeypatch):
+def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(torch_detector, volume, monkeypatch):
     for doubts in ({"finest": 1.5}, {"before": 1.5}):
-        unbelieved(detector, monkeypatch, **doubts)
-        assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
-    looks = unbelieved(detector, monkeypatch)
+        unbelieved(torch_detector, monkeypatch, **doubts)
+        assert {mark.status for mark in torch_detector.detect(volume, samples=1).landmarks} == {"absent"}
+    looks = unbelieved(torch_detector, monkeypatch)
     monkeypatch.setattr(
-        detector.backend.model, "config", dataclasses.replace(detector.backend.model.config, sweep_mm=0.0)
+        torch_detector.backend.model, "config", dataclasses.replace(torch_detector.backend.model.config, sweep_mm=0.0)
     )
-    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    assert {mark.status for mark in torch_detector.detect(volume, samples=1).landmarks} == {"absent"}
     assert not looks
 
 
@@ -66,9 +68,12 @@ def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(detector, vol
     ids=["doubted", "the same place", "all is believed", "sure"],
 )
 def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
-    presence, away, believe, taken, detector, volume, balls, monkeypatch
+    presence, away, believe, taken, torch_detector, volume, balls, monkeypatch
 ):
-    astray, coarse = {side: ball + [0.0, 0.0, away] for side, ball in balls.items()}, detector.backend.model.coarse
+    astray, coarse = (
+        {side: ball + [0.0, 0.0, away] for side, ball in balls.items()},
+        torch_detector.backend.model.coarse,
+    )
 
     def follow(search, side, output, seen, begun):
         seen.scales_mm[1:], seen.presences[1:] = [2.0, 1.0, 0.5], [0.99, presence, 0.99]
@@ -78,37 +83,39 @@ def test_what_a_finer_scale_doubts_is_looked_for_all_over_the_body(
         return {s: o._replace(presence_logit=o.presence_logit * 0 + 9) for s, o in coarse(level).items()}
 
     found = {side: Evidence([4.0, 0.5], [0.9, 0.99], [ball, ball], swept=True) for side, ball in balls.items()}
-    monkeypatch.setattr(detector.backend.model, "coarse", seeing)
+    monkeypatch.setattr(torch_detector.backend.model, "coarse", seeing)
     monkeypatch.setattr(Search, "_follow", follow)
     monkeypatch.setattr(Search, "_sweep", lambda search, side, output, known: found[side])
-    evidence = Search(detector.backend, volume, samples=1, believe=believe).run()
+    evidence = Search(torch_detector.backend, volume, samples=1, believe=believe).run()
     for side in balls:
         assert (evidence[side] is found[side]) == taken
 
 
-def test_a_sweep_looks_where_tissue_is_and_not_without_end(detector, make_neck, monkeypatch):
-    looks = unbelieved(detector, monkeypatch)
+def test_a_sweep_looks_where_tissue_is_and_not_without_end(torch_detector, make_neck, monkeypatch):
+    looks = unbelieved(torch_detector, monkeypatch)
     monkeypatch.setattr("CarotidLandmarkLib.detect.search.SWEEP_LOOKS", 5)
     volume = make_neck()
     volume.array[:45] = -1000
-    detector.detect(volume, samples=1)
+    torch_detector.detect(volume, samples=1)
     middle = volume.grid.index_to_world(np.array([0.0, 0, 45]))[2]
     swept = {tuple(look) for look in looks if look[2] > middle - 24}
     assert swept and len(looks) <= 2 * (5 + SWEPT_PLACES)
     assert all(look[2] > middle - 24 for look in looks)
 
 
-def test_a_volume_thinner_than_a_cell_of_the_sweep_is_swept(detector, volume, balls, monkeypatch):
-    looks = unbelieved(detector, monkeypatch)
+def test_a_volume_thinner_than_a_cell_of_the_sweep_is_swept(torch_detector, volume, balls, monkeypatch):
+    looks = unbelieved(torch_detector, monkeypatch)
     height = round(float(volume.grid.world_to_index(balls["left"])[2]))
     origin = volume.grid.index_to_world(np.array([0.0, 0, height - 14]))
     grid = Grid((*volume.grid.size[:2], 28), volume.grid.spacing, origin, volume.grid.direction)
     thin = CTVolume(volume.array[height - 14 : height + 14], grid)
-    assert detector.detect(thin, samples=1).landmark("left").position_lps_mm == pytest.approx(balls["left"], abs=0.5)
+    assert torch_detector.detect(thin, samples=1).landmark("left").position_lps_mm == pytest.approx(
+        balls["left"], abs=0.5
+    )
     assert {tuple(look) for look in looks if abs(look[2] - balls["left"][2]) < 4}, "cells are as thick as the volume"
 
 
-def test_an_empty_volume_is_swept_without_finding_anything(detector, make_neck):
+def test_an_empty_volume_is_swept_without_finding_anything(torch_detector, make_neck):
     volume = make_neck(balls={})
     volume.array[:] = -1000
-    assert {mark.status for mark in detector.detect(volume, samples=1).landmarks} == {"absent"}
+    assert {mark.status for mark in torch_detector.detect(volume, samples=1).landmarks} == {"absent"}

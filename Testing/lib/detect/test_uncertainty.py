@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from CarotidLandmarkLib.detect.uncertainty import combine, draw_shifts, largest_sd
+from Testing.host.skipping import WITHOUT_TORCH
 
 
 def test_samples_and_heatmaps_add_up():
@@ -28,6 +28,7 @@ def test_largest_sd_is_along_the_longest_axis():
 
 @pytest.mark.parametrize("seed", [0, 3, 2**32 + 5, 2**53 - 1])
 def test_shifts_of_a_seed_are_those_of_torch(seed):
+    torch = pytest.importorskip("torch", reason=WITHOUT_TORCH)
     generator = torch.Generator().manual_seed(seed)
     drawn = [(2 * torch.rand(7, 3, dtype=torch.float64, generator=generator) - 1) * 5.0 for _ in range(2)]
     np.testing.assert_array_equal(draw_shifts(2, 7, 5.0, seed), np.stack(drawn))

@@ -25,14 +25,16 @@ def ct(volume, tmp_path):
 
 @pytest.fixture
 def serve(detector, monkeypatch):
-    """Answers a list of requests with the list of events; `loads` counts how often a model was loaded."""
+    """Answers a list of requests with the list of events; `loads` are the checksums of the weights that were loaded,
+    each with its device and backend."""
     loads = []
 
-    def load(*engine):
-        loads.append(engine)
+    def load(weights, *engine):
+        loads.append((weights.header["sha256"], *engine))
+        detector.header = weights.header
         return detector
 
-    monkeypatch.setattr(worker.Detector, "from_weights", load)
+    monkeypatch.setattr(worker.Detector, "of", load)
 
     def serve(*requests):
         lines = [request if isinstance(request, str) else json.dumps(request) for request in requests]
@@ -56,7 +58,7 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
     events = serve(request(1, ct, seed=5), request(2, ct, output=str(tmp_path / "out")))
     assert events[0]["event"] == "hello" and events[0]["protocol"] == worker.PROTOCOL
     assert ends(events) == [("result", 1), ("result", 2)]
-    assert serve.loads == [(None, "auto", "auto")]
+    assert [engine for _, *engine in serve.loads] == [["auto", "auto"]]
     first, second = (e for e in events if e["event"] == "result")
     assert first["detection"]["settings"].pop("precision") in ("float32", "bfloat16")
     assert first["detection"]["settings"] == {
@@ -65,7 +67,7 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
         "device": "cpu",
         "seed": 5,
         "fork": False,
-        "backend": "torch",
+        "backend": "openvino",
     }
     assert first["detection"]["case"] == "neck" and first["files"] == []
     assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]
@@ -139,13 +141,30 @@ def test_a_cancelled_picture_is_not_written(drawing, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_done_is_an_error_event_and_the_next_request_is_answered(serve, ct):
-    misunderstood = ["no json", {"id": 9}, "[" * 100_000, [1], request([1], ct), "3"]
+    misunderstood = [
+        "no json",
+        {"id": 9},
+        "[" * 100_000,
+        [1],
+        request([1], ct),
+        "3",
+        "null",
+        '"detect"',
+        "\x00",
+        "1" * 5000,
+    ]
+    misunderstood += [{"id": {"a": 1}, "command": "cancel"}, {"command": "cancel"}, {"id": 1, "command": ["detect"]}]
+    misunderstood += [request(1, None), request(1, ["a"]), {"id": 1, "command": "describe", "temporary": True}]
     impossible = [request(1, "/nowhere.nrrd"), request(2, ct, samples="many"), request(3, ct, seed=-1), request(4, "")]
-    events = serve(*misunderstood, *impossible, request(5, ct, samples=1))
+    for name in ("weights", "device", "backend", "case", "output", "series"):
+        impossible += [request(1, ct, **{name: value}) for value in (3, ["a"], {"a": 1})]
+    impossible += [request(1, "\x00"), request(1, ct, spacing=3), request(1, ct, weights="\x00")]
+    impossible = [{**of, "id": number} for number, of in enumerate(impossible)]
+    events = serve(*misunderstood, *impossible, request("last", ct, samples=1))
     # misunderstood lines are answered by the listening thread, so only the order of the others is certain
     assert [end for end in ends(events) if end[1] is not None] == [
-        *(("error", number) for number in range(1, 5)),
-        ("result", 5),
+        *(("error", of["id"]) for of in impossible),
+        ("result", "last"),
     ]
     errors = [e for e in events if e["event"] == "error"]
     assert len(errors) == len(misunderstood) + len(impossible) and {e["exit_code"] for e in errors} == {2}
@@ -163,6 +182,30 @@ def test_a_fault_of_ours_is_told_apart_and_does_not_end_the_worker(serve, ct, mo
     error = serve(request(1, ct))[-1]
     assert (error["exit_code"], error["reason"]) == (worker.FAULT, None) and "ZeroDivisionError in" in error["message"]
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_weights_that_were_replaced_are_loaded_and_a_copy_is_not(serve, make_weights, ct, tmp_path):
+    first, copy = make_weights(tmp_path / "first.safetensors"), tmp_path / "copy.safetensors"
+    shutil.copy(first, copy)
+    before = serve(request(1, ct, weights=str(first)), request(2, ct, weights=str(copy)))
+    assert len(serve.loads) == 1
+    read, write = os.pipe()
+    events = io.StringIO()
+    with open(read) as requests, open(write, "w") as pen:
+        thread = threading.Thread(target=worker.Worker(requests, events, heartbeat_s=60).run)
+        thread.start()
+        for version in ("7", "8"):
+            make_weights(first, version=version)
+            print(json.dumps(request(version, ct, weights=str(first))), file=pen, flush=True)
+            while f'"result", "id": "{version}"' not in events.getvalue():
+                time.sleep(0.02)
+        pen.close()
+        thread.join(20)
+    after = [json.loads(line) for line in events.getvalue().splitlines()]
+    told = [event["detection"]["model"] for event in before + after if event["event"] == "result"]
+    assert [model["version"] for model in told] == ["7", "7", "7", "8"]
+    assert told[0]["sha256"] == told[1]["sha256"] == told[2]["sha256"] != told[3]["sha256"]
+    assert [sha256 for sha256, *_ in serve.loads] == [told[0]["sha256"], told[0]["sha256"], told[3]["sha256"]]
 
 
 def test_a_request_without_a_case_is_named_after_its_file(serve, ct, tmp_path):
@@ -197,7 +240,7 @@ def test_out_of_memory_while_the_model_is_loaded_is_told_too(serve, ct, monkeypa
     def load(*_):
         raise RuntimeError("CUDA error: out of memory")
 
-    monkeypatch.setattr(worker.Detector, "from_weights", load)
+    monkeypatch.setattr(worker.Detector, "of", load)
     error = serve(request(1, ct, device="cuda"))[-1]
     assert (error["reason"], error["device"], error["exit_code"]) == ("out_of_memory", "cuda", 3)
 
@@ -215,6 +258,15 @@ def test_describe_says_what_could_be_detected_with_and_where(serve, weights, tmp
     assert len(model["sha256"]) == 64
     assert len(model["warnings"]) == 1 and "calibration" in model["warnings"][0]
     assert "bad.safetensors" in bad["model"]["problem"]
+
+
+def test_describe_loads_no_model_and_nothing_that_would_run_one():
+    lines = json.dumps({"id": 1, "command": "describe"}) + "\n"
+    command = [sys.executable, "-X", "importtime", "-m", "CarotidLandmarkLib.detect.worker"]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout.splitlines()[-1])["model"]["sha256"]
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "CarotidLandmarkLib.model.weights" in imported and not {"torch", "openvino"} & imported
 
 
 def test_describe_shows_the_card_of_the_packaged_weights(serve, default_weights):

@@ -10,8 +10,6 @@ import pytest
 from CarotidLandmarkLib.fork import Branch, Fork, trace_fork
 from CarotidLandmarkLib.fork.measures import UNITS, UNNAMED, measure_fork
 from CarotidLandmarkLib.landmarks.forks import Measure
-from CarotidLandmarkLib.phantom.files import BRIGHT_HU, calcium_mm3
-from CarotidLandmarkLib.phantom.phantom import Phantom
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, Tube, draw, fork
@@ -207,7 +205,11 @@ def test_heights_in_a_volume_that_is_upside_down() -> None:
     assert found[0]["above_top_mm"] < found[0]["below_bottom_mm"]
 
 
+@pytest.mark.torch
 def test_a_phantom() -> None:
+    from CarotidLandmarkLib.phantom.files import BRIGHT_HU, calcium_mm3
+    from CarotidLandmarkLib.phantom.phantom import Phantom
+
     phantom = Phantom.draw(SEED, "val")
     carina = phantom.carina["left"]
     grid = Grid.axis_aligned(carina, (110, 110, 170), (0.5, 0.5, 0.6))

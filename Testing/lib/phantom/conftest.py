@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from CarotidLandmarkLib.phantom import Phantom
-
 MANY = 120
 
 
 @pytest.fixture(scope="session")
 def many():
+    from CarotidLandmarkLib.phantom import Phantom  # not above: it needs torch, and this file is read without
+
     return [Phantom.draw(seed, "val") for seed in range(MANY)]

@@ -117,6 +117,25 @@ def test_what_is_seen_of_a_scan_is_kept(detector, volume, balls, tmp_path, monke
     assert left.signs.keys() == right.signs.keys() and "rival" in left.signs
 
 
+@pytest.fixture
+def weights(tmp_path):
+    """A small model as it comes from torch's initialisation, whose answers are near enough to calibrate on."""
+    import torch
+    from torch import nn
+
+    from CarotidLandmarkLib.model.config import ModelConfig
+    from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+    from CarotidLandmarkLib.model.weights import save_weights
+
+    torch.manual_seed(0)
+    model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4))
+    for net in model.nets:
+        nn.init.constant_(net.presence_bias, -20.0)
+    save_weights(tmp_path / "random.safetensors", model, {"name": "random"})
+    return tmp_path / "random.safetensors"
+
+
+@pytest.mark.torch
 def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     weights, volume, balls, tmp_path, capsys
 ):

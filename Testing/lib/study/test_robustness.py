@@ -65,6 +65,7 @@ def benchmark(detector, make_neck, balls, weights, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.torch
 def test_every_step_is_measured_written_and_kept(benchmark, capsys):
     code, worked, out = benchmark()
     assert (code, worked) == (0, ["a", "b"])

@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.phantom.files import phantom_volume
+from CarotidLandmarkLib.sample_data import VOLUME
 from CarotidLandmarkLib.volume.hu import check_hu
+from CarotidLandmarkLib.volume.read import read_volume
 
-PHANTOMS = [(seed, kind) for seed, kind in enumerate(("neck", "slab", "head", "chest", "slab", "head"), 9100)]
+MADE = [(seed, kind) for seed, kind in enumerate(("neck", "slab", "head", "chest", "slab", "head"), 9100)]
+PHANTOMS = ["sample", *(pytest.param(of, marks=pytest.mark.torch, id=f"{of[1]}-{of[0]}") for of in MADE)]
 PADDINGS = (-32768, -3024, -2000, -1024, -1000, -1, 0)
 
 
-@pytest.fixture(scope="module", params=PHANTOMS, ids=lambda p: f"{p[1]}-{p[0]}")
+@pytest.fixture(scope="module", params=PHANTOMS)
 def phantom(request) -> np.ndarray:
+    if request.param == "sample":
+        array = read_volume(VOLUME).array[:, ::2, ::2]
+        air = np.random.default_rng(0).normal(-1000, 6, array.shape).astype(np.int16)  # a scanner's has noise
+        return np.where(array == -1000, air, array)
+    from CarotidLandmarkLib.phantom.files import phantom_volume
+
     return phantom_volume(request.param[0], kind=request.param[1], spacing=(1.4, 2.0))[0].array
 
 

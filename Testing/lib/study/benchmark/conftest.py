@@ -8,9 +8,6 @@ import pytest
 
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
-from CarotidLandmarkLib.study.benchmark.cases import needed_views, training_folder
-from CarotidLandmarkLib.study.methods import get, names
-from CarotidLandmarkLib.study.train.cases import cut_case
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -34,6 +31,11 @@ def two_balls(seed: int) -> CTVolume:
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A benchmark's folder whose cases lie ready, quicker to look at than phantoms: 2 train, 1 val, 2 test; and rows
     with the same methods a few channels wide."""
+    # not above: these need torch, and this file is read without
+    from CarotidLandmarkLib.study.benchmark.cases import needed_views, training_folder
+    from CarotidLandmarkLib.study.methods import get, names
+    from CarotidLandmarkLib.study.train.cases import cut_case
+
     for name in names():
         channels = tuple(tuple(2 for _ in widths) for widths in get(name).config.channels)
         method = get(name).but(name, get(name).recipe.about, {"channels": channels})

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,12 @@ def data(store, tmp_path, make_neck, balls):
             write_volume(make_neck(balls=there), store / f"{name}.nrrd", compress=False)
             write_markups(store / f"{name}.mrk.json", LandmarkSet(there))
     return Path(shutil.copytree(store, tmp_path / "data"))
+
+
+@pytest.fixture
+def detector(request, detector):
+    """In torch where there is one, for the heatmaps."""
+    return request.getfixturevalue("torch_detector") if find_spec("torch") else detector
 
 
 @pytest.fixture
@@ -189,6 +196,7 @@ def test_another_method_is_compared_case_by_case(evaluate, data, tmp_path, capsy
     assert "bright 1 (this report) − other 9" in text and str(other) in text
 
 
+@pytest.mark.torch
 def test_the_report_has_every_chart_as_png_and_svg_pictures_as_png_and_one_page_that_holds_them(
     evaluate, data, balls, tmp_path
 ):
@@ -212,6 +220,7 @@ def test_the_report_has_every_chart_as_png_and_svg_pictures_as_png_and_one_page_
     assert (row["slice_spacing_mm"], row["stenosis"]) == ("1.25", "0.6") and 10 < float(row["border_mm"]) < 60
 
 
+@pytest.mark.torch
 def test_heatmaps_need_the_weights_and_are_of_the_landmark_of_median_error(evaluate, data, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     drawn = []
@@ -279,6 +288,7 @@ def test_no_part_of_a_figure_stays_on_a_full_disk(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.torch
 def test_equivariance_is_measured_on_request(evaluate, data, tmp_path):
     assert evaluate(data, "report", "--equivariance", "1") == 0
     measured = report(tmp_path / "report")["equivariance"]

@@ -83,9 +83,9 @@ def test_contact_sheet_widens_for_a_gross_error_and_bears_a_lost_volume(case, ti
     assert x == pytest.approx(0, abs=2) and y == pytest.approx(-50, abs=2)
 
 
-def test_heat_lies_on_the_ball_at_every_scale(detector, volume, balls):
+def test_heat_lies_on_the_ball_at_every_scale(torch_detector, volume, balls):
     """The model's logits are the brightness: the heat must cover the ball, in the mirrored crops of the left, too."""
-    for side, heats in scale_heats(detector.backend.model, volume).items():
+    for side, heats in scale_heats(torch_detector.backend.model, volume).items():
         assert [of.spacing_mm for of in heats] == [4.0, 2.0, 1.0, 0.5]
         for of in heats:
             assert np.linalg.norm(of.position - balls[side]) < max(0.5, of.spacing_mm)
@@ -100,8 +100,8 @@ def test_heat_lies_on_the_ball_at_every_scale(detector, volume, balls):
                 np.testing.assert_allclose(place, [-4, 3], atol=0.4 + 0.2 * of.spacing_mm)
 
 
-def test_heatmaps_have_a_row_a_scale_and_a_block_a_model(detector, volume, balls, titles):
-    heats = scale_heats(detector.backend.model, volume)["left"]
+def test_heatmaps_have_a_row_a_scale_and_a_block_a_model(torch_detector, volume, balls, titles):
+    heats = scale_heats(torch_detector.backend.model, volume)["left"]
     truth = heats[3].position + [0, 0, 2.0]
     image = heatmaps({"one": heats, "two": heats[2:]}, volume, truth)
     assert [title.split(",")[0] for title in titles] == ["one"] * 4 + ["two"] * 2

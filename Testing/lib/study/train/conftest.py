@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.config import ModelConfig
-from CarotidLandmarkLib.study.methods import get
-from CarotidLandmarkLib.study.train.cases import cut_case, views_of
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import VolumePyramid
@@ -78,6 +75,10 @@ def volume():
 
 @pytest.fixture
 def case(volume):
+    import torch  # not above: this file is read where there is no torch, too
+
+    from CarotidLandmarkLib.study.train.cases import cut_case, views_of
+
     torch.manual_seed(0)
     return cut_case("two-blobs", VolumePyramid(volume), dict(TRUTH), views_of(TINY), seed=0)
 
@@ -95,6 +96,8 @@ def dataset(tmp_path, volume, truth):
 @pytest.fixture
 def tiny_default(tiny, monkeypatch):
     """The method `default` with the tiny architecture."""
+    from CarotidLandmarkLib.study.methods import get
+
     monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
 
 
