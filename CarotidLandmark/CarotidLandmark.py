@@ -14,7 +14,7 @@ from CarotidLandmarkSlicer.panelParameters import (
     readParameters,
     writeParameters,
 )
-from CarotidLandmarkSlicer.panelWeights import checksum, readWeights
+from CarotidLandmarkSlicer.panelWeights import checksum, readWeights, weightsInUse
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -118,8 +118,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Detection, review and export without a panel; a test can give other rooms than the real ones.
 
     run is what the engine is doing and what there is to say about it, landmarkScene the landmarks in the scene, forks
-    their forks, exporter the corrections on disk. onDetected(landmarkNode) is called when a detection is in the scene,
-    onLandmarksChanged() after any change of landmarks.
+    their forks, exporter the corrections on disk, worklist the cases to go through. onDetected(landmarkNode) is called
+    when a detection is in the scene, onLandmarksChanged() after any change of landmarks.
     """
 
     def __init__(self, landmarkScene=None, engine=None, transferVolume=None, installation=None, exporter=None):
@@ -135,6 +135,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         from CarotidLandmarkSlicer.landmarkWatch import LandmarkWatch
         from CarotidLandmarkSlicer.panelRun import EngineRun
         from CarotidLandmarkSlicer.volumeTransfer import VolumeTransfer
+        from CarotidLandmarkSlicer.worklistRun import WorklistRun
 
         logPath = os.path.join(slicer.app.temporaryPath, "CarotidLandmark-engine.log")
         self.landmarkScene = landmarkScene or LandmarkScene(slicer.mrmlScene)
@@ -144,6 +145,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.exporter = exporter or CorrectionsExporter(self.landmarkScene)
         self.run = EngineRun(self.landmarkScene, self.engine, transferVolume or VolumeTransfer)
         self.run.onDetected = self._onDetected
+        self.worklist = WorklistRun(self.landmarkScene, self.exporter, self.run.say)
         self.onDetected = lambda landmarkNode: None
         self.onLandmarksChanged = lambda: None
         self.watch = LandmarkWatch(self.landmarkScene, self.run, lambda: self.onLandmarksChanged())
@@ -158,6 +160,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.removeObservers()
         self.landmarkScene.unobserve()
         self.onLandmarksChanged = lambda: None
+        self.worklist.close()
         self.run.close()
 
     def startDetection(self, volumeNode, parameterNode):
@@ -228,10 +231,21 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         if parameterNode.GetNodeReference(VOLUME) is None:
             first = firstVolume(slicer.mrmlScene)
             parameterNode.SetNodeReferenceID(VOLUME, first.GetID() if first else None)
+        if not parameterNode.HasParameter("weights"):
+            self._useInstalledWeights(parameterNode)
         for name in READER:
             if not parameterNode.HasParameter(name):
                 writeParameters(parameterNode, **{name: slicer.util.settingsValue(f"CarotidLandmark/{name}", "")})
         return parameterNode
+
+    def _useInstalledWeights(self, parameterNode):
+        """Begin with the weights that were chosen by `carotid-landmark model use`."""
+        from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+        try:
+            self.setParameter(parameterNode, "weights", weightsInUse())
+        except CarotidLandmarkError as error:
+            self.run.say(str(error), failed=True)
 
     def applyDisplay(self):
         """Show uncertainty and lumen of all landmarks in the scene as the parameters say."""
@@ -260,6 +274,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def onSceneStartClose(self, caller, event):
         self.run.cancelForClosing()
+        self.worklist.forgetCase()
 
     def onSceneEndImport(self, caller, event):
         self.watch.takeIn()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import CannotRunError
+
+_REVISION = re.compile(r"r(\d{3,})")
 
 
 @contextmanager
@@ -43,6 +48,34 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8, lone surrogates (bytes of a name that are no text) spelled out; else as write_bytes."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def rename_to_next(part: Path, home: Path) -> Path:
+    """Rename the folder ``part``, which must hold something, to the next revision in ``home``: r001, r002, …
+
+    Two processes that do so at once get two numbers. Raises OSError where the folder cannot be renamed.
+    """
+    while True:
+        target = home / f"r{1 + max(map(revision_number, home.iterdir())):03d}"
+        try:
+            os.rename(part, target)
+            return target
+        except OSError as error:  # someone else has just taken this number
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+
+def revision_number(revision: Path) -> int:
+    """The number of a revision's folder, 0 for what is none."""
+    match = _REVISION.fullmatch(revision.name)
+    return int(match.group(1)) if match else 0
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove ``folder``: gone at once and whole, whatever ends the process. Raises OSError where that cannot be."""
+    part = folder.with_name(f".{secrets.token_hex(8)}.part")
+    os.rename(folder, part)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def write_json(path: str | os.PathLike[str], values: Any, indent: int = 2) -> None:

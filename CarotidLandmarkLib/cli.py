@@ -24,7 +24,7 @@ from .streams import Lenient, one_line, open_closed_streams
 COMMANDS = {
     "detect": "find both carotid bifurcations in one or many CT volumes",
     "demo": "detect in a phantom that comes with the package, and draw the result",
-    "model": "say what a weights file holds",
+    "model": "say what a weights file holds; install, choose and check weights",
     "phantom": "write synthetic neck CT angiograms with their true landmarks",
     "train": "train a model on phantoms or on volumes with landmarks",
     "calibrate": "calibrate a model's ellipsoids, and what it trusts, on scans with landmarks",
@@ -34,7 +34,11 @@ COMMANDS = {
     "corrections": "list, check and compare what readers made of detections",
 }
 # Commands of several actions: which there are, the first one meant where none is named.
-ACTIONS = {"corrections": ("list", "check", "summary", "agreement")}
+ACTIONS = {
+    "corrections": ("list", "check", "summary", "agreement"),
+    "model": ("show", "list", "install", "use", "verify", "remove"),
+}
+ALONE = ("model",)  # of these the first one needs no more words
 
 
 class UsageError(BadInputError):
@@ -100,7 +104,9 @@ def _with_action(words: list[str], chosen: str | None) -> list[str]:
     """``words`` with the action that is meant where a command of several has none: `corrections DIR` lists."""
     actions = ACTIONS.get(chosen or "", ())
     at = words.index(chosen) + 1 if actions and chosen else 0
-    if not actions or not words[at:] or words[at] in (*actions, "-h", "--help"):
+    if not words[at:] and chosen not in ALONE:
+        return words
+    if not actions or (words[at:] and words[at] in (*actions, "-h", "--help")):
         return words
     return [*words[:at], actions[0], *words[at:]]
 

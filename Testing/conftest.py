@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from Testing.host.skipping import WITHOUT_TORCH, TorchModule
+
+os.environ["CAROTID_LANDMARK_DATA"] = os.path.join(tempfile.gettempdir(), "CarotidLandmark-nothing-is-installed")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

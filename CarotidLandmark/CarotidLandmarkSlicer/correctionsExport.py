@@ -21,8 +21,10 @@ from CarotidLandmarkLib.landmarks.files import read_named_points
 from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
 
 from .coordinates import fromWorld, ijkToRas, rasFromLps, toWorld, transformPoint
+from .landmarkRecord import LandmarkRecord
 from .review import isSamePoint
 from .volumeTransfer import seriesUid, writeVolume
+from .worklistCase import CASE
 
 REFERABLE = (".nrrd", ".nii", ".nii.gz", ".mha")  # everything in one file
 
@@ -31,10 +33,12 @@ class CorrectionsExporter:
     """Exports and imports the decisions of a LandmarkScene; the format is CarotidLandmarkLib.landmarks.corrections'.
 
     Positions in files are LPS mm of the volume's own coordinates, without its parent transform.
+    onExported(landmarkNode) is called after each export.
     """
 
     def __init__(self, landmarkScene):
         self.landmarkScene = landmarkScene
+        self.onExported = lambda landmarkNode: None
 
     def export(self, landmarkNode, folder, initials, anonymise=True, copyVolume=False):
         """Write the decisions about a landmark node as a new revision in ``folder``; return the revision's folder.
@@ -58,9 +62,13 @@ class CorrectionsExporter:
             model=detection["model"],
             settings=detection["settings"],
             anonymised=anonymise,
+            worklist=volumeNode.GetAttribute(CASE),
         )
         copy = None if reference else lambda path: writeVolume(volumeNode, str(path.parent))
-        return str(write_correction(folder, correction, copy))
+        revision = write_correction(folder, correction, copy)
+        LandmarkRecord(landmarkNode).markExported()
+        self.onExported(landmarkNode)
+        return str(revision)
 
     def importCorrections(self, landmarkNode, path):
         """Take over the points of ``path``, a .mrk.json or .fcsv file.

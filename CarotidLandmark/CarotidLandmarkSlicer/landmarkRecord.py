@@ -23,6 +23,7 @@ _DETECTION = "CarotidLandmark.Detection"
 _LUMENS = "CarotidLandmark.Lumens"
 _REVIEW = "CarotidLandmark.Review"
 _FRAME = "CarotidLandmark.Frame"
+_EXPORTED = "CarotidLandmark.Exported"
 
 
 class LandmarkRecord:
@@ -73,6 +74,21 @@ class LandmarkRecord:
         """Store the reader's decisions (side to State)."""
         self.states = states
         self.node.SetAttribute(_REVIEW, statesToJson(states))
+
+    @property
+    def isDetected(self):
+        """Whether a model has looked at the volume; else both points are the reader's to place."""
+        return self.detection is None or self.detection["model"].get("sha256") is not None
+
+    @property
+    def isExported(self):
+        """Whether what was decided has been exported as it is now; also where nothing was."""
+        undecided = all(state.decision == "unreviewed" for state in self.states.values())
+        return undecided or self.node.GetAttribute(_EXPORTED) == self.node.GetAttribute(_REVIEW)
+
+    def markExported(self):
+        """What is decided now has been exported."""
+        self.node.SetAttribute(_EXPORTED, self.node.GetAttribute(_REVIEW))
 
     @property
     def lumens(self):

@@ -249,6 +249,7 @@ class LandmarkScene:
             radiiMm=radii,
             volumeMm3=volume,
             fork=landmark.fork,
+            isDetected=record.isDetected,
         )
 
     def _decide(self, landmarkNode, side, decide):

@@ -16,6 +16,7 @@ from .panelParameters import VOLUME, readParameters
 from .panelShortcuts import FieldFilter, Shortcuts
 from .panelWeights import readWeights
 from .panelWork import WorkPanel
+from .panelWorklist import WorklistPanel
 from .volumeCheck import checkVolume
 
 
@@ -38,6 +39,7 @@ class Panel(VTKObservationMixin):
         self.keyImage = KeyImagePanel(ui, logic.landmarkScene, logic.run, logic.startPicture)
         self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
         self.advanced = AdvancedPanel(ui, logic.engine)
+        self.worklist = WorklistPanel(ui, logic.worklist, self.reader, self.corrections.exportCorrections)
         self.isShowing = False
         self.bindings = bindParameters(ui)
         for name, binding in self.bindings.items():
@@ -53,11 +55,14 @@ class Panel(VTKObservationMixin):
             "A": self.landmarks.accept,
             "M": self.landmarks.markMissing,
             "F": self.forks.toggleView,
+            "Ctrl+N": lambda: self.worklist.step(1),
+            "Ctrl+P": lambda: self.worklist.step(-1),
         }
         self.shortcuts = Shortcuts(window, keys)
         self.fieldFilter = FieldFilter(ui.CarotidLandmark, keys)
         logic.run.onChanged = self.updateWork
         logic.onDetected = self.onDetected
+        logic.worklist.onOpened = self.onCaseOpened
         logic.onLandmarksChanged = self.updateLandmarks
         self.updateWork()
 
@@ -116,6 +121,7 @@ class Panel(VTKObservationMixin):
     def updateCard(self):
         """Show what the chosen weights say of themselves, or why they cannot be used; return whether they can."""
         parameters = readParameters(self.parameterNode)
+        self.advanced.showModels(parameters.weights)
         try:
             self.advanced.showCard(readWeights(parameters.weights, parameters.weightsSha256))
         except CarotidLandmarkError as error:
@@ -168,6 +174,18 @@ class Panel(VTKObservationMixin):
         self.updateLandmarks()
         if landmarkNode is self.landmarks.landmarkNode:
             self.landmarks.showFirst()
+
+    def onCaseOpened(self, volumeNode, landmarkNode):
+        """Show a case of the worklist, and go to what needs to be looked at first."""
+        self.logic.parameterNode().SetNodeReferenceID(VOLUME, volumeNode.GetID())
+        self.logic.takeInLandmarks()
+        if self.parameterNode is not None:
+            self.ui.volumeSelector.setCurrentNode(volumeNode)
+            self.onDetected(landmarkNode)
+
+    def reader(self):
+        """Return the folder of the corrections and the reader's initials."""
+        return self.ui.folderEdit.currentPath.strip(), self.ui.initialsEdit.text.strip()
 
     def onTravelled(self):
         """Show what undo or redo has brought and taken."""

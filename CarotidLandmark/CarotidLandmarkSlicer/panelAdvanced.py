@@ -7,7 +7,10 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from CarotidLandmarkLib.errors import CarotidLandmarkError
+
 from .panelBindings import selectDevice
+from .panelWeights import installedWeights
 
 
 class AdvancedPanel:
@@ -21,6 +24,7 @@ class AdvancedPanel:
         engine.onDescription = self.onDescription
         ui.weightsEdit.filters = ctk.ctkPathLineEdit.Files
         ui.weightsEdit.nameFilters = ["*.safetensors"]
+        ui.modelCombo.connect("activated(int)", self.chooseModel)
         self.showDevices([])
         ui.logButton.connect("clicked()", self.openLog)
 
@@ -42,6 +46,23 @@ class AdvancedPanel:
             combo.addItem(device["text"], device["device"])
         selectDevice(combo, chosen)
         combo.blockSignals(wasBlocked)
+
+    def showModels(self, chosen):
+        """Offer the weights that are installed; `chosen`, a path, is theirs or of another file."""
+        combo = self.ui.modelCombo
+        combo.clear()
+        try:
+            for text, path in installedWeights():
+                combo.addItem(text, path)
+        except CarotidLandmarkError as error:
+            combo.addItem(str(error), "")
+        if combo.findData(chosen) < 0:
+            combo.addItem(_("another file"), chosen)
+        combo.setCurrentIndex(combo.findData(chosen))
+
+    def chooseModel(self, index):
+        """Take the weights that were chosen in the list."""
+        self.ui.weightsEdit.currentPath = self.ui.modelCombo.itemData(index)
 
     def showCard(self, card):
         """Show a WeightsCard, and with it what the engine warns of."""

@@ -53,8 +53,9 @@ class CorrectionsPanel:
         ui.exportedLabel.text = reason or self._count(folder)
 
     def exportCorrections(self):
-        """Write the corrections of this volume to the folder."""
+        """Write the corrections of this volume to the folder; return whether that could be done."""
         ui = self.ui
+        path = None
         with self._sentences():
             path = self.exporter.export(
                 self.landmarkNode,
@@ -65,6 +66,7 @@ class CorrectionsPanel:
             )
             self.say(_("The corrections were written to {path}.").format(path=path))
         self.update()
+        return path is not None
 
     def importCorrections(self):
         """Ask for a point file and take its points."""

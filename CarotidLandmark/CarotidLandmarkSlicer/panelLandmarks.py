@@ -53,7 +53,8 @@ class LandmarkPanel:
     def updateButtons(self):
         """Enable what can be done with the selected landmark, and undo and redo."""
         review = self.reviews.get(self.table.selectedSide())
-        self.ui.acceptButton.enabled = review is not None and review.decision in ("unreviewed", "missing")
+        hasPrediction = review is not None and review.isDetected
+        self.ui.acceptButton.enabled = hasPrediction and review.decision in ("unreviewed", "missing")
         self.ui.missingButton.enabled = review is not None and review.decision != "missing"
         self.ui.predictionButton.enabled = review is not None and review.decision != "unreviewed"
         self.ui.placeButton.enabled = review is not None

@@ -116,6 +116,7 @@ def chipName(chip):
         "found": _("found"),
         "review": _("review"),
         "absent": _("absent"),
+        "undetected": _("not detected"),
         "accepted": _("accepted"),
         "moved": _("moved"),
         "missing": _("missing"),

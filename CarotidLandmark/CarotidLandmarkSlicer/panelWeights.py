@@ -27,6 +27,24 @@ def bundledWeights():
     return str(DEFAULT)
 
 
+def installedWeights():
+    """Return (text, path) of the weights that are installed, the bundled ones, whose path is "", first."""
+    from CarotidLandmarkLib.model import store
+
+    texts = {"": _("default (comes with the module)")}
+    for one in store.installed():
+        text = _("{name}, installed {day}").format(name=one.reference, day=str(one.about.get("installed_at", "?"))[:10])
+        texts[str(one.file)] = text + (_(", worse by its site report") if one.about.get("worse") else "")
+    return [(text, path) for path, text in texts.items()]
+
+
+def weightsInUse():
+    """Return the path of the weights in use, "" for the bundled ones; raise CannotRunError where they are gone."""
+    from CarotidLandmarkLib.model.store import file_in_use
+
+    return str(file_in_use() or "")
+
+
 def checksum(path):
     """Return the checksum of a weights file, "" for the bundled one and for what holds none, as is said on use."""
     from CarotidLandmarkLib.errors import CarotidLandmarkError

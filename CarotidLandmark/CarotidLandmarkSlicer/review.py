@@ -22,6 +22,7 @@ class LandmarkReview:
     the volume's own LPS at the time of detection, as in the volume's file. ``radiiMm`` (3,), longest first, and
     ``volumeMm3`` are those of the ellipsoid at the confidence that is shown. ``displacementMm`` is the distance of
     the point from its prediction, None if either is missing. ``fork`` is what the lumen says of the prediction.
+    Unless ``isDetected``, no model has looked at the volume, and there is no prediction.
     """
 
     side: str
@@ -36,11 +37,14 @@ class LandmarkReview:
     radiiMm: Optional[np.ndarray] = None
     volumeMm3: Optional[float] = None
     fork: Optional[ForkResult] = None
+    isDetected: bool = True
 
     @property
     def chip(self):
-        """The word that the table shows: found, review, absent, accepted, moved or missing."""
-        return self.status if self.decision == "unreviewed" else self.decision
+        """The word that the table shows: found, review, absent, undetected, accepted, moved or missing."""
+        if self.decision != "unreviewed":
+            return self.decision
+        return self.status if self.isDetected else "undetected"
 
     @property
     def displacementMm(self):
@@ -85,7 +89,7 @@ def sidesInOrder(reviews):
 
     Those nobody has looked at come first, and of these the ones that need it most.
     """
-    urgency = {"review": 0, "absent": 1, "found": 2}
+    urgency = {"review": 0, "undetected": 0, "absent": 1, "found": 2}
     return sorted(SIDES, key=lambda side: (urgency.get(reviews[side].chip, 3), SIDES.index(side)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInputError, CarotidLandmarkError
 from .claim import claim
-from .options import add_engine_arguments, some_path, whole_number
+from .options import add_engine_arguments, chosen_weights, some_path, whole_number
 
 EPILOG = """
 Calibrate on scans that the model was neither trained on nor is tested on: 400 or more for ellipsoids of 90 % that hold
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
-    model, header = load_weights(args.weights)
+    model, header = load_weights(chosen_weights(args))
     how = {key: getattr(args, key) for key in ("samples", "seed", "fork")}
     claim(args.out, {"weights": header["sha256"], "data": str(args.data), **how}, "calibrate.json")
     folder: Path = args.out / "cases"
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     failed: dict[str, str] = {}
     with pool(args.parallel) as executor:
         settings = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
-        engine = (args.weights, args.device, args.backend)
+        engine = (header["path"], args.device, args.backend)
         coming = {c.name: executor.submit(look, c, engine, settings, files[c.name]) for c in missing}
         for number, (name, future) in enumerate(coming.items(), start=1):
             try:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import add_engine_arguments, some_path
+from .options import add_engine_arguments, chosen_weights, some_path
 from .reporter import TextReporter
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from ..sample_data import POINTS, VOLUME
     from ..volume.read import read_volume
 
-    detector = Detector.from_weights(args.weights, args.device, args.backend)
+    detector = Detector.from_weights(chosen_weights(args), args.device, args.backend)
     prepare_folder(args.output)
     reporter = TextReporter(quiet=False)
     reporter.begin(CASE, 1, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CancelledError, as_sentence
-from .options import add_engine_arguments, positive_number, some_path
+from .options import add_engine_arguments, chosen_weights, positive_number, some_path
 
 if TYPE_CHECKING:
     from ..detect.results import Outcome
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     outcomes = _gather(args.paths)
     some = any(outcome.error is None for outcome in outcomes)
     if some:
-        detector = Detector.from_weights(args.weights, args.device, args.backend)
+        detector = Detector.from_weights(chosen_weights(args), args.device, args.backend)
     if some or len(outcomes) > 1:
         prepare_folder(args.output)
         mend_cases(args.output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
-from .options import add_engine_arguments, some_path, whole_number
+from .options import add_engine_arguments, chosen_weights, some_path, some_weights, whole_number
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--against-weights",
-        type=some_path,
+        type=some_weights,
         action="append",
         default=[],
         metavar="FILE",
@@ -104,7 +104,9 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     detector = (
-        Detector.from_weights(args.weights, args.device, args.backend) if args.weights or not args.detections else None
+        Detector.from_weights(chosen_weights(args), args.device, args.backend)
+        if args.weights or not args.detections
+        else None
     )
     others = [Detector.from_weights(weights, args.device, args.backend) for weights in args.against_weights]
     if args.detections:

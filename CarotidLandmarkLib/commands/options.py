@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ CONFIDENCE_HELP = (
     "of the ellipsoid, which speaks of the bifurcation as the weights were trained on it: those of the package on the "
     "carina, where the lumens of the internal and external carotid part (default: 0.90)"
 )
+
+WEIGHTS_HELP = "a weights file or the name of installed weights (default: those in use, see `model list`)"
 
 
 def whole_number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
@@ -60,6 +63,20 @@ def some_path(text: str) -> Path:
     return Path(text)
 
 
+def some_weights(text: str) -> Path:
+    """A weights file, or the name of installed weights (see model.store)."""
+    from ..model.store import resolve
+
+    return resolve(os.fspath(some_path(text)))
+
+
+def chosen_weights(args: argparse.Namespace) -> Path | None:
+    """The file of --weights, else of the weights in use; None for those of the package."""
+    from ..model.store import file_in_use
+
+    return args.weights or file_in_use()
+
+
 def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
     """--device, --backend, --samples, --confidence, --weights, --seed and --no-fork, as the contract has them."""
     add = parser.add_argument
@@ -72,7 +89,7 @@ def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
     )
     add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
     add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
-    add("--weights", type=some_path, metavar="FILE", help="a weights file (default: those of the package)")
+    add("--weights", type=some_weights, metavar="FILE|NAME", help=WEIGHTS_HELP)
     add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")
     add("--no-fork", action="store_false", dest="fork", help="do not trace the lumen, nor check the points by it")
 

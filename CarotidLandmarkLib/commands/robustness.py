@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, CannotRunError
-from .options import add_engine_arguments, some_path
+from .options import add_engine_arguments, chosen_weights, some_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.data is None:
         raise BadInputError("robustness needs --data: a folder of volumes with their points, or a table of such.")
-    header = read_weights(args.weights).header
+    header = read_weights(chosen_weights(args)).header
     return {
         "model": f"{header['name']} {header['version']}",
         "sha256": header["sha256"],
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     folder.mkdir(exist_ok=True)
     files = {case.name: folder / f"{case.name}.json" for case in cases}
     how = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
-    engine = (args.weights, args.device, args.backend)
+    engine = (chosen_weights(args), args.device, args.backend)
     tasks = [(c, engine, how, files[c.name]) for c in cases if not files[c.name].is_file()]
     failed = []
     for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):

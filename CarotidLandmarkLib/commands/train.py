@@ -9,7 +9,7 @@ from dataclasses import fields
 from ..detect import DEVICES
 from ..errors import CannotRunError
 from ..study.methods import ALIASES, names
-from .options import positive_number, seed, share, some_path, whole_number
+from .options import positive_number, seed, share, some_path, some_weights, whole_number
 
 
 def _phantoms(text: str) -> str:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="(default: that of --start, or default)",
     )
     add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
-    add("--start", type=some_path, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
+    add("--start", type=some_weights, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=above_0, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
     add(
         "--batch", type=count, default=1, metavar="N", help="volumes a step, with one of --scales: for GPUs (default 1)"

@@ -23,13 +23,12 @@ from typing import Any
 from ..atomic import write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import seeds, write_forks, write_seeds
-from ..landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
+from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection, write_detection
 from ..landmarks.files import write_markups
 from ..landmarks.forks import MEASURES
 from ..landmarks.points import SIDES
 from ..pictures.key import SIGN
 
-REPORT = ".detection.json"
 MARKUPS, FORK, SEEDS, PICTURE = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json", ".png"
 PARTIAL = ".carotid-landmark-"
 ABANDONED_S = 3600  # a case is written in much less

@@ -14,7 +14,6 @@ says nothing.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -28,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import write_json
+from ..atomic import rename_to_next, revision_number, write_json
 from ..errors import BadInputError, CannotRunError
 from ..volume.ct import hash_files
 from .detection import STATUSES
@@ -43,7 +42,6 @@ FILE, PREDICTION, CORRECTED, VOLUME = "correction.json", "prediction.mrk.json", 
 _MODEL_KEYS = ("name", "version", "sha256")
 _SETTING_KEYS = ("samples", "confidence", "device", "seed")
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_REVISION = re.compile(r"r(\d{3,})")
 
 
 @dataclass
@@ -53,7 +51,8 @@ class Correction:
     ``prediction`` and ``corrected`` are the engine's points and the reader's, the latter with an unreviewed point where
     it stood. ``statuses`` and ``decisions`` map each side to one of STATUSES and of DECISIONS. ``volume`` holds "path"
     (absolute, or relative to ``folder``), "series_uid" and "sha256"; ``model`` and ``settings`` are the detection's.
-    ``anonymised`` ones hold no path outside of the export, no UID and no time.
+    ``anonymised`` ones hold no path outside of the export, no UID and no time. ``worklist`` is the key of the case in
+    the worklist that the reader had it from, see ``worklist.cases``; None where it was from none.
     Raises BadInputError for what contradicts itself.
     """
 
@@ -69,6 +68,7 @@ class Correction:
     anonymised: bool = True
     exported_at: str | None = None
     folder: Path | None = None
+    worklist: str | None = None
 
     def __post_init__(self) -> None:
         if not _CASE.fullmatch(self.case):
@@ -119,9 +119,9 @@ def all_revisions(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """Case name to the folders of its revisions, oldest first, by name; empty where there are none."""
     found: dict[str, list[Path]] = {}
     for file in sorted(Path(folder).glob(f"*/r*/{FILE}")) if os.path.isdir(folder) else []:
-        if _number(file.parent):
+        if revision_number(file.parent):
             found.setdefault(file.parent.parent.name, []).append(file.parent)
-    return {case: sorted(revisions, key=_number) for case, revisions in found.items()}
+    return {case: sorted(revisions, key=revision_number) for case, revisions in found.items()}
 
 
 def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
@@ -153,7 +153,7 @@ def write_correction(
         write_markups(part / PREDICTION, correction.prediction, correction.statuses)
         write_markups(part / CORRECTED, correction.corrected, correction.decisions)
         write_json(part / FILE, _to_dict(correction, volume))
-        return _rename_to_next(part, home)
+        return rename_to_next(part, home)
     except OSError as error:
         raise CannotRunError(
             f"Cannot write corrections to {folder} ({error.strerror or error}); choose a folder that can be written."
@@ -191,6 +191,7 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
             anonymised=values["anonymised"],
             exported_at=values["exported_at"],
             folder=folder,
+            worklist=values.get("worklist"),
         )
     except BadInputError as error:
         raise BadInputError(f"Cannot use {path}. {error}") from error
@@ -227,6 +228,7 @@ def _to_dict(correction: Correction, volume: dict[str, Any]) -> dict[str, Any]:
         },
         "model": {key: correction.model.get(key) for key in _MODEL_KEYS},
         "settings": {key: correction.settings.get(key) for key in _SETTING_KEYS},
+        "worklist": correction.worklist,
         "landmarks": [
             {
                 "side": side,
@@ -246,19 +248,3 @@ def _copied(home: Path, part: Path, copy_volume: Callable[[Path], None]) -> dict
         return {"path": f"../{earlier[-1].parent.name}/{VOLUME}", "sha256": hash_files(earlier[-1:])}
     copy_volume(part / VOLUME)
     return {"path": VOLUME, "sha256": hash_files([part / VOLUME])}
-
-
-def _rename_to_next(part: Path, home: Path) -> Path:
-    while True:
-        target = home / f"r{1 + max(map(_number, home.iterdir())):03d}"
-        try:
-            os.rename(part, target)
-            return target
-        except OSError as error:  # someone else has just taken this number
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-
-
-def _number(revision: Path) -> int:
-    match = _REVISION.fullmatch(revision.name)
-    return int(match.group(1)) if match else 0

@@ -18,6 +18,7 @@ from .points import SIDES, LandmarkSet
 from .text import read_text
 
 SCHEMA = "carotid-landmark/detection/1"
+REPORT = ".detection.json"  # the end of the file's name
 STATUSES = ("found", "review", "absent")
 ADDED = {"passes_sd_mm": None, "fork": None}  # of a landmark, since the first files of the schema, which lack them
 INSTEAD = "a .detection.json that detect wrote"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,11 +30,7 @@ def read_points_table(path: str | os.PathLike[str]) -> dict[Path, dict[str, np.n
         BadInputError: not such a table; the message names the bad rows.
     """
     path = Path(path)
-    lines = [(number, line) for number, line in enumerate(split_lines(read_text(path, INSTEAD)), start=1)]
-    lines = [(number, line) for number, line in lines if line.strip(' \t,;"')]
-    if lines and lines[0][1].lower().startswith("sep="):  # a line for Excel alone
-        del lines[0]
-    delimiter, names = _header(lines[0][1] if lines else "")
+    lines, delimiter, names = _lines(path, COLUMNS, INSTEAD)
     absent = [name for name in COLUMNS if name not in names]
     if {"case", "status", "presence"} <= set(names):
         raise BadInputError(f"{path} is the table of what detect found, which is no truth; give {INSTEAD}.")
@@ -42,7 +38,7 @@ def read_points_table(path: str | os.PathLike[str]) -> dict[Path, dict[str, np.n
         raise BadInputError(f"{path} lacks the column {', '.join(absent)}; its first line must be {','.join(COLUMNS)}.")
     found: dict[Path, dict[str, np.ndarray | None]] = {}
     problems = []
-    for number, line in lines[1:]:
+    for number, line in lines:
         try:
             cells = split_row(line, delimiter)
             if any(cells[len(names) :]):
@@ -63,13 +59,40 @@ def read_points_table(path: str | os.PathLike[str]) -> dict[Path, dict[str, np.n
     return found
 
 
-def _header(line: str) -> tuple[str, list[str]]:
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], instead: str) -> list[dict[str, str]]:
+    """The rows of a table that has some of ``columns``, by column, whose names are in small letters here.
+
+    Separators and blanks are as in ``read_points_table``. Raises BadInputError, which advises to give ``instead``.
+    """
+    path = Path(path)
+    lines, delimiter, names = _lines(path, columns, instead)
+    if not set(names) & set(columns):
+        raise BadInputError(f"{path} has none of the columns {', '.join(columns)}; give {instead}.")
+    rows = []
+    for number, line in lines:
+        try:
+            rows.append(dict(zip(names, split_row(line, delimiter))))
+        except BadInputError as error:
+            raise BadInputError(f"{path} has a row to mend: line {number}: {error}.") from error
+    return rows
+
+
+def _lines(path: Path, columns: Sequence[str], instead: str) -> tuple[list[tuple[int, str]], str, list[str]]:
+    """The numbered lines below the header that hold something, the delimiter, and the names of the columns."""
+    lines = [(number, line) for number, line in enumerate(split_lines(read_text(path, instead)), start=1)]
+    lines = [(number, line) for number, line in lines if line.strip(' \t,;"')]
+    if lines and lines[0][1].lower().startswith("sep="):  # a line for Excel alone
+        del lines[0]
+    return lines[1:], *_header(lines[0][1] if lines else "", columns)
+
+
+def _header(line: str, columns: Sequence[str]) -> tuple[str, list[str]]:
     """The delimiter that finds most of the columns in a table's first line, and the names it finds."""
     found: list[tuple[str, list[str]]] = [(",", [])]
     for delimiter in DELIMITERS:
         with suppress(BadInputError):  # quotes that are wrong for this delimiter
             found.append((delimiter, [name.strip().lower() for name in split_row(line, delimiter)]))
-    return max(found, key=lambda of: len(set(of[1]) & set(COLUMNS)))
+    return max(found, key=lambda of: len(set(of[1]) & set(columns)))
 
 
 def _parse_row(row: Mapping[str, str]) -> tuple[str, str, np.ndarray | None]:

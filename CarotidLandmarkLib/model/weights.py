@@ -106,15 +106,14 @@ def load_weights(path: PathLike | None = None) -> tuple[MultiScaleLocNet, dict[s
 def read_weights(path: PathLike | None = None) -> Weights:
     """What is in the weights file at `path`; None: in the packaged one.
 
-    Packaged files are checked against manifest.json. Pickled code in a `.pt` is never run. Raises BadInputError for a
-    file that is missing, damaged or foreign, and CannotRunError if the packaged weights are missing, or torch is for a
-    `.pt`.
+    A file is checked against the manifest.json beside it, if that lists it; those of the package must be listed.
+    Pickled code in a `.pt` is never run. Raises BadInputError for a file that is missing, damaged, changed or foreign,
+    and CannotRunError if the packaged weights are missing, or torch is for a `.pt`.
     """
     file = DEFAULT if path is None else Path(path)
     data = _read(file, packaged=path is None)
     sha256 = hashlib.sha256(data).hexdigest()
-    if file.resolve().parent == PACKAGED:
-        _verify(file, sha256)
+    _verify(file, sha256)
     is_torch = file.suffix.lower() in (".pt", ".pth", ".ckpt")
     header, tensors = (_parse_torch if is_torch else _parse_safetensors)(file, data)
     if header.get("format") != FORMAT:
@@ -233,8 +232,10 @@ def _read(file: Path, packaged: bool) -> bytes:
 
 
 def _verify(file: Path, sha256: str) -> None:
-    listed = checksums(PACKAGED).get(file.name)
-    if listed is None:
+    packaged = file.resolve().parent == PACKAGED
+    listed = checksums(PACKAGED if packaged else file.parent).get(file.name)
+    if packaged and listed is None:
         raise CannotRunError(f"No checksum for {file} is in its manifest.json; install the package again.")
-    if listed != sha256:
-        raise BadInputError(f"The weights file {file} does not match its checksum; install the package again.")
+    if listed not in (None, sha256):
+        again = "install the package again" if packaged else "it was changed or damaged since: install it again"
+        raise BadInputError(f"The weights file {file} does not match its checksum; {again}.")

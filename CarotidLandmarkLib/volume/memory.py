@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psutil
-
 from ..errors import CannotRunError
+
+try:
+    import psutil
+except ImportError:  # an application's own Python may lack it; then memory that runs out is met when it does
+    psutil = None
 
 GROUPS_OF_PROCESS = Path("/proc/self/cgroup")
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
@@ -28,7 +31,7 @@ def require_memory(needed: int, where: str) -> None:
 
 def available_memory() -> int:
     """Bytes that this process may still take: the machine's, or less where a control group has a limit."""
-    free = psutil.virtual_memory().available
+    free = psutil.virtual_memory().available if psutil else sys.maxsize
     try:
         lines = [line.split(":", 2) for line in GROUPS_OF_PROCESS.read_text().splitlines()]
     except OSError:  # not Linux

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from ..errors import BadInputError
+from ..errors import BadInputError, CannotRunError
 from .geometry import Grid
 
 BLOCK = 1 << 22
@@ -26,13 +26,19 @@ UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; ITK takes all others
 class NiftiFile:
     """The header of a NIfTI file, or of a pair of header (.hdr) and image (.img), and where its voxels are.
 
-    Raises BadInputError for what is no NIfTI volume of three dimensions with one number a voxel.
+    Raises BadInputError for what is no NIfTI volume of three dimensions with one number a voxel, CannotRunError without
+    nibabel.
     """
 
     def __init__(self, path: Path) -> None:
-        from nibabel.nifti1 import Nifti1Header
-        from nibabel.nifti2 import Nifti2Header
-        from nibabel.wrapstruct import WrapStructError
+        try:
+            from nibabel.nifti1 import Nifti1Header
+            from nibabel.nifti2 import Nifti2Header
+            from nibabel.wrapstruct import WrapStructError
+        except ImportError as error:  # an application's own Python may lack it
+            raise CannotRunError(
+                f"'{path}' is NIfTI, which needs nibabel: install it with pip install nibabel."
+            ) from error
 
         self.path = self.data = path
         try:

@@ -87,8 +87,8 @@ def test_json_holds_neither_nan_nor_lone_surrogates(tmp_path):
 
 
 def test_no_other_file_writes_and_renames():
-    """A folder of a case (detect/results) and the revision of a correction are renamed as a whole."""
-    own = {"atomic.py", "detect/results.py", "landmarks/corrections.py"}
+    """A folder of a case (detect/results) is renamed as a whole."""
+    own = {"atomic.py", "detect/results.py"}
     named = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")

@@ -55,7 +55,9 @@ def test_what_detect_stands_on_names_no_training_room(room: str) -> None:
     assert {name: starts_with(imports(name), NOT_FOR_DETECT) for name in files} == {name: set() for name in files}
 
 
-@pytest.mark.parametrize(("room", "more"), [("volume", ("atomic",)), ("fork", ()), ("pictures", ("atomic",))])
+@pytest.mark.parametrize(
+    ("room", "more"), [("volume", ("atomic",)), ("fork", ()), ("pictures", ("atomic",)), ("worklist", ("atomic",))]
+)
 def test_these_rooms_stand_on_volume_and_landmarks_alone_and_need_no_torch(room: str, more: tuple[str, ...]) -> None:
     files = [name for name in MODULES if name.startswith(f"CarotidLandmarkLib.{room}")]
     ours = {f"CarotidLandmarkLib.{name.split('.')[1]}" for name in MODULES if "." in name}

@@ -1,11 +1,13 @@
 """Makes the pictures of Resources/Screenshots: ``python -m Testing.render.screenshots`` (some minutes on 2 cores).
 
-The panel before, during and after a detection, four views of its result, and a case in which one side is absent: all
-with the real engine and the default weights, on phantoms made here.
+The panel before, during and after a detection, four views of its result, a worklist, and a case in which one side is
+absent: all with the real engine and the default weights, on phantoms made here.
 """
 
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -13,14 +15,18 @@ import numpy as np
 import slicer
 from PIL import Image
 
+from CarotidLandmarkLib.landmarks.detection import Detection, write_detection
 from CarotidLandmarkLib.landmarks.points import LABELS
 from CarotidLandmarkLib.phantom import phantom_volume
-from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
+from CarotidLandmarkLib.worklist.marks import Session
+from CarotidLandmarkLib.worklist.worklist import FILTERS
 from Testing.host.mrmlHost import REPOSITORY, bootSlicer
 from Testing.host.pythonQt import installQtHost
 from Testing.host.pythonQtDrive import click, grab, processEvents, waitUntil
 from Testing.host.views import SliceView, ThreeDView
+from Testing.panel.worklistHelp import writeBatch
 
 from CarotidLandmarkSlicer.ownedNodes import ownedNodes  # isort: skip (the host puts it on the path)
 
@@ -55,6 +61,7 @@ def main():
     landmarkScene = module.widget.logic.landmarkScene
     slices = [SliceView(host, name, VIEW) for name in ("Red", "Green", "Yellow")]
     forkFourUp(host, slices, module.widget.panel, SIDE, FOLDER / "four-up.png")
+    worklist(module, volume, landmarkScene.detection(landmarkScene.landmarkNode(whole)), FOLDER / "panel-worklist.png")
 
     for node in (landmarkScene.landmarkNode(whole), whole):
         slicer.mrmlScene.RemoveNode(node)
@@ -66,6 +73,45 @@ def main():
     grab(module.panel.parentWidget(), FOLDER / "panel-one-side-absent.png", scale=2)
     fourUp(host, slices, landmarkScene, half, "left", WIDE_MM, FOLDER / "four-up-one-side-absent.png")
     module.unload()
+
+
+def worklist(module, volume, found, path):
+    """The upper panel with the worklist of ten cases, in which that volume and detection are the case that is open."""
+    import qt
+
+    panel = module.widget.panel
+    ui, run = panel.ui, module.widget.logic.worklist
+    with tempfile.TemporaryDirectory() as folder:
+        results = writeBatch(Path(folder), 10, review=(0, 2, 5, 7))
+        scan = Path(folder, "scans", "neck05.nrrd")
+        write_volume(volume, scan, compress=False)
+        found = {**found, "volume": {"path": str(scan), "sha256": None, "series_uid": None}, "case": scan.stem}
+        found["landmarks"][1].update(status="review", reasons=["The passes disagree by more than in good cases."])
+        write_detection(results / f"{scan.stem}.detection.json", Detection.from_dict(found))
+        scan.with_name("neck07.nrrd").unlink()
+        ui.folderEdit.currentPath = str(Path(folder, "corrections"))
+        ui.worklistSection.collapsed = False
+        run.open(str(results), str(Path(folder, "corrections")), "QA")
+        waitUntil(lambda: not run.isReading, 120)
+        key = next(place.case.key for place in run.worklist.places if place.case.name == "neck02")
+        other = Session(Path(folder, "corrections"), "AB")
+        other.enter(key)
+        key = next(place.case.key for place in run.worklist.places if place.case.name == "neck00")
+        other.exported(key, 2)
+        ui.worklistFilterCombo.setCurrentIndex(FILTERS.index("all"))
+        run.refresh()
+        run.show("neck05")
+        waitUntil(lambda: run.volumeNode is not None, 120)
+        processEvents()
+        contents = module.panel.parentWidget()
+        grab(contents, path, scale=2)
+        end = 2 * ui.forkSection.mapTo(contents, qt.QPoint(0, 0)).y()  # the rest is in the other pictures
+        with Image.open(path) as picture:
+            picture.crop((0, 0, picture.width, end)).save(path)
+        run.close()
+        run.closeCase()
+        ui.worklistSection.collapsed = True
+        ui.folderEdit.currentPath = ""
 
 
 def addVolume(volume, name):

@@ -123,6 +123,6 @@ def _unchanged(corrections: Iterable[Correction]) -> dict[str, tuple[int, int]]:
             if decision in PLACED and predicted is not None and of.corrected.points[side] is not None:
                 same += (of.displacement_mm(side) or 0) < SAME_MM
             else:
-                same += predicted is None and decision in ("accepted", "missing")
+                same += predicted is None and decision in ("accepted", "missing") and of.model.get("name") is not None
         found[of.reader] = (same, decided)
     return dict(sorted(found.items()))

@@ -63,3 +63,11 @@ def test_who_accepts_nearly_all_is_named_and_who_moves_a_tenth_or_decided_on_few
         "LESS": False,
         "FEW": False,
     }
+
+
+def test_what_no_model_has_looked_at_is_no_agreement_with_one(tmp_path, export):
+    nothing = LandmarkSet({})
+    by_hand = {"statuses": {"left": "absent", "right": "absent"}, "prediction": nothing, "corrected": nothing}
+    for number in range(10):
+        export(f"case-{number}", "AB", "missing", "missing", **by_hand, model={"name": None})
+    assert accepted_unseen(read_all(tmp_path / "c")) == {}

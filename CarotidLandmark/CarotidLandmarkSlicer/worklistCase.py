@@ -1,0 +1,69 @@
+"""The case of a worklist that is in the scene: its volume with what was detected in it."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import read_detection
+from CarotidLandmarkLib.worklist.cases import no_detection
+
+from .views import LEVEL_HU, WINDOW_HU, showVolume
+
+CASE = "CarotidLandmark.Case"  # attribute of the volume: the case's key
+
+
+def addCase(landmarkScene, read):
+    """Put a ReadVolume into the scene and show it; return its volume, its landmarks and sentences about it.
+
+    Without a result, or where that is of another volume, both points are the reader's to place.
+    """
+    volumeNode = _addVolume(landmarkScene.scene, read)
+    sentences = list(read.warnings)
+    detection = no_detection(read.case)
+    if read.case.report and read.changed:
+        sentences.append(_("The volume is not the one that the result is of, so the result is not shown."))
+    elif read.case.report:
+        try:
+            detection = read_detection(read.case.report)
+        except BadInputError as error:
+            sentences.append(str(error))
+    landmarkNode = landmarkScene.applyDetection(volumeNode, detection.to_dict())
+    scene = landmarkScene.scene
+    scene.ClearUndoStack()  # what was done to the case before cannot be undone in this one
+    scene.ClearRedoStack()
+    showVolume(scene, volumeNode)
+    if all(landmark.position_lps_mm is None for landmark in detection.landmarks):
+        slicer.util.resetSliceViews()  # else the views go to a point, at the zoom that they have
+    return volumeNode, landmarkNode, sentences
+
+
+def removeCase(landmarkScene, volumeNode):
+    """Take a volume out of the scene with its landmarks and all that belongs to them."""
+    scene = landmarkScene.scene
+    landmarkNode = landmarkScene.landmarkNode(volumeNode)
+    nodes = [volumeNode, volumeNode.GetDisplayNode()]  # the other way round the slice views would look for a window
+    if landmarkNode is not None:
+        landmarkScene.unobserve(landmarkNode)
+        nodes = [landmarkNode.GetDisplayNode(), landmarkNode, *nodes]
+    for node in nodes:
+        if node is not None:
+            scene.RemoveNode(node)
+    landmarkScene.removeLeftovers()
+    scene.ClearUndoStack()
+    scene.ClearRedoStack()
+
+
+def _addVolume(scene, read):
+    """The volume node; its window is set before it has voxels, since to find one takes longer than all else."""
+    display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+    display.SetDefaultColorMap()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(WINDOW_HU, LEVEL_HU)
+    volumeNode = slicer.vtkMRMLScalarVolumeNode()
+    volumeNode.SetName(read.case.name)
+    volumeNode.SetAttribute(CASE, read.case.key)
+    volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(read.ijkToRas))
+    scene.AddNode(volumeNode)
+    volumeNode.SetAndObserveDisplayNodeID(display.GetID())
+    volumeNode.SetAndObserveImageData(read.image)
+    return volumeNode

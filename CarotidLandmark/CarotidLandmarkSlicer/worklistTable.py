@@ -1,0 +1,110 @@
+"""The table of a worklist: a row a case, what is wrong with a case in words in its row."""
+
+import os
+
+import qt
+from slicer.i18n import tr as _
+
+COLUMNS = 4
+TEXT_MARGIN = 8
+MAX_ROWS_SHOWN = 8
+
+
+class WorklistTable:
+    """Fills a QTableWidget from the library's Rows. onChosen(name) is called when a row is double-clicked."""
+
+    def __init__(self, table, onChosen):
+        self.table = table
+        self.onChosen = onChosen
+        self.rows = []
+        table.setColumnCount(COLUMNS)
+        table.setHorizontalHeaderLabels([_("Case"), _("Why"), _("State"), _("Reader")])
+        tips = [
+            _("Double-click a row to open the case."),
+            _("What was detected, and why the case is in the list; audit: a random tenth of those that seem sure."),
+            _("Done: both sides were decided and exported."),
+            _("Who has done it, has done half of it, or has it open now."),
+        ]
+        for column, tip in enumerate(tips):
+            table.horizontalHeaderItem(column).setToolTip(tip)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        header.setHighlightSections(False)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setMinimumSectionSize(20)
+        self.fitting = qt.QTimer(table)
+        self.fitting.setSingleShot(True)
+        self.fitting.connect("timeout()", self.fit)
+        header.connect("sectionResized(int,int,int)", lambda column, before, after: self.fitting.start(0))
+        table.connect("cellDoubleClicked(int,int)", lambda row, column: self.onChosen(self.rows[row].case.name))
+
+    def show(self, rows, name):
+        """Show the Rows, that of the case ``name`` in bold."""
+        isSame = [row.case.name for row in rows] == [row.case.name for row in self.rows]
+        self.rows = rows
+        self.table.setRowCount(len(rows))
+        self.table.clearSpans()
+        for number, row in enumerate(rows):
+            self._showRow(number, row, row.case.name == name)
+        self.fit()
+        number = next((number for number, row in enumerate(rows) if row.case.name == name), None)
+        if number is not None and (not isSame or self.table.currentRow() != number):
+            self.table.setCurrentCell(number, 0)
+            self.table.scrollToItem(self.table.item(number, 0))
+
+    def fit(self):
+        """Make rows with a sentence as high as that is."""
+        table, metrics = self.table, self.table.fontMetrics()
+        width = sum(table.columnWidth(column) for column in range(1, COLUMNS)) - TEXT_MARGIN
+        for number, row in enumerate(self.rows):
+            height = metrics.height() + TEXT_MARGIN
+            if row.problem:
+                text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, shortened(row))
+                height = max(height, text.height() + TEXT_MARGIN)
+            table.setRowHeight(number, height)
+        heights = [table.rowHeight(number) for number in range(min(table.rowCount, MAX_ROWS_SHOWN))]
+        table.setFixedHeight(sum(heights) + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth)
+
+    def _showRow(self, number, row, isOpen):
+        texts = [row.case.name, groupName(row.group), stateName(row), readers(row)]
+        if row.problem:
+            texts[1:] = [shortened(row), "", ""]
+            self.table.setSpan(number, 1, 1, COLUMNS - 1)
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            if row.problem and column > 0:
+                item.setSizeHint(qt.QSize(0, 0))  # a sentence over three columns makes none of them wide
+            item.setToolTip(row.problem or text)
+            font = item.font()
+            font.setBold(isOpen)
+            item.setFont(font)
+            self.table.setItem(number, column, item)
+
+
+def shortened(row):
+    """Return what is wrong with a case with the name of its volume instead of the whole path."""
+    volume = row.case.volume or ""
+    return row.problem.replace(volume, os.path.basename(volume)) if volume else row.problem
+
+
+def groupName(group):
+    """Return why a case is in the list, in the user's language."""
+    return {
+        "review": _("review"),
+        "absent": _("absent"),
+        "scan": _("not detected"),
+        "failed": _("failed"),
+        "audit": _("audit"),
+        "sure": _("sure"),
+    }[group]
+
+
+def stateName(row):
+    """Return how far a case is, in the user's language."""
+    return {"open": _("open"), "problem": "", "done": _("done"), "half": _("half done"), "todo": ""}[row.state]
+
+
+def readers(row):
+    """Return who has to do with a case."""
+    return ", ".join(dict.fromkeys((*row.readers, *row.half, *row.open_at)))

@@ -1,0 +1,188 @@
+"""The cases of a worklist: a folder of scans, a table of volumes, or what `detect -o` has left."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import BadInputError, CarotidLandmarkError
+from ..landmarks.corrections import FILE as CORRECTION
+from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection
+from ..landmarks.points import SIDES
+from ..landmarks.table import read_rows
+from ..volume.folders import walk
+from ..volume.read import case_name, find_cases
+
+RESULTS = "detections.csv"
+TABLES = (".csv", ".tsv", ".txt")
+INSTEAD = "a folder of scans, a folder of results of detect, or a CSV with a column `volume`"
+PART = 1 << 16  # bytes of a file that are looked at to know it again
+
+
+@dataclass(frozen=True)
+class WorkCase:
+    """A case to look at. ``name`` is unique in its list.
+
+    ``key`` is the same for the same files, whatever they are called and wherever they lie; None where they are gone.
+    ``volume`` is a file or a DICOM folder, of which ``series`` is meant, or None where it is not known. ``report`` is
+    the detection's file and ``statuses`` maps each side to one of STATUSES; None and {} where nothing was detected.
+    ``sha256`` is the volume's at the time of detection. ``problem`` is a sentence about what is wrong with the case.
+    """
+
+    name: str
+    volume: str | None
+    key: str | None = None
+    series: str | None = None
+    report: str | None = None
+    sha256: str | None = None
+    statuses: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def read_list(source: str | os.PathLike[str]) -> list[WorkCase]:
+    """The cases of ``source``, by name; a case that is not as it should be is there with its problem.
+
+    Of a folder with results of detect, or their detections.csv, these, also the cases that failed, and what scans lie
+    beside them. Raises BadInputError where nothing is left.
+    """
+    path = Path(source)
+    if path.name == RESULTS:
+        path = path.parent
+    if path.is_file() and path.suffix.lower() in TABLES:
+        cases = list(_from_table(path))
+    else:
+        cases = list(_from_results(path)) if path.is_dir() else []
+        try:
+            known = {os.path.realpath(case.volume) for case in cases if case.volume}
+            scans = [
+                (name, file)
+                for name, file in find_cases(path)
+                if os.path.realpath(file) not in known and not file.with_name(CORRECTION).exists()
+            ]
+        except BadInputError:
+            if not cases:
+                raise
+            scans = []
+        cases += [WorkCase(name, str(file)) for name, file in scans]
+    if not cases:
+        raise BadInputError(f"{path} holds no cases; give {INSTEAD}.")
+    return sorted(_unique(map(_recognised, cases)), key=lambda case: case.name)
+
+
+def no_detection(case: WorkCase) -> Detection:
+    """What stands for the detection of a case without any: both points are the reader's to place."""
+    reason = "Nothing was detected here: place the point by hand, or mark it as missing."
+    volume = {"path": case.volume, "sha256": None, "series_uid": case.series}
+    model = {"name": None, "version": None, "sha256": None}
+    return Detection(case.name, volume, model, {}, [LandmarkDetection(side, "absent", [reason]) for side in SIDES])
+
+
+def fingerprint(volume: str | os.PathLike[str]) -> str:
+    """Of a file its size, beginning, middle and end, of a folder those of three of its files, as a hash of 16 digits.
+
+    Raises OSError where they cannot be read.
+    """
+    digest = hashlib.sha256()
+    files = [Path(volume)]
+    if os.path.isdir(volume):
+        inside = [file for _, files in walk(Path(volume)) for file in files]
+        digest.update(f"{len(inside)} files".encode())
+        files = [inside[at] for at in (0, len(inside) // 2, -1)] if inside else []
+    for path in files:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest.update(f"{size} bytes".encode())
+            for at in (0, size // 2, size - PART):  # the ends alone may be air without noise
+                file.seek(max(at, 0))
+                digest.update(file.read(PART))
+    return digest.hexdigest()[:16]
+
+
+def _from_table(path: Path) -> Iterator[WorkCase]:
+    seen = set()
+    for row in read_rows(path, ("volume", "path", "case"), INSTEAD):
+        volume = row.get("volume") or row.get("path")
+        if volume is None:
+            raise BadInputError(f"{path} has no column `volume`; give {INSTEAD}.")
+        file = Path(os.path.normpath(path.parent / volume))
+        if volume and file not in seen:
+            seen.add(file)
+            yield WorkCase(row.get("case") or case_name(file), str(file))
+
+
+def _from_results(folder: Path) -> Iterator[WorkCase]:
+    names = set()
+    for report in sorted(folder.glob(f"*{REPORT}")):
+        name = report.name[: -len(REPORT)]
+        names.add(name)
+        try:
+            detection = read_detection(report)
+        except BadInputError as error:
+            yield WorkCase(name, None, report=str(report), problem=str(error))
+            continue
+        told = detection.volume
+        yield WorkCase(
+            name,
+            _found(folder, told.get("path")),
+            series=told.get("series_uid"),
+            report=str(report),
+            sha256=told.get("sha256"),
+            statuses={landmark.side: landmark.status for landmark in detection.landmarks},
+        )
+    for name, path, sentence in _failed(folder):
+        if name not in names:
+            names.add(name)
+            yield WorkCase(name, _found(folder, path), problem=sentence)
+
+
+def _failed(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Name, volume and sentence of the cases of which detections.csv says that detect failed."""
+    try:
+        with open(folder / RESULTS, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("status") == "error" and row.get("case"):
+                    yield row["case"], row.get("path") or "", row.get("error") or "Nothing could be detected."
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return
+
+
+def _found(folder: Path, told: object) -> str | None:
+    """Where the volume of a result is now: as told, or, where it was told from another folder, near the results."""
+    if not isinstance(told, str) or not told:
+        return None
+    places = [folder / told, folder.parent / told, folder / Path(told).name, folder.parent / Path(told).name]
+    there = [Path(told), *([] if os.path.isabs(told) else places[:2]), *places[2:]]
+    return str(next((place.absolute() for place in there if _exists(place)), Path(told)))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _recognised(case: WorkCase) -> WorkCase:
+    if case.volume is None:
+        return replace(case, problem=case.problem or "The result does not say where its volume is.")
+    try:
+        return replace(case, key=fingerprint(case.volume))
+    except (OSError, ValueError, CarotidLandmarkError) as error:
+        gone = isinstance(error, FileNotFoundError)
+        what = "is not there" if gone else f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        return replace(case, problem=f"'{case.volume}' {what}: was it moved or renamed?")
+
+
+def _unique(cases: Iterable[WorkCase]) -> Iterator[WorkCase]:
+    taken = set()
+    for case in cases:
+        name, number = case.name, 1
+        while name in taken:
+            number += 1
+            name = f"{case.name}-{number}"
+        taken.add(name)
+        yield replace(case, name=name)

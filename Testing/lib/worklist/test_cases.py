@@ -1,0 +1,206 @@
+"""What a folder, a table and results give as a worklist, and what is said of cases that are not as they should be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection, write_detection
+from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
+from CarotidLandmarkLib.volume.geometry import Grid
+from CarotidLandmarkLib.volume.read import read_volume
+from CarotidLandmarkLib.worklist import volumes
+from CarotidLandmarkLib.worklist.cases import fingerprint, no_detection, read_list
+from CarotidLandmarkLib.worklist.child import answer
+
+
+def write_scan(path: Path, seed: int = 0) -> Path:
+    array = np.random.default_rng(seed).normal(40, 60, (20, 30, 40)).astype(np.int16)
+    array[:, :5] = -1000
+    write_volume(CTVolume(array, Grid.axis_aligned((0, 0, 0), (40, 30, 20), (2.0, 2.0, 2.0))), path)
+    return path
+
+
+def write_result(folder: Path, name: str, volume: object, left: str = "found", right: str = "found") -> None:
+    folder.mkdir(exist_ok=True)
+    landmarks = [
+        LandmarkDetection(side, status, position_lps_mm=None if status == "absent" else np.zeros(3))
+        for side, status in (("left", left), ("right", right))
+    ]
+    told = {"path": str(volume), "sha256": "0" * 64, "series_uid": None}
+    write_detection(folder / f"{name}.detection.json", Detection(name, told, {}, {}, landmarks))
+
+
+@pytest.fixture
+def scans(tmp_path) -> Path:
+    for number in range(3):
+        write_scan(tmp_path / "scans" / f"neck{number}.nrrd", number)
+    return tmp_path / "scans"
+
+
+def test_a_folder_of_scans(scans):
+    cases = read_list(scans)
+    assert [case.name for case in cases] == ["neck0", "neck1", "neck2"]
+    assert len({case.key for case in cases}) == 3 and all(case.statuses == {} == case.statuses for case in cases)
+    detection = no_detection(cases[0])
+    assert [of.status for of in detection.landmarks] == ["absent", "absent"]
+    assert Detection.from_dict(json.loads(json.dumps(detection.to_dict()))) == detection
+
+
+def test_corrections_among_the_scans_are_no_scans(scans):
+    revision = scans / "corrections" / "case-1" / "r001"
+    write_scan(revision / "volume.nrrd", 7)
+    (revision / "correction.json").write_text("{}")
+    assert [case.name for case in read_list(scans)] == ["neck0", "neck1", "neck2"]
+
+
+def test_a_key_is_that_of_the_content_wherever_it_lies(scans, tmp_path):
+    before = {case.key for case in read_list(scans)}
+    moved = scans.rename(tmp_path / "elsewhere")
+    (moved / "neck1.nrrd").rename(moved / "other name.nrrd")
+    os.utime(moved / "neck0.nrrd", (1, 1))
+    assert {case.key for case in read_list(moved)} == before
+    folder = tmp_path / "dicom"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.dcm").write_bytes(bytes([number]) * 10)
+    key = fingerprint(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert fingerprint(tmp_path / "copy") == key
+    (folder / "3.dcm").write_bytes(b"more")
+    assert fingerprint(folder) != key
+
+
+def test_volumes_that_differ_in_their_middle_alone_have_other_keys(tmp_path):
+    for name, value in (("a", 0), ("b", 1)):
+        voxels = bytearray(1 << 20)
+        voxels[len(voxels) // 2 + 9] = value
+        (tmp_path / name).write_bytes(voxels)
+    assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
+
+
+def test_a_table_of_volumes_is_read_as_people_save_it(scans, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "Case;Volume;Space\nfirst;scans/neck2.nrrd;LPS\n;scans/neck0.nrrd;\n;scans/neck0.nrrd;\n;gone.nrrd;\n"
+    )
+    cases = read_list(table)
+    assert [case.name for case in cases] == ["first", "gone", "neck0"]
+    assert cases[0].volume == str(scans / "neck2.nrrd") and not cases[0].problem
+    assert cases[1].problem == f"'{tmp_path / 'gone.nrrd'}' is not there: was it moved or renamed?"
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(BadInputError, match="none of the columns volume"):
+        read_list(table)
+
+
+def test_results_with_what_failed_and_what_was_not_detected(scans, tmp_path):
+    results = tmp_path / "results"
+    write_result(results, "a", scans / "neck0.nrrd", right="review")
+    write_result(results, "b", "scans/neck1.nrrd")  # told from another folder
+    write_result(results, "gone", "/nowhere/x.nrrd")
+    (results / "cut.detection.json").write_text('{"schema"')
+    with open(results / "detections.csv", "w", newline="") as file:
+        table = csv.DictWriter(file, ("case", "path", "side", "status", "error"))
+        table.writeheader()
+        for side in ("left", "right"):
+            table.writerow(
+                {"case": "mr", "path": scans / "neck2.nrrd", "side": side, "status": "error", "error": "No CT."}
+            )
+    cases = {case.name: case for case in read_list(results)}
+    assert list(cases) == ["a", "b", "cut", "gone", "mr"]
+    assert cases["a"].statuses == {"left": "found", "right": "review"} and cases["a"].volume == str(
+        scans / "neck0.nrrd"
+    )
+    assert cases["b"].volume == str(scans / "neck1.nrrd")
+    assert "is not JSON" in cases["cut"].problem and "is not there" in cases["gone"].problem
+    assert cases["mr"].problem == "No CT." and cases["mr"].volume == str(scans / "neck2.nrrd")
+    assert read_list(results / "detections.csv") == list(cases.values())
+    write_result(scans, "neck0", scans / "neck0.nrrd")
+    assert [(case.name, bool(case.statuses)) for case in read_list(scans)] == [
+        ("neck0", True),
+        ("neck1", False),
+        ("neck2", False),
+    ]
+
+
+def test_what_holds_nothing_is_a_sentence(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "nowhere.csv"):
+        with pytest.raises(BadInputError):
+            read_list(path)
+
+
+def test_a_volume_is_made_ready_as_it_is(scans, tmp_path):
+    (tmp_path / "ready").mkdir()
+    told = volumes.make_ready(scans / "neck0.nrrd", tmp_path / "ready", sha256="0" * 64)
+    before, voxels = read_volume(scans / "neck0.nrrd"), np.fromfile(told["file"], told["type"])
+    assert np.array_equal(before.array, voxels.reshape(told["size"][::-1]))
+    assert np.array_equal(before.grid.affine, told["affine"])
+    assert told["changed"] is True and told["warnings"] == []
+    assert volumes.make_ready(scans / "neck0.nrrd", tmp_path / "ready", sha256=before.sha256)["changed"] is False
+
+
+def test_a_volume_that_is_being_written_is_said_to_be(scans, tmp_path, monkeypatch):
+    path = scans / "neck0.nrrd"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadInputError, match="cut off or damaged.*still be under way"):
+        volumes.make_ready(path, tmp_path)
+    os.utime(path, (1, 1))
+    with pytest.raises(BadInputError) as old:
+        volumes.make_ready(path, tmp_path)
+    assert "under way" not in str(old.value)
+    path.write_bytes(whole)
+
+    def read(*_):
+        path.write_bytes(whole + b"more")
+        return read_volume(scans / "neck1.nrrd")
+
+    monkeypatch.setattr(volumes, "read_volume", read)
+    with pytest.raises(BadInputError, match="changed while it was read.*still be under way"):
+        volumes.make_ready(path, tmp_path)
+
+
+def test_another_modality_is_a_sentence(tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 900, (20, 30, 40)).astype(np.int16))
+    sitk.WriteImage(image, str(tmp_path / "mr.nrrd"))
+    request = {"command": "read", "volume": str(tmp_path / "mr.nrrd"), "folder": str(tmp_path)}
+    assert "Hounsfield" in answer({**request, "series": None, "sha256": None})["problem"]
+
+
+def test_nothing_is_needed_that_slicer_does_not_bring(scans, tmp_path):
+    request = {"command": "read", "volume": str(scans / "neck0.nrrd"), "folder": str(tmp_path), "series": None}
+    image = sitk.ReadImage(str(scans / "neck1.nrrd"))
+    sitk.WriteImage(image, str(scans / "neck1.nii"))
+    code = (
+        "import sys, json\n"
+        "sys.modules.update(dict.fromkeys(('psutil', 'nibabel', 'safetensors', 'openvino', 'torch')))\n"
+        "from CarotidLandmarkLib.worklist.child import answer; request = json.loads(sys.argv[1])\n"
+        "told = answer(request), answer({**request, 'volume': request['volume'].replace('0.nrrd', '1.nii')})\n"
+        "print(json.dumps([*told, answer({'command': 'list', 'source': sys.argv[2], 'corrections': sys.argv[2]})]))"
+    )
+    command = [sys.executable, "-c", code, json.dumps({**request, "sha256": None}), str(scans)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    read, nifti, told = json.loads(done.stdout)
+    assert read["size"] == [40, 30, 20] and len(told["cases"]) == 4
+    assert "needs nibabel" in nifti["problem"]
+
+
+def test_the_child_answers_with_one_line(scans, tmp_path):
+    def ask(**request):
+        command = [sys.executable, "-m", "CarotidLandmarkLib.worklist.child", json.dumps(request)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    told = ask(command="list", source=str(scans), corrections=str(tmp_path))
+    assert [case["name"] for case in told["cases"]] == ["neck0", "neck1", "neck2"] and told["marks"] == []
+    assert "nowhere" in ask(command="list", source="/nowhere", corrections=str(tmp_path))["problem"]

@@ -1,0 +1,218 @@
+"""Cases of a worklist that are not as they should be, bare scans, processes, the look of the list."""
+
+import json
+import os
+
+import pytest
+
+from Testing.host.mrmlHost import slicer
+from Testing.host.pythonQtDrive import click, processEvents, waitUntil
+from Testing.panel.panelHelp import openModule
+from Testing.panel.worklistHelp import (
+    acceptBoth,
+    arrive,
+    openBatch,
+    openForWorklist,
+    openList,
+    order,
+    pressNext,
+    readyNext,
+    rows,
+    settle,
+    writeBatch,
+    writeScan,
+)
+
+opened = pytest.fixture(openForWorklist)
+batch = pytest.fixture(openBatch)
+
+
+def test_a_volume_goes_before_its_display_since_views_would_look_for_a_window_over_all_its_voxels(batch):
+    import vtk
+
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    left = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onRemoved(caller, event, node):
+        left.append(node.GetClassName())
+
+    tag = slicer.mrmlScene.AddObserver(slicer.mrmlScene.NodeRemovedEvent, onRemoved)
+    pressNext(batch)
+    arrive(batch, second)
+    slicer.mrmlScene.RemoveObserver(tag)
+    assert left.index("vtkMRMLScalarVolumeNode") < left.index("vtkMRMLScalarVolumeDisplayNode")
+
+
+def test_a_case_that_arrives_while_another_module_is_open_is_chosen_on_return(batch):
+    first = order(batch)[0]
+    readyNext(batch)
+    batch.module.exit()
+    batch.logic.worklist.step(1)
+    batch.enter()
+    assert batch.ui.volumeSelector.currentNode().GetName() == first and len(batch.rows()) == 2
+
+
+def test_cases_that_cannot_be_opened_say_so_in_their_row(opened, tmp_path):
+    results = writeBatch(tmp_path, 3, review=(0, 1, 2))
+    scans = tmp_path / "scans"
+    (scans / "neck00.nrrd").unlink()
+    whole = (scans / "neck01.nrrd").read_bytes()
+    (scans / "neck01.nrrd").write_bytes(whole[: len(whole) // 2])
+    writeScan(results / "mr.nrrd", 9, low=0)
+    openList(opened, results, tmp_path / "corrections")
+    assert rows(opened)["neck00"][0].startswith("'neck00.nrrd' is not there")
+    waitUntil(lambda: "still be under way" in rows(opened)["neck01"][0], 60)
+    pressNext(opened)
+    arrive(opened, "neck02")
+    waitUntil(lambda: "Hounsfield" in rows(opened)["mr"][0], 60)
+    pressNext(opened)
+    assert "No other case" in opened.message and opened.logic.worklist.volumeNode is not None
+    (scans / "neck01.nrrd").write_bytes(whole)  # the copy has ended
+    table, names = opened.ui.worklistTable, list(rows(opened))
+    table.setCurrentCell(names.index("neck01"), 0)
+    opened.panel.worklist.choose("neck01")
+    arrive(opened, "neck01")
+    assert "not the one that the result is of" not in opened.message
+
+
+def test_a_full_disk_is_no_fault_of_the_cases(batch, monkeypatch):
+    from CarotidLandmarkLib.errors import CannotRunError
+    from CarotidLandmarkLib.worklist import child
+
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    readyNext(batch)
+    asked = []
+
+    def refuse(volume, *_):
+        asked.append(volume)
+        raise CannotRunError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(child, "make_ready", refuse)
+        pressNext(batch)
+        waitUntil(lambda: asked)
+        processEvents()
+        assert batch.message == "The disk is full." and batch.run.failed
+        assert len(asked) == 1 and not any("disk" in text for row in rows(batch).values() for text in row)
+        assert batch.logic.worklist.volumeNode.GetName() == second
+    pressNext(batch)
+    arrive(batch, order(batch)[2])
+
+
+def test_a_bare_scan_is_placed_by_hand(opened, tmp_path):
+    writeScan(tmp_path / "scans" / "bare.nrrd", 0)
+    openList(opened, tmp_path / "scans", tmp_path / "corrections")
+    pressNext(opened)
+    arrive(opened, "bare")
+    assert [row[1] for row in opened.rows()] == ["not detected", "not detected"]
+    assert "place the point by hand" in opened.rows()[0][5] and not opened.ui.acceptButton.enabled
+    assert opened.engine.requests == []
+    node = opened.panel.landmarks.landmarkNode
+    opened.logic.landmarkScene.place(node, "left", [-31.0, 12.0, 40.0])
+    opened.logic.landmarkScene.markMissing(node, "right")
+    click(opened.ui.exportButton)
+    (file,) = (tmp_path / "corrections").rglob("correction.json")
+    told = json.loads(file.read_text())
+    assert told["model"]["name"] is None and [of["decision"] for of in told["landmarks"]] == ["moved", "missing"]
+    assert "bare" not in file.read_text()
+
+
+def test_a_result_of_another_volume_is_not_shown(opened, tmp_path):
+    results = writeBatch(tmp_path, 1, review=(0,))
+    writeScan(tmp_path / "scans" / "neck00.nrrd", 5)
+    openList(opened, results, tmp_path / "corrections")
+    pressNext(opened)
+    arrive(opened, "neck00")
+    assert "not the one that the result is of" in opened.message
+    assert [row[1] for row in opened.rows()] == ["not detected", "not detected"]
+
+
+def test_a_closed_scene_leaves_the_list(batch):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    slicer.mrmlScene.Clear(0)
+    waitUntil(lambda: batch.panel.parameterNode is not None)
+    batch.ui.folderEdit.currentPath = str(batch.corrections)
+    batch.ui.initialsEdit.setText("QA")
+    assert batch.logic.worklist.volumeNode is None
+    pressNext(batch)
+    arrive(batch, first)
+
+
+def test_nothing_is_left_in_the_temporary_folder(batch):
+    pressNext(batch)
+    arrive(batch, order(batch)[0])
+    readyNext(batch)
+    left = [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("CarotidLandmark-volume-")]
+    assert left == []
+
+
+def test_an_installation_is_not_needed(batch, monkeypatch):
+    from CarotidLandmarkSlicer import installation
+
+    monkeypatch.setattr(installation, "install", lambda ask: pytest.fail("nothing is to be installed"))
+    pressNext(batch)
+    arrive(batch, order(batch)[0])
+    acceptBoth(batch)
+    click(batch.ui.exportButton)
+    assert not batch.run.failed
+
+
+def test_with_real_processes(qtHost, monkeypatch, tmp_path):
+    """Read by a child and taken over in slabs; a case that is left before it was read ends its child."""
+    from CarotidLandmarkSlicer import worklistChild
+
+    monkeypatch.setattr(worklistChild, "SLAB_BYTES", 30_000)
+    opened = openModule(qtHost, monkeypatch)
+    openList(opened, writeBatch(tmp_path, 2, review=(0, 1)), tmp_path / "corrections")
+    pressNext(opened)
+    pressNext(opened)
+    arrive(opened, "neck01")
+    voxels = slicer.util.arrayFromVolume(opened.logic.worklist.volumeNode)
+    assert voxels.shape == (40, 50, 60) and voxels[0, 0, 0] == -1000 and abs(voxels[:, 10:].mean() - 40) < 2
+    opened.logic.worklist._ahead.stop()
+    left = [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("CarotidLandmark-volume-")]
+    assert left == []
+
+
+def test_a_child_that_cannot_be_started_or_breaks_off_is_a_sentence(opened, monkeypatch, tmp_path):
+    from CarotidLandmarkSlicer import worklistChild
+
+    monkeypatch.undo()
+    answers = []
+    for number, program in enumerate(("/nowhere/python", "/bin/false")):
+        monkeypatch.setattr(worklistChild, "engineCommand", lambda program=program: (program, [], {}))
+        request = worklistChild.ChildRequest({"command": "list"}, answers.append)
+        waitUntil(lambda number=number: len(answers) > number, 30)
+        request.stop()
+    assert "install the application again" in answers[0]["problem"]
+    assert "the log says why" in answers[1]["problem"]
+
+
+@pytest.mark.parametrize("width", [300, 400, 800])
+def test_nothing_is_cut_off_and_the_panel_is_no_wider(batch, width):
+    settle()
+    name = order(batch)[1]
+    batch.logic.worklist.worklist.problems[name] = "'/a/long/path/to/a/volume/that/is/gone.nrrd' is not there. " * 4
+    batch.module.enter(width, 1400)
+    batch.panel.worklist.update()
+    settle()
+    ui, table = batch.ui, batch.ui.worklistTable
+    for button in (ui.openFolderButton, ui.openTableButton, ui.nextCaseButton, ui.previousCaseButton):
+        assert button.width >= button.minimumSizeHint.width()
+    assert ui.worklistLabel.height >= ui.worklistLabel.heightForWidth(ui.worklistLabel.width) - 1
+    assert slicer.util.mainWindow().width <= max(width, 351)
+    assert table.horizontalHeader().length() <= table.viewport().width
+    number = list(rows(batch)).index(name)
+    place = sum(table.columnWidth(column) for column in (1, 2, 3)) - 8
+    words = table.fontMetrics().boundingRect(0, 0, place, 0, 0x1000, table.item(number, 1).text())
+    assert words.height() <= table.rowHeight(number)
+    for column in (2, 3):
+        title = table.horizontalHeaderItem(column).text()
+        assert table.fontMetrics().horizontalAdvance(title) < table.columnWidth(column)
