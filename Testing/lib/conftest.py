@@ -28,10 +28,12 @@ BALLS = {"left": np.array([31.3, -7.4, 52.2]), "right": np.array([-27.1, 3.9, 41
 class BrightBackend(OpenVinoBackend):
     """Logits that follow the brightness; of a whole volume, each side on its own half."""
 
+    precision = "float32"
+
     def __init__(self) -> None:
         once = {"looks": 1, "starts_mm": (0.0,), "covariance_scale": (0.05,) * 4}
         self.config = ModelConfig(channels=((1,),) * 4, convs=(1,) * 4, window_hu=((100.0, 500.0),), **once)
-        self.threads, self.precision = 1, "float32"
+        self.threads = 1
         self._tensors = {f"nets.{scale}.presence_bias": np.full(1 if scale else 2, 14.0) for scale in range(4)}
 
     def _logits(self, scale: int, image: np.ndarray, streams: int, precision: str | None = None) -> np.ndarray:
