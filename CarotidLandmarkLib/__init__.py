@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .volume.geometry import Grid
     from .volume.read import find_cases, read_volume
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 __all__ = [
     "CTVolume",
     "CarotidLandmarkError",
