@@ -17,8 +17,8 @@ from .cases import SiteCases
 UNCHANGED, OFFSET, TUNED = WAYS = ("unchanged", "offset", "tuned")  # the simplest first
 ABOUT = {
     UNCHANGED: "the weights as they are",
-    OFFSET: "their answers moved to where your readers put the point, and new ellipsoids",
-    TUNED: "the finest net trained on your cases, moved, and new ellipsoids",
+    OFFSET: "the same networks, their answers moved to where your readers put the point, with new ellipsoids",
+    TUNED: "the finest network trained on your cases, its answers moved, with new ellipsoids",
 }
 LEAST_GAIN_MM = 0.1  # a smaller difference of the mean error is none
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ...landmarks.detection import Detection, LandmarkDetection, chi2_quantile, ellipsoid
 from ...landmarks.points import SIDES, mirrored
-from ..scores import FAILURE_MM, GOOD_MM, mahalanobis2
-from ..stats import bootstrap, interval, mean
+from ..scores import FAILURE_MM, mahalanobis2
+from ..stats import bootstrap, interval, percentiles
 from .cases import SiteCases
 
 PRIOR_MM = 1.0  # standard deviation of the definitions of sites, on each axis
+NORMAL_SD = 1.4826  # a normal standard deviation in medians of the distance from the median
 LEAST = 1e-6  # of a squared distance, for its logarithm
 PRIOR_LANDMARKS = 5  # that obey the ellipsoids as they are, beside those that were measured
 
@@ -27,6 +29,7 @@ class Away:
     """From an answer to the truth (3,), and the answer's covariance (3, 3) mm^2, both mirrored."""
 
     case: str
+    side: str
     patient: int
     mm: np.ndarray
     covariance: np.ndarray
@@ -70,31 +73,31 @@ def residuals(site: SiteCases, detections: Mapping[str, Detection]) -> list[Away
                 continue
             turn = np.diag(mirrored(side, np.ones(3)))
             away = mirrored(side, point - of.position_lps_mm)
-            found.append(Away(name, site.patients[name], away, turn @ of.covariance_mm2 @ turn))
+            found.append(Away(name, side, site.patients[name], away, turn @ of.covariance_mm2 @ turn))
     return found
 
 
 def fit_offset(found: Sequence[Away]) -> np.ndarray:
-    """The mean (3,), shrunk towards zero: that of its posterior where sites' definitions are normal with PRIOR_MM.
-
-    What lies more than GOOD_MM from the median is an error of another kind and is left out; patients count alike.
-    """
-    typical = _typical(found)
-    if len({of.patient for of in typical}) < 2:
+    """The median (3,), which answers that went astray hardly move, shrunk towards zero: as the mean of a posterior
+    where sites' definitions are normal with PRIOR_MM. Of one patient nothing can be told: zero."""
+    vectors, patients = _vectors(found)
+    if len(set(patients)) < 2:
         return np.zeros(3)
-    patients = _patient_means(typical)
-    error2 = patients.var(axis=0, ddof=1) / len(patients)
-    return np.asarray(patients.mean(axis=0) * PRIOR_MM**2 / (PRIOR_MM**2 + error2))
+    middle = np.median(vectors, axis=0)
+    spread = NORMAL_SD * np.median(np.abs(vectors - middle), axis=0)
+    error2 = math.pi / 2 * spread**2 / len(vectors)
+    return np.asarray(middle * PRIOR_MM**2 / (PRIOR_MM**2 + error2))
 
 
 def offset_interval(found: Sequence[Away]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean (3,) without shrinking, and its 95% interval (2, 3) by bootstrap over patients."""
-    patients = _patient_means(_typical(found))
-    if not len(patients):
+    """The median (3,) without shrinking, and its 95% interval (2, 3) by bootstrap over patients; zero of nothing."""
+    vectors, patients = _vectors(found)
+    if not len(vectors):
         return np.zeros(3), np.zeros((2, 3))
-    draws = bootstrap(lambda weights: mean(patients, weights), [str(i) for i in range(len(patients))])
-    limits = [interval(draws[:, axis]) or [0.0, 0.0] for axis in range(3)]
-    return patients.mean(axis=0), np.transpose(limits)
+    limits = []
+    for values in vectors.T:
+        limits.append(interval(bootstrap(partial(_median, values), patients)) or [0.0, 0.0])
+    return np.median(vectors, axis=0), np.transpose(limits)
 
 
 def honest_factor(distances2: Iterable[float], confidence: float) -> float:
@@ -117,7 +120,7 @@ def adaptation(found: Sequence[Away], confidence: float) -> Adaptation:
     for patient in {of.patient for of in found}:
         others = fit_offset([of for of in found if of.patient != patient])
         distances2 += distances(found, others, {patient})
-    return Adaptation(fit_offset(found), honest_factor(distances2, confidence), len(_typical(found)))
+    return Adaptation(fit_offset(found), honest_factor(distances2, confidence), len(found))
 
 
 def distances(found: Iterable[Away], offset: np.ndarray, patients: Collection[int]) -> list[float]:
@@ -137,15 +140,14 @@ def spread_change(before: Mapping[str, Detection], after: Mapping[str, Detection
     return float(np.median(grown)) if grown else 0.0
 
 
-def _typical(found: Sequence[Away]) -> list[Away]:
-    if not found:
-        return []
-    middle = np.median([of.mm for of in found], axis=0)
-    return [of for of in found if np.linalg.norm(of.mm - middle) <= GOOD_MM]
+def _median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return percentiles(values, [50], weights)[0]
 
 
-def _patient_means(found: Sequence[Away]) -> np.ndarray:
-    """(patients, 3)"""
-    patients = sorted({of.patient for of in found})
-    means = [np.mean([of.mm for of in found if of.patient == patient], axis=0) for patient in patients]
-    return np.array(means).reshape(-1, 3)
+def _vectors(found: Sequence[Away]) -> tuple[np.ndarray, list[str]]:
+    """(n, 3), one for each side of each patient, so that who has many scans does not count for many; and of whom."""
+    of_sides: dict[tuple[int, str], list[np.ndarray]] = {}
+    for of in found:
+        of_sides.setdefault((of.patient, of.side), []).append(of.mm)
+    vectors = [np.mean(of, axis=0) for of in of_sides.values()]
+    return np.array(vectors).reshape(-1, 3), [str(patient) for patient, _ in of_sides]
