@@ -28,6 +28,7 @@ from ..train.sources import CaseStore, PhantomRecipe, VolumeRecipe
 BATCH = 2  # volumes a step
 LEARNING_RATE, DECOYS = 1e-3, 0.25
 PHANTOM_SPLIT = "train"
+KEPT_EVERY_MINUTES = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def prepare(case: Case | int, base: Path, kept: Path) -> None:
 
 
 def tune(tuning: Tuning) -> None:
-    """Train, or go on with what was trained before, in a process of its own; what it says goes to a log."""
+    """`train_on` in a process of its own, of one thread; what it says goes to a log."""
     tuning.folder.mkdir(parents=True, exist_ok=True)
     log = os.open(tuning.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -99,6 +100,11 @@ def tune(tuning: Tuning) -> None:
     import torch
 
     torch.set_num_threads(1)
+    train_on(tuning)
+
+
+def train_on(tuning: Tuning) -> None:
+    """Train, or go on with what was trained before; the result does not depend on where it was interrupted."""
     config = load_weights(tuning.base)[0].config
     recipe = replace(get(config.name).recipe, learning_rate=LEARNING_RATE, decoys=DECOYS)
     options = Options(
@@ -108,7 +114,7 @@ def tune(tuning: Tuning) -> None:
         batch=BATCH,
         steps=tuning.steps,
         epoch=max(tuning.steps, 1),
-        checkpoint_minutes=1.0,
+        checkpoint_minutes=KEPT_EVERY_MINUTES,
         device=tuning.device,
         workers=0,
         resume=True,
