@@ -137,7 +137,8 @@ def said_of_offset(offset: np.ndarray, limits: np.ndarray) -> str:
     for axis in np.argsort(-np.abs(offset)):
         low, high = limits[:, axis]
         if low * high > 0 and abs(offset[axis]) >= LEAST_GAIN_MM:
-            parts.append(f"{abs(offset[axis]):.1f} ± {(high - low) / 2:.1f} mm {WHERE[axis][int(offset[axis] > 0)]}")
+            half = max((high - low) / 2, 0.1)  # nothing is known to less than what is shown
+            parts.append(f"{abs(offset[axis]):.1f} ± {half:.1f} mm {WHERE[axis][int(offset[axis] > 0)]}")
     if not parts:
         return (
             f"Your readers put the point where these weights put it, within {LEAST_GAIN_MM:g} mm or what can be told."

@@ -10,7 +10,8 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.landmarks.detection import write_detection
-from CarotidLandmarkLib.landmarks.points import SIDES
+from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
 from CarotidLandmarkLib.model.weights import read_weights, write_weights
 from CarotidLandmarkLib.study.site import choose, report
 
@@ -151,6 +152,38 @@ def test_absent_stands_against_marked_missing(site, tmp_path, make_answer):
     told = json.loads((tmp_path / "out" / "site.json").read_text())
     assert told["against_missing"]["placed"] == {"found": 14, "review": 0, "absent": 2}
     assert told["ways"]["offset"]["all"]["missed"] == 2
+
+
+def test_what_it_costs_is_told_with_the_offset_and_without(site, tmp_path, make_answer):
+    folder = tmp_path / "out" / "work" / "phantoms"
+    folder.mkdir(parents=True)
+    points = {"left": np.array([28.0, 4.0, -6.0]), "right": None}
+    for name in ("test-20000", "test-20001"):
+        (folder / f"{name}.phantom.json").write_text("{}")
+        write_markups(folder / f"{name}.mrk.json", LandmarkSet(points))
+    keep(folder / "unchanged", {name: make_answer(name, points) for name in ("test-20000", "test-20001")})
+    assert site(8, None, "--tests", "2") == 0
+    cost = json.loads((tmp_path / "out" / "site.json").read_text())["test_phantoms"]
+    means = {(way, key): cost[way][key]["all"]["mean_mm"] for way in cost for key in ("moved", "not_moved")}
+    assert means["offset", "moved"] == pytest.approx(np.linalg.norm([0.3, -0.5, 1.2]), abs=0.15)
+    assert means["offset", "not_moved"] == means["unchanged", "moved"] == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "What it costs: on the original test phantoms" in text and "2 phantoms" in text
+
+
+@pytest.mark.parametrize(
+    ("offset", "half", "said"),
+    [
+        ([0.0, 0.02, -1.2], 0.1, "1.2 ± 0.1 mm lower, seen from"),
+        ([0.3, -0.5, 1.2], 0.04, "1.2 ± 0.1 mm higher, 0.5 ± 0.1 mm farther forward and 0.3 ± 0.1 mm farther from"),
+        ([-0.4, 0.6, 0.0], 0.21, "0.6 ± 0.2 mm farther back and 0.4 ± 0.2 mm nearer to the midline, seen"),
+        ([0.5, 0.5, 0.5], 0.6, "where these weights put it"),
+        ([0.05, 0.0, 0.0], 0.01, "where these weights put it"),
+    ],
+)
+def test_where_readers_put_the_point_is_told_in_words(offset, half, said):
+    limits = np.stack([np.array(offset) - half, np.array(offset) + half])
+    assert said in report.said_of_offset(np.array(offset), limits)
 
 
 def _moved(detection, mm):
