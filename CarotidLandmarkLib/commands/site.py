@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import BadInputError
 from ..study.site.choose import WAYS
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadInputError(
             f"--choose {way} cannot be: {' '.join(found.remarks) or 'nothing was trained (--steps 0).'}"
         )
-    facts = {"data": args.data.name, "command": "carotid-landmark site", "settings": told}
+    facts = {"data": args.data.name, "command": _command(args, told), "settings": told}
     report = write_site(args.out, found, facts, base.header, way)
     missing = missing_packages()
     if missing:
@@ -83,3 +85,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"Report: {args.out / (TEXT if missing else PAGE)}")
     print(f"Weights: {args.out / WEIGHTS}" if "sha256" in report else "No weights were written: keep what you have.")
     return 2 if found.failed else 0
+
+
+def _command(args: argparse.Namespace, told: Mapping[str, Any]) -> str:
+    """What was asked for, without any path."""
+    words = ["carotid-landmark site", args.data.name]
+    words += [f"--{name} {value}" for name, value in told.items() if value is not None and name != "fork"]
+    words += ["--no-fork"] * (not args.fork) + [f"--choose {args.choose}"] * bool(args.choose)
+    return " ".join(words)

@@ -71,6 +71,7 @@ def test_a_rule_of_its_own_gives_weights_with_its_offset_and_a_page(site, tmp_pa
     assert of["base"]["sha256"] == read_weights(weights).header["sha256"]
     assert len(of["volumes"]) == 12 and of["data"] == told["data_sha256"]
     assert of["results"]["offset"]["mean_mm"] == told["ways"]["offset"]["all"]["mean_mm"]
+    assert of["command"] == "carotid-landmark site data --samples 50 --confidence 0.9 --seed 0 --steps 0 --tests 0"
     assert header["sha256"] == told["sha256"] and header["calibration"]["cases"] == 12
     assert header["name"] == "random-site"
     page = (out / "report.html").read_text()
@@ -78,6 +79,9 @@ def test_a_rule_of_its_own_gives_weights_with_its_offset_and_a_page(site, tmp_pa
     assert str(tmp_path) not in page + (out / "site.json").read_text() + json.dumps(of)
     said = capsys.readouterr().out
     assert "Use “offset”" in said and f"Weights: {out / 'site.safetensors'}" in said
+    assert main(["model", "--weights", str(out / "site.safetensors")]) == 0
+    card = capsys.readouterr().out
+    assert '"offset_lps_mm": [' in card and of["volumes"][0] not in card and "rests on 12 cases" in card
 
 
 def test_no_shift_is_keep_what_you_have_and_leaves_no_weights(site, tmp_path, capsys):
