@@ -186,8 +186,7 @@ def remarks_of(found: Findings) -> list[str]:
         *(f"Left out: {name}: {sentence}" for name, sentence in found.failed.items()),
         f"Each case was judged by what had been learned from other patients only, in {folds} parts; the final weights "
         "have learned from all. The ellipsoids of “tuned” were fitted to answers of nets that had not seen the case.",
-        "Scans of one patient are known by DICOM's patient ID and by equal voxels alone: of exports without a name give "
-        "one scan a patient.",
+        "Scans of one patient are known by DICOM's patient ID alone: of exports without names give one scan each.",
         f"Means that differ by less than {LEAST_GAIN_MM:g} mm, or by an interval that holds 0, count as equal; of ways "
         "that are equal the simplest is taken whose ellipsoids hold what they say.",
         f"The ellipsoids rest on {plural(len(found.site.cases), 'case')}: with so few they may hold the point less or "
