@@ -59,11 +59,12 @@ def judge(way: str, site: SiteCases, detections: Mapping[str, Detection], confid
 
 
 def site_scores(site: SiteCases, detections: Mapping[str, Detection]) -> list[Score]:
-    """Of the reviewed landmarks of all detected cases."""
+    """Of the reviewed landmarks of all detected cases, in the site's order, so that ways can be compared by pairs."""
     return [
         of
-        for name, detection in detections.items()
-        for of in score(detection, LandmarkSet(site.truths[name]))
+        for name in site.truths
+        if name in detections
+        for of in score(detections[name], LandmarkSet(site.truths[name]))
         if of.side in site.truths[name]
     ]
 

@@ -77,3 +77,10 @@ def test_sides_that_nobody_has_reviewed_are_not_scored(draw_site):
     scores = judge(UNCHANGED, site, answers, 0.9).scores
     assert len(scores) == 11 and sum(not of.present for of in scores) == 1
     assert {of.side for of in scores if of.case == "p00"} == {SIDES[1]}
+
+
+def test_ways_are_compared_landmark_by_landmark_whatever_order_they_were_answered_in(draw_site):
+    site, answers = draw_site(12, rule=NONE, sd=1.0)
+    other = dict(reversed(list(moved(answers, [1e-3, 0, 0]).items())))
+    choice = choose(judged(site, unchanged=answers, tuned=other), site.patients)
+    assert all(abs(limit) < 1e-2 for of in choice.differences.values() for limit in of[1])
