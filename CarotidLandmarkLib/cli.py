@@ -28,6 +28,7 @@ COMMANDS = {
     "phantom": "write synthetic neck CT angiograms with their true landmarks",
     "train": "train a model on phantoms or on volumes with landmarks",
     "calibrate": "calibrate a model's ellipsoids, and what it trusts, on scans with landmarks",
+    "site": "how the weights do on your own cases, and weights that have learned from them",
     "evaluate": "measure detections against the truth",
     "benchmark": "train and measure the paper's methods and ours on equal terms",
     "convert": "write a data set, or detections, in another tool's format",

@@ -161,6 +161,8 @@ def _show(args: argparse.Namespace) -> int:
         "trust": as_json(header.get("trust")),
         "training": f"\n{'':<13}".join(_stages(header.get("training", {}))),
     }
+    if isinstance(header.get("site"), dict):
+        facts["site"] = as_json({key: value for key, value in header["site"].items() if key != "volumes"})
     print("\n".join(f"{name + ':':<12} {fact}" for name, fact in facts.items()))
     warning = calibration_warning(header)
     if warning:

@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+import numpy as np
+
 from ..errors import BadInputError
 from ..fork import Check
 from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
@@ -15,6 +17,7 @@ from ..model.weights import Weights, read_weights
 from ..volume.ct import CTVolume
 from .backends.backend import Backend
 from .backends.choice import load
+from .definition import read_offsets
 from .lumen import ask_both, checks_of
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
@@ -32,6 +35,7 @@ class Detector:
         self.header = header
         self.limits = Thresholds()
         self.trust = Trust.from_header(header)
+        self.offsets = read_offsets(header)
 
     @classmethod
     def from_weights(
@@ -84,7 +88,15 @@ class Detector:
                 side: witness.result(volume, evidence[side].covariance, verdicts[side].status)
                 for side, witness in witnesses.items()
             }
-        landmarks = [_landmark(side, evidence[side], verdicts[side], confidence, forks.get(side)) for side in SIDES]
+        landmarks = [
+            _landmark(
+                side, evidence[side], self.place(side, evidence[side]), verdicts[side], confidence, forks.get(side)
+            )
+            for side in SIDES
+        ]
+        model = {key: self.header.get(key) for key in ("name", "version", "sha256")}
+        if any(self.offsets["left"]):
+            model["site_offset_lps_mm"] = self.offsets["left"].tolist()
         return Detection(
             case=case,
             volume={
@@ -94,7 +106,7 @@ class Detector:
                 "spacing_mm": volume.grid.spacing.tolist(),
                 "series_uid": volume.series_uid,
             },
-            model={key: self.header.get(key) for key in ("name", "version", "sha256")},
+            model=model,
             settings={
                 "samples": samples,
                 "confidence": confidence,
@@ -108,6 +120,10 @@ class Detector:
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
             warnings=list(volume.warnings),
         )
+
+    def place(self, side: str, seen: Evidence) -> np.ndarray:
+        """Where (3,) LPS mm the landmark of `side` is by the definition of these weights' site, see definition.py."""
+        return seen.position + self.offsets[side]
 
     def examine(
         self, volume: CTVolume, samples: int = 50, seed: int = 0, fork: bool = True
@@ -124,7 +140,7 @@ class Detector:
 
 
 def _landmark(
-    side: str, seen: Evidence, verdict: Verdict, confidence: float, fork: ForkResult | None
+    side: str, seen: Evidence, position: np.ndarray, verdict: Verdict, confidence: float, fork: ForkResult | None
 ) -> LandmarkDetection:
     if verdict.status == "absent":
         return LandmarkDetection(side, verdict.status, verdict.reasons, seen.presence, fork=fork)
@@ -134,7 +150,7 @@ def _landmark(
         verdict.status,
         verdict.reasons,
         seen.presence,
-        seen.position,
+        position,
         seen.covariance,
         radii,
         axes,

@@ -88,6 +88,18 @@ def save_weights(path: PathLike, model: MultiScaleLocNet, metadata: dict[str, An
     return hashlib.sha256(data).hexdigest()
 
 
+def write_weights(path: PathLike, weights: Weights) -> str:
+    """Writes `weights` as safetensors by rename, and needs no torch; returns the file's sha256. Its header says all but
+    "sha256" and "path". Raises CannotRunError if the file cannot be written."""
+    from safetensors.numpy import save
+
+    header = {key: value for key, value in weights.header.items() if key not in ("sha256", "path")}
+    header = {**header, "format": FORMAT, "config": weights.config.to_dict()}
+    data = save(weights.tensors, {METADATA_KEY: json.dumps(header)})
+    write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
 def write_manifest(folder: PathLike = PACKAGED) -> dict[str, str]:
     """Writes manifest.json, the sha256 of each safetensors file in `folder`, and returns it."""
     files = sorted(Path(folder).glob("*.safetensors"))

@@ -77,7 +77,7 @@ def look(case: Case, engine: tuple[Path | None, str, str], settings: Settings, f
             told["no_artery"] = check is not None and check.no_artery
             told["signs"] = {name: sign.value for name, sign in signs(seen, inside, detector.limits, check).items()}
             if point is not None:
-                away = seen.position - point
+                away = detector.place(side, seen) - point
                 told["error_mm"] = float(np.linalg.norm(away))
                 told["mahalanobis2"] = mahalanobis2(away, seen.covariance)
         rows.append(asdict(Seen(case.name, side, point is not None, seen.presence, sure, **told)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,11 @@ class Case:
     grid: Grid | None = None
 
 
-def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = None) -> list[Case]:
+def read_cases(
+    path: str | os.PathLike[str],
+    failed: dict[str, str] | None = None,
+    also: Callable[[Case, CTVolume], None] | None = None,
+) -> list[Case]:
     """The cases of a folder (each volume with its points beside it, exported corrections, or a data set of nnLandmark)
     or of a CSV ``volume,side,x,y,z,space``.
 
@@ -89,6 +93,8 @@ def read_cases(path: str | os.PathLike[str], failed: dict[str, str] | None = Non
             problems[case.name] = wrong
         else:
             read.append(replace(case, sha256=volume.sha256, grid=volume.grid))
+            if also is not None:
+                also(read[-1], volume)
     if problems and (failed is None or not read):
         listing = "; ".join(f"{name}: {sentence.rstrip('.')}" for name, of in problems.items() for sentence in of)
         number = sum(map(len, problems.values()))

@@ -19,7 +19,8 @@ WRITABLE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 
 @dataclass
 class CTVolume:
-    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user."""
+    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user. `patient`:
+    a digest of the ID that DICOM gives, to tell whose scans are the same person's; None where there is none."""
 
     array: np.ndarray
     grid: Grid
@@ -27,6 +28,7 @@ class CTVolume:
     sha256: str | None = None
     series_uid: str | None = None
     warnings: list[str] = field(default_factory=list)
+    patient: str | None = None
 
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
         raise chosen.fault
     volume = _read_stack(chosen.slices, str(path), warnings)
     volume.series_uid = chosen.uid
+    named = "".join(patients).strip()
+    volume.patient = hashlib.sha256(named.encode()).hexdigest() if named else None
     return volume
 
 

@@ -66,10 +66,16 @@ def table_of(rows: Sequence[Row]) -> str:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Return the whole report: tables, then what is to be known of how they came about."""
-    parts = [f"# {escape(report['name'])} on {escape(str(report['data']))}"]
-    for table in (*all_tables(report), *forks.tables(report)):
+    tables = [*all_tables(report), *forks.tables(report)]
+    return markdown_of(f"{report['name']} on {report['data']}", [], tables, remarks(report))
+
+
+def markdown_of(title: str, summary: Sequence[str], tables: Sequence[Table], remarks: Sequence[str]) -> str:
+    """Return these parts as Markdown."""
+    parts = [f"# {escape(title)}", "\n".join(f"- {escape(sentence)}" for sentence in summary)]
+    for table in tables:
         parts += [f"## {escape(table.title)}", table.markdown(), table.note.replace("<", "&lt;")]
-    parts += ["## How it was measured", "\n".join(f"- {escape(remark)}" for remark in remarks(report))]
+    parts += ["## How it was measured", "\n".join(f"- {escape(remark)}" for remark in remarks)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

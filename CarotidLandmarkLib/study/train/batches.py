@@ -7,6 +7,7 @@ geometry of a batch is reckoned on the CPU and goes over in one piece, and a net
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from ...errors import BadInputError
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.crop import FILL_HU, side_frame
-from ...model.locnet import LocNetOutput
+from ...model.locnet import LocNetOutput, ScaleNet
 from ...model.multiscale import MultiScaleLocNet
 from ...model.pyramid import TensorLevel
 from ..methods.method import Recipe
@@ -27,17 +28,26 @@ from .cases import JITTER_MM, TrainingCase
 from .losses import DISTANCE_WEIGHT, TARGET_SD_VOXELS, default_loss
 
 NOWHERE = float("nan")
+SURE_LOGIT = 10.0  # a presence beyond it is as good as 0 or 1
 GROUP = 4  # whole volumes, of about the same height, that the coarsest net sees at once
 
 
 class BatchStep(nn.Module):
     """Loss of one scale's net on several cases at once, with the crops and the loss of the default method.
 
-    Crops lie around the truth and where no landmark is, none on another scale's answer. Raises BadInputError for
-    methods that are trained otherwise.
+    Crops lie around the truth and where no landmark is, none on another scale's answer. With ``keep_presence`` the net
+    is to go on telling presence as it does now, whatever else it learns: what it knows of places without a landmark is
+    not in a few cases. Raises BadInputError for methods that are trained otherwise.
     """
 
-    def __init__(self, model: MultiScaleLocNet, recipe: Recipe, augmentation: Augmentation, spacing_mm: float) -> None:
+    def __init__(
+        self,
+        model: MultiScaleLocNet,
+        recipe: Recipe,
+        augmentation: Augmentation,
+        spacing_mm: float,
+        keep_presence: bool = False,
+    ) -> None:
         super().__init__()
         if recipe.loss is not default_loss or recipe.anywhere or not recipe.augmented or not recipe.presence:
             raise BadInputError(f"--batch cannot be with {model.config.name}, which is trained in another way.")
@@ -46,6 +56,9 @@ class BatchStep(nn.Module):
         self.spacing = spacing_mm
         self.coarse = not self.scale
         self.resident: dict[tuple[str, bytes], TrainingCase] = {}
+        self.teacher: ScaleNet | None = None
+        if keep_presence:
+            self.teacher = deepcopy(model.nets[self.scale]).requires_grad_(False).eval()
 
     def forward(
         self, cases: Sequence[TrainingCase], progress: float, seed: tuple[int, int]
@@ -59,13 +72,20 @@ class BatchStep(nn.Module):
         views = self._views(kept, rng, device)
         if not views:  # the cases teach nothing; processes beside each other still wait for a gradient
             return 0.0 * next(net.parameters()).sum(), {}
-        losses, away = zip(*(batch_loss(net(image), truth, known) for image, truth, known in views))
+        losses, away = zip(*(self._loss(net, *view) for view in views))
         loss = torch.stack(losses).mean()
         log = {f"loss/{self.spacing:g}mm": float(loss.detach())}
         errors = self.spacing * torch.cat([of_view.flatten() for of_view in away])
         if errors.isfinite().any():
             log[f"error/{self.spacing:g}mm"] = float(errors.nanmean())
         return loss, log
+
+    def _loss(self, net: ScaleNet, image: Tensor, truth: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        if self.teacher is None:
+            return batch_loss(net(image), truth, known)
+        with torch.no_grad():
+            presence = self.teacher(image).presence_logit
+        return batch_loss(net(image), truth, known, presence)
 
     def _resident(self, case: TrainingCase, device: torch.device) -> TrainingCase:
         """The case with what this scale looks at on the device, where it stays."""
@@ -185,12 +205,21 @@ def show(looks: Sequence[Look], size: Sequence[int], device: torch.device) -> tu
     return torch.cat(views) + FILL_HU, truth, told > 0
 
 
-def batch_loss(output: LocNetOutput, truth: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+def batch_loss(
+    output: LocNetOutput, truth: Tensor, known: Tensor, presence_logit: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """losses.default_loss of a whole batch, in voxels: the mean over its known landmarks, and the distances
-    (B, landmarks), not a number where there is none. ``truth`` (B, landmarks, 3) and ``known``: see ``show``."""
+    (B, landmarks), not a number where there is none. ``truth`` (B, landmarks, 3) and ``known``: see ``show``.
+    ``presence_logit`` (B, landmarks) is what to answer instead of whether there is a landmark."""
     there = torch.isfinite(truth).all(-1) & known
     count = known.sum().clamp_min(1)
-    presence = F.binary_cross_entropy_with_logits(output.presence_logit, there.float(), known.float(), reduction="sum")
+    if presence_logit is None:
+        presence = F.binary_cross_entropy_with_logits(
+            output.presence_logit, there.float(), known.float(), reduction="sum"
+        )
+    else:
+        ours, theirs = (logit.clamp(-SURE_LOGIT, SURE_LOGIT) for logit in (output.presence_logit, presence_logit))
+        presence = (F.smooth_l1_loss(ours, theirs, reduction="none") * known).sum()
     at = torch.where(there[..., None], truth, output.position.detach())
     distance = DISTANCE_WEIGHT * (output.position - at).abs().sum() / count
     logits = output.logits.float()

@@ -55,7 +55,8 @@ class Options:
     can be shown at once; no steps only put ``start`` together and calibrate.
     ``max_minutes`` bends the schedule so that it ends in time, which makes the run depend on the ``clock``: that on the
     wall, or the processor time of this process, which is the same on a busy machine. A run that is interrupted loses
-    ``checkpoint_minutes`` at most. ``start``: weights to go on from, each for the scales that it was trained on.
+    ``checkpoint_minutes`` at most. ``start``: weights to go on from, each for the scales that it was trained on; with
+    ``keep_presence``, which wants a ``batch``, what they say of presence stays as it is.
     """
 
     out: Path
@@ -83,6 +84,7 @@ class Options:
     start: tuple[Path, ...] = ()
     first_seed: int = 0
     cache: Path | None = None
+    keep_presence: bool = False
 
 
 def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | None = None) -> Path:
@@ -107,6 +109,8 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         raise BadInputError(f"--scales cannot be with {config.name}, whose scales learn from each other's answers.")
     if options.batch > 1 and len(options.scales) != 1:
         raise BadInputError("--batch is for the net of one scale: name it by --scales.")
+    if options.keep_presence and options.batch == 1:
+        raise BadInputError("keep_presence is for training in batches: give a batch of 2 or more.")
     with closing(TrainingData(options, config, recipe, str(fabric.device))) as data:
         return run(options, config, recipe, data, fabric)
 
@@ -136,7 +140,7 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     model.use_dtype(dtype)
     step_module: TrainingStep | BatchStep
     if options.batch > 1:
-        step_module = BatchStep(model, recipe, Augmentation(), options.scales[0])
+        step_module = BatchStep(model, recipe, Augmentation(), options.scales[0], options.keep_presence)
     else:
         step_module = TrainingStep(model, recipe, Augmentation(), options.scales)
     average = MultiScaleLocNet(model.config).to(fabric.device)

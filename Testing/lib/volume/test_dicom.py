@@ -243,3 +243,14 @@ def test_real_philips_phantom_with_a_file_that_is_no_image():
     assert np.allclose(volume.grid.origin, stored[0].ImagePositionPatient) and np.allclose(
         volume.grid.index_to_world((0, 0, 27)), stored[-1].ImagePositionPatient, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [("A", "A", True), ("A", "B", False)])
+def test_a_patient_is_known_again_without_being_named(tmp_path, one, other, same):
+    positions = stack(np.arange(8.0))
+    first, second = (
+        read_volume(write_series(tmp_path / name, positions, patient=patient, series=f"1.2.{name}")).patient
+        for name, patient in (("1", one), ("2", other))
+    )
+    assert (first == second) is same and len(first) == 64
+    assert read_volume(write_series(tmp_path / "3", positions, patient="")).patient is None

@@ -108,3 +108,38 @@ def test_a_batch_is_of_one_scale_and_of_a_method_that_is_trained_so(dataset, tmp
         train(options)
     with pytest.raises(BadInputError, match="--batch cannot be with end-to-end-noise"):
         BatchStep(MultiScaleLocNet(get("end-to-end-noise").config), get("end-to-end-noise").recipe, Augmentation(), 1.0)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_net_that_keeps_its_presence_learns_places_alone(model, case, kept):
+    """Of cases that are said to show nothing another net learns that nothing is there."""
+    empty = replace(case, truth=dict.fromkeys(SIDES))
+    look = fine_looks(empty, 3, model.config, PLAIN, 1.0, np.random.default_rng(0))
+    image, truth, known = show(look, [model.config.crop_size] * 3, CPU)
+    before = float(model.nets[3](image).presence_logit.detach())
+    step = BatchStep(model, get("default").recipe, PLAIN, 0.5, keep_presence=kept)
+    optimizer = torch.optim.Adam(model.nets[3].parameters(), 0.05)
+    for number in range(6):
+        step([empty, empty], 0.0, (0, number))[0].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    moved = float(model.nets[3](image).presence_logit.detach()) - before
+    assert abs(moved) < 0.05 if kept else moved < -0.25
+
+
+def test_a_teacher_is_no_part_of_what_is_trained(model, case):
+    step = BatchStep(model, get("default").recipe, PLAIN, 0.5, keep_presence=True)
+    first = [p.clone() for p in step.teacher.parameters()]
+    loss, log = step([case, case], 0.0, (0, 1))
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.nets[3].parameters():
+            parameter -= parameter.grad
+    assert log["error/0.5mm"] > 0
+    assert all(torch.equal(a, b) and b.grad is None for a, b in zip(first, step.teacher.parameters()))
+
+
+def test_presence_is_kept_in_batches_alone(tmp_path, dataset, tiny_default):
+    options = Options(tmp_path / "run", data=dataset, steps=1, workers=0, device="cpu", keep_presence=True)
+    with pytest.raises(BadInputError, match="keep_presence"):
+        train(options)

@@ -1,0 +1,1 @@
+"""A site's own cases: how the weights do on them, and weights that have learned from them."""

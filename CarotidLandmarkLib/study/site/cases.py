@@ -1,0 +1,165 @@
+"""What a site brings: its cases, whose they are, and everything that speaks against learning from them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import BadInputError
+from ...landmarks.corrections import latest_revisions
+from ...landmarks.points import SIDES
+from ...volume.ct import CTVolume
+from ..cases import Case, read_cases, read_phantom
+from ..corrections.check import check
+from ..corrections.readings import read_all
+from ..corrections.summary import accepted_unseen, model_name, unseen_warning
+
+LEAST_FOR_OFFSET, LEAST_FOR_TUNING = 6, 8  # patients
+# Seeds of the phantoms, by split, that the weights of the package were trained, calibrated and measured on: see
+# weights/CARD.md and Testing/benchmarks/test_sets.py. First and last.
+OWN = {
+    "train": ((0, 1999), (40000, 40599), (100000, 101999)),
+    "val": ((0, 63), (1000, 1419)),
+    "test": ((20000, 20399), (40000, 40999), (60000, 60059)),
+}
+
+
+@dataclass(frozen=True)
+class SiteCases:
+    """patients: case name -> patient, a number. truths: case name -> side -> (3,) LPS mm, None where it is marked as
+    missing, of the reviewed sides. warnings: sentences for the user. digest: stands for volumes and points."""
+
+    cases: list[Case]
+    patients: dict[str, int]
+    truths: dict[str, dict[str, np.ndarray | None]]
+    warnings: list[str]
+    digest: str
+
+    @property
+    def useful(self) -> int:
+        """The number of patients of whom at least one landmark is placed."""
+        placed = {name for name, of in self.truths.items() if any(point is not None for point in of.values())}
+        return len({self.patients[name] for name in placed})
+
+    def without(self, failed: Mapping[str, str]) -> SiteCases:
+        """The same without these cases. Raises BadInputError where too few are left."""
+        left = replace(
+            self,
+            cases=[case for case in self.cases if case.name not in failed],
+            patients={name: of for name, of in self.patients.items() if name not in failed},
+            truths={name: of for name, of in self.truths.items() if name not in failed},
+        )
+        left.require()
+        return left
+
+    def require(self) -> None:
+        """Raise BadInputError where there are too few patients to learn anything."""
+        if self.useful < LEAST_FOR_OFFSET:
+            raise BadInputError(
+                f"There are landmarks of {self.useful} patient(s) in {len(self.cases)} case(s) that can be read: "
+                f"{LEAST_FOR_OFFSET} patients are needed to learn where your readers put the point, {LEAST_FOR_TUNING} "
+                "to train on; correct some more."
+            )
+
+    def folds(self, count: int) -> dict[str, int]:
+        """Case name -> the fold that its patient is judged in, of so many or, with fewer patients, as many as these."""
+        names = sorted(self.patients, key=lambda name: hashlib.sha256(name.encode()).digest())
+        order = list(dict.fromkeys(self.patients[name] for name in names))
+        return {name: order.index(patient) % min(count, len(order)) for name, patient in self.patients.items()}
+
+
+def read_site(data: Path, header: Mapping[str, Any]) -> SiteCases:
+    """Read the data set and look for all that would make its figures worthless. header: of the weights to start from.
+
+    Raises BadInputError where something must be mended first: all that `read_cases` and `corrections check` find, two
+    cases of the same voxels, cases that these weights were made with, too few patients.
+    """
+    corrected = bool(latest_revisions(data)) if os.path.isdir(data) else False
+    warnings = _check_corrections(data, header) if corrected else []
+    marks: dict[str, list[str]] = {}
+
+    def note(case: Case, volume: CTVolume) -> None:
+        marks[case.name] = [f"voxels {fingerprint(volume.array)}", *([f"ID {volume.patient}"] * bool(volume.patient))]
+
+    cases = read_cases(data, also=note)
+    patients = same_patients(marks)
+    twins = [names for names in _by(patients).values() if len({marks[name][0] for name in names}) < len(names)]
+    if twins:
+        raise BadInputError(f"{' and '.join(twins[0])} show the same voxels: keep one of them in {data}.")
+    if own := [case.name for case in cases if _is_own(case, header)]:
+        raise BadInputError(
+            f"{len(own)} case(s) of {data} were used to make or to measure these weights, which would judge "
+            f"themselves: leave out {', '.join(own)}, or start from other --weights."
+        )
+    truths = {c.name: {side: c.points[side] for side in SIDES if side not in c.unreviewed} for c in cases}
+    points = {
+        name: {side: None if point is None else point.tolist() for side, point in of.items()}
+        for name, of in truths.items()
+    }
+    facts = repr(sorted((case.name, case.sha256, points[case.name]) for case in cases))
+    site = SiteCases(cases, patients, truths, warnings, hashlib.sha256(facts.encode()).hexdigest())
+    several = [names for names in _by(patients).values() if len(names) > 1]
+    if several:
+        warnings.append(
+            f"Judged together, since they are of one patient: {'; '.join(', '.join(of) for of in several)}."
+        )
+    site.require()
+    return site
+
+
+def fingerprint(array: np.ndarray) -> str:
+    """Stands for the voxels (z, y, x) in whatever order a file has them: their histogram."""
+    low, high = int(array.min()), int(array.max())
+    counts = np.zeros(high - low + 2, np.int64)
+    for plane in array:  # one at a time: counting takes eight bytes a voxel
+        counts += np.bincount((plane - float(low)).astype(np.int64).ravel(), minlength=len(counts))
+    return hashlib.sha256(f"{low} {counts.tolist()}".encode()).hexdigest()
+
+
+def same_patients(marks: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Case name -> patient: those of cases that share a mark are the same, also by way of a third case."""
+    patients: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for number, (name, own) in enumerate(marks.items()):
+        own = list(own)
+        joined = {seen[mark] for mark in own if mark in seen}
+        patients[name] = min(joined, default=number)
+        for table in (patients, seen):
+            table.update({key: patients[name] for key, value in table.items() if value in joined})
+        seen.update({mark: patients[name] for mark in own})
+    return patients
+
+
+def _by(patients: Mapping[str, int]) -> dict[int, list[str]]:
+    return {patient: [name for name, of in patients.items() if of == patient] for patient in patients.values()}
+
+
+def _check_corrections(data: Path, header: Mapping[str, Any]) -> list[str]:
+    """What is odd about corrections; raises BadInputError for what is wrong with their newest revisions."""
+    newest = {f"{case}/{folder.name}" for case, folder in latest_revisions(data).items()}
+    wrong = [f"{where}: {sentence}" for where, sentence in check(data) if where in newest]
+    if wrong:
+        raise BadInputError(f"{len(wrong)} thing(s) to mend in {data}: {' '.join(wrong)}")
+    corrections = [of for of in read_all(data) if of.folder and f"{of.case}/{of.folder.name}" in newest]
+    said = [unseen_warning(reader, *counts) for reader, counts in accepted_unseen(corrections).items()]
+    others = Counter(model_name(of) for of in corrections if of.model.get("sha256") != header.get("sha256"))
+    if others:
+        said.append(
+            f"{sum(others.values())} of {len(corrections)} cases were read with the answers of another model before "
+            f"the reader's eyes ({', '.join(others)}): what was accepted there favours that model."
+        )
+    return said
+
+
+def _is_own(case: Case, header: Mapping[str, Any]) -> bool:
+    volumes: Sequence[str] = (header.get("site") or {}).get("volumes", ())
+    about = read_phantom(case)
+    seed, ranges = about.get("seed"), OWN.get(str(about.get("split")), ())
+    return case.sha256 in volumes or (isinstance(seed, int) and any(first <= seed <= last for first, last in ranges))

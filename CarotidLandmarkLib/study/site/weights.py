@@ -1,0 +1,68 @@
+"""The weights that a site gets: those that it began with, or their finest net trained, with what was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...detect.definition import read_offsets
+from ...model.weights import Weights, read_weights, write_weights
+from .cases import SiteCases
+from .fit import Adaptation
+
+DIGITS = 4
+CLOCKS = ("date", "minutes")  # of a training: a run that was interrupted is to end with the same file
+
+
+def write_site_weights(
+    path: Path,
+    network: Path | None,
+    base: Mapping[str, Any],
+    adapted: Adaptation,
+    site: SiteCases,
+    story: Mapping[str, Any],
+    grown: float = 0.0,
+) -> str:
+    """Write the weights in ``network`` (None: those of the package) with this adaptation; return the file's sha256.
+
+    base: header of the weights that the site began with. story: what else the header is to say of the site. grown: by
+    how much the logarithm of an answer's SD grew before the ellipsoids were fitted (see fit.spread_change).
+    What an answer is trusted for stays: where all ellipsoids grow, the size of a good answer's grows with them.
+    """
+    weights = read_weights(network)
+    offset = read_offsets(weights.header)["left"] + adapted.offset
+    config = weights.config
+    scales = (*config.covariance_scale[:-1], config.covariance_scale[-1] * adapted.factor)
+    header = {
+        **weights.header,
+        "name": f"{base.get('name')}-site",
+        "version": base.get("version"),
+        "training": {key: of for key, of in weights.header.get("training", {}).items() if key not in CLOCKS},
+        "calibration": {"cases": len(site.cases), "kept_from_start": False, "whole_scans": True},
+        "site": {
+            "offset_lps_mm": [round(float(mm), DIGITS) for mm in offset],
+            "cases": len(site.cases),
+            "patients": site.useful,
+            "landmarks": adapted.landmarks,
+            "covariance_factor": round(adapted.factor, DIGITS),
+            "base": {key: base.get(key) for key in ("name", "version", "sha256")},
+            "data": site.digest,
+            "volumes": sorted(case.sha256 for case in site.cases if case.sha256),
+            **story,
+        },
+    }
+    if base.get("trust"):
+        header["trust"] = moved_trust(base["trust"], grown + 0.5 * math.log(adapted.factor), grown)
+    return write_weights(path, Weights(replace(config, covariance_scale=scales), weights.tensors, header))
+
+
+def moved_trust(trust: Mapping[str, Any], spread: float, heatmap: float) -> dict[str, Any]:
+    """The trust of answers whose spread and heatmap, both as logarithms of mm, have grown by so much alike."""
+    typical = dict(trust["typical"])
+    for name, by in (("spread", spread), ("heatmap", heatmap)):
+        if name in typical:
+            typical[name] = round(typical[name] + by, DIGITS)
+    return {**trust, "typical": typical}
