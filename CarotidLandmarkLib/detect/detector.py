@@ -101,6 +101,7 @@ class Detector:
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
             warnings=list(volume.warnings),
+            files=list(volume.files),
         )
 
     def examine(

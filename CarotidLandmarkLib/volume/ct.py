@@ -19,7 +19,10 @@ WRITABLE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 
 @dataclass
 class CTVolume:
-    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user."""
+    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user.
+
+    `files`: those that the slices of a DICOM series were read from.
+    """
 
     array: np.ndarray
     grid: Grid
@@ -27,6 +30,7 @@ class CTVolume:
     sha256: str | None = None
     series_uid: str | None = None
     warnings: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape:
