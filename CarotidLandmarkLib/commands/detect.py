@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CancelledError, as_sentence
+from ..errors import BadInputError, CancelledError, as_sentence
 from .options import add_engine_arguments, positive_number, some_path
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 EPILOG = """
 For each case: <case>.mrk.json for Slicer and <case>.detection.json with everything known; where the lumen of a fork was
 traced <case>.fork.mrk.json, its vessels with radii, and <case>.seeds.mrk.json, where SlicerVMTK's Extract Centerline
-may start and end; with --picture <case>.png, both forks in three cuts each, to paste into a report; for many cases also
+may start and end; with --picture <case>.png, both forks in three cuts each, to paste into a report; with --sr
+<case>.sr.dcm, a DICOM SR (TID 1500) in the study of the CT, which then must be DICOM; for many cases also
 detections.csv. A case that fails is reported on stderr and is a row with an error; the others go on.
 Exit code: 0 when every case was read and searched (found or not), else, after all others are done, the highest of the
 failed ones: 2 bad input, 3 cannot run here; 130 when interrupted.
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "them for each case: how high the carinas lie beside these",
     )
     add("--picture", action="store_true", help="also draw a key image of each case (<case>.png)")
+    add("--sr", action="store_true", help="also write a DICOM SR of each case, all of which are DICOM (<case>.sr.dcm)")
     add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
@@ -55,8 +57,13 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.case import Settings, detect_case
     from ..detect.detector import Detector
     from ..detect.results import check_case, mend_cases, prepare_folder, write_case, write_table
+    from ..exchange.dicom_source import NO_SERIES, read_source
+    from ..exchange.dicom_sr import make_report, require_highdicom
+    from ..volume.read import is_series
     from .reporter import JsonReporter, TextReporter
 
+    if args.sr:
+        require_highdicom()
     started = time.perf_counter()
     reporter = (JsonReporter if args.json else TextReporter)(args.quiet)
     outcomes = _gather(args.paths)
@@ -80,9 +87,14 @@ def run(args: argparse.Namespace) -> int:
         try:
             if outcome.error is not None:
                 raise outcome.error
-            check_case(args.output, outcome.name, picture=args.picture)
+            if args.sr and not is_series(outcome.path):
+                raise BadInputError(NO_SERIES.format(path=outcome.path))
+            check_case(args.output, outcome.name, picture=args.picture, sr=args.sr)
             reporter.begin(outcome.name, number, len(outcomes))
             outcome.detection = detect_case(detector, outcome.name, outcome.path, settings, reporter.progress)
+            if args.sr:
+                detection = outcome.detection
+                detection.report = make_report(detection, read_source(detection.files))
             files = write_case(args.output, outcome.detection)
         except BrokenPipeError:  # nobody listens any more
             raise
