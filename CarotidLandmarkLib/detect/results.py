@@ -11,16 +11,17 @@ import contextlib
 import csv
 import errno
 import io
+import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_bytes, write_text
+from ..atomic import as_json, write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import seeds, write_forks, write_seeds
 from ..landmarks.detection import Detection, LandmarkDetection, read_detection, write_detection
@@ -42,15 +43,20 @@ COLUMNS = (
     *("fork", "fork_reasons", *MEASURES),
 )
 
+TABLE, HEADER = "detections.csv", ",".join(COLUMNS) + "\n"
+
 
 @dataclass
 class Outcome:
-    """A case that was detected, or the error that prevented it."""
+    """A case that was detected, or the error that prevented it. ``files``: what was written; ``kept``: the detection is
+    that of an earlier run."""
 
     name: str
     path: Path
     detection: Detection | None = None
     error: CarotidLandmarkError | None = None
+    files: list[Path] = field(default_factory=list)
+    kept: bool = False
 
 
 def prepare_folder(folder: Path, option: str = "-o") -> None:
@@ -105,6 +111,27 @@ def check_case(folder: Path, case: str, option: str = "-o", picture: bool = Fals
                 raise BadInputError(f"{file} exists and is no {what} of detect; choose another folder.")
 
 
+def read_finished(
+    folder: Path, case: str, path: Path, told: Mapping[str, Any], model: Mapping[str, Any], endings: Sequence[str] = ()
+) -> Detection | None:
+    """The detection of a case that an earlier run has finished in `folder`, None where it must be done (again).
+
+    It must be about the volume at `path` as it is now, by a model with the checksum of this one, with the settings that
+    `told` says, and have its files of these `endings`, too. A folder has changed when files came or went.
+    """
+    report = folder / f"{case}{REPORT}"
+    try:
+        if os.stat(path).st_mtime > os.stat(report).st_mtime:
+            return None
+        detection = read_detection(report)
+    except (BadInputError, OSError):
+        return None
+    about = (json.loads(as_json(str(path))), model.get("sha256"))
+    same = (detection.volume.get("path"), detection.model.get("sha256")) == about
+    whole = all((folder / f"{case}{ending}").is_file() for ending in (MARKUPS, *endings))
+    return detection if same and whole and detection.settings == json.loads(as_json(told)) else None
+
+
 def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[Path]:
     """Write the files of a case to `folder`, all or none; return their paths, the report's second.
 
@@ -132,15 +159,21 @@ def write_table(folder: Path, outcomes: Sequence[Outcome]) -> Path:
 
     Raises CannotRunError where the folder cannot be written to.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for outcome in outcomes:
-        table.writerows(_rows(outcome))
-    path = folder / "detections.csv"
-    with _sentences(folder, "-o"):
-        write_text(path, text.getvalue())
+    return write_rows(folder / TABLE, [rows_of(outcome) for outcome in outcomes])
+
+
+def write_rows(path: Path, rows: Iterable[str]) -> Path:
+    """Write a table of such rows, with its header; else as write_table."""
+    with _sentences(path.parent, "-o"):
+        write_text(path, "".join([HEADER, *rows]))
     return path
+
+
+def rows_of(outcome: Outcome) -> str:
+    """The lines of a case in a table."""
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(_rows(outcome))
+    return text.getvalue()
 
 
 def describe(landmark: LandmarkDetection) -> str:

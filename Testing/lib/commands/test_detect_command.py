@@ -79,6 +79,7 @@ def test_a_folder_of_cases_also_gives_a_table_and_a_summary(detect, cases, tmp_p
         "b.detection.json",
         "b.mrk.json",
         "detections.csv",
+        "run.json",
     ]
     summary = capsys.readouterr().out.splitlines()[-1]
     assert "2 cases" in summary and "0 failed" in summary and "3 found, 0 review, 1 absent" in summary
@@ -148,7 +149,9 @@ def test_interrupting_keeps_what_was_finished(detect, cases, tmp_path, monkeypat
 
     monkeypatch.setattr(case, "read_volume", read)
     assert detect(cases) == 130
-    assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json"]
+    assert names(tmp_path / "out") == ["a.detection.json", "a.mrk.json", "detections.csv", "run.json"]
+    told = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert told["state"] == "interrupted" and told["cases"] == {"all": 2, "done": 1, "kept": 0, "failed": 0}
     assert capsys.readouterr().err == f"Interrupted; the results of 1 case(s) are in {tmp_path / 'out'}.\n"
 
 
@@ -189,7 +192,7 @@ def test_a_fault_in_one_case_is_its_error_with_all_that_is_known_and_the_others_
     error = capsys.readouterr().err
     assert message in error and " ".join(str(fault).split()) in error
     assert error.count("\n") == 1 and "Traceback" not in error
-    assert {"b.mrk.json", "b.detection.json", "detections.csv"} == set(names(tmp_path / "out"))
+    assert {"b.mrk.json", "b.detection.json", "detections.csv", "run.json"} == set(names(tmp_path / "out"))
 
 
 def test_the_traceback_of_a_fault_can_be_had(detect, cases, monkeypatch, capsys):
