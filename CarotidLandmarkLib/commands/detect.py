@@ -88,6 +88,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.sr:
         require_highdicom()
+    if args.scheduler is not None:  # its workers have folders of their own
+        paths = ("output", "weights", "structures")
+        vars(args).update({name: of.absolute() for name in paths if (of := getattr(args, name)) is not None})
     started = time.perf_counter()
     reporter = (JsonReporter if args.json else TextReporter)(args.quiet)
     cases = _gather(args.paths, absolute=args.scheduler is not None)

@@ -168,6 +168,22 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch):
         list(on_cluster(act, [], "tcp://nowhere:8786", 2))
 
 
+def test_a_cluster_is_given_paths_that_hold_everywhere(cases, tmp_path, monkeypatch):
+    given = []
+
+    def on_cluster(work, cases, address, workers):
+        given.append((work.args[0], cases, address, workers))
+        return iter(())
+
+    monkeypatch.setattr(batch, "on_cluster", on_cluster)
+    monkeypatch.chdir(tmp_path)
+    assert main(["detect", "cases", "-o", "out", "--scheduler", "tcp://here:1", "--workers", "3"]) == 0
+    ((job, sent, address, workers),) = given
+    assert job.output == tmp_path / "out" and (address, workers) == ("tcp://here:1", 3)
+    assert [case.path for case in sent] == [cases / f"{name}.nrrd" for name in ("a", "b", "bad", "c")]
+    assert told(tmp_path / "out")["cases"]["done"] == 0
+
+
 def test_a_killed_run_is_ended_by_workers_as_if_it_had_been_one(cases, weights, tmp_path):
     def words(out, *more):
         options = ["--weights", weights, "--samples", 1, "--no-fork", "--json", "-o", tmp_path / out]
