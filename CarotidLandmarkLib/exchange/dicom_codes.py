@@ -30,7 +30,6 @@ LATERALITY = {"left": Concept("7771000", "SCT", "Left"), "right": Concept("24028
 PRESENCE = Concept("121052", "DCM", "Presence of property")
 PRESENT = Concept("52101004", "SCT", "Present")
 ABSENT = Concept("272519000", "SCT", "Absent")
-CERTAINTY = Concept("111012", "DCM", "Certainty of Finding")
 VOLUME = Concept("118565006", "SCT", "Volume")
 COMMENT = Concept("121106", "DCM", "Comment")
 CT = Concept("25045-6", "LN", "CT unspecified body region")
@@ -42,6 +41,7 @@ UNITS = {
     "": Concept("1", "UCUM", "no units"),
 }
 
+PROBABILITY = _ours("presence", "Probability that the landmark is in the image")
 REGION = _ours("region", "Region that holds the carotid bifurcation")
 RADII = tuple(_ours(f"radius_{number}", f"Radius {number} of the region, longest first") for number in (1, 2, 3))
 STATUS = _ours("status", "Status of the landmark")

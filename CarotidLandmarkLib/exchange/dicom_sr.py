@@ -3,8 +3,8 @@
 A Comprehensive 3D SR with the template TID 1500 (PS3.16), made by highdicom. For each landmark with a position:
 
     a planar group, TID 1410: Tracking Identifier L or R, Finding and Finding Site the carotid bifurcation with its
-        laterality, Image Region a SCOORD3D POINT, whether it is there, its status, what the lumen shows, how certain it
-        is, and what was measured at the fork;
+        laterality, Image Region a SCOORD3D POINT, whether it is there, its status, what the lumen shows, how
+        probable the landmark is, and what was measured at the fork;
     a volumetric group, TID 1411: Volume Surface a SCOORD3D ELLIPSOID, which holds the landmark with the confidence
         that was asked for (TID 1410 has room for one region), its radii and volume. A point that a reader placed has
         none.
@@ -143,7 +143,7 @@ class _Report:
             if reading.decision == "unreviewed":
                 return
             status, position = reading.decision, reading.position_lps_mm
-        detected = status != "moved"
+        detected = status not in ("moved", "missing")  # else it is the reader's alone
         told = {codes.PRESENCE: codes.ABSENT if position is None else codes.PRESENT}
         told[codes.STATUS] = codes.STATUSES[status]
         told[codes.LUMEN] = codes.CHECKS[landmark.fork.check if landmark.fork and detected else "unasked"]
@@ -205,11 +205,11 @@ class _Report:
 
 
 def _measurements(landmark: LandmarkDetection, found: bool) -> list[Measurement]:
-    """How certain it is that the landmark is there and, where it was found, what was measured at its fork."""
+    """How probable it is that the landmark is there and, where it was found, what was measured at its fork."""
     known = landmark.fork.measures if landmark.fork is not None and found else {}
     values = [(name, known[name]) for name in codes.MEASURES if name in known]
     return [
-        _measurement(codes.CERTAINTY, 100 * landmark.presence, "%"),
+        _measurement(codes.PROBABILITY, 100 * landmark.presence, "%"),
         *(_measurement(codes.MEASURES[name], of.value, of.unit) for name, of in values if of.value is not None),
     ]
 

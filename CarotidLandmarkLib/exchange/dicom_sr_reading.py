@@ -177,10 +177,10 @@ def _detection(path: Path, report: Dataset, by_side: dict[str, _Group], groups: 
         group = by_side[side]
         region = next((other for other in groups if other.side == side and other.ellipsoids), None)
         reasons = [_text(item) for item in group.items if _name(item) == codes.COMMENT[:2]]
-        certainty = group.numbers[codes.CERTAINTY[:2]] / 100
+        presence = group.numbers[codes.PROBABILITY[:2]] / 100
         at = group.points[0][0] if group.points else None
         shape = _shape(region, settings["confidence"]) if region else {}
-        landmarks.append(LandmarkDetection(side, group.status, reasons, certainty, at, **{**ADDED, **shape}))
+        landmarks.append(LandmarkDetection(side, group.status, reasons, presence, at, **{**ADDED, **shape}))
     volume = {**dict.fromkeys(("path", "sha256", "size", "spacing_mm")), "series_uid": next(_series(report), None)}
     return Detection(path.name.split(".sr.dcm")[0], volume, model, settings, landmarks)
 

@@ -116,7 +116,7 @@ def test_the_region_holds_the_point_and_has_its_radii(write):
 def test_measures_and_the_algorithm_are_told_with_units(write):
     group = planar_groups(highdicom.sr.srread(write()[0]))[1]
     told = measured(group)
-    assert told.pop("111012") == (pytest.approx(97.0), "%")
+    assert told.pop("presence") == (pytest.approx(97.0), "%")
     units = {"bulb": "mm", "area_ratio": "1", "angle": "deg", "nascet": "%", "calcium": "mm3"}
     assert {name: unit for name, (_, unit) in told.items()} == units
     assert told["bulb"][0] == pytest.approx(8.1234, abs=1e-3)
@@ -132,6 +132,7 @@ def test_an_absent_landmark_is_a_statement_without_a_region(write):
     told = {evaluation.name.value: evaluation.value.value for evaluation in group.get_qualitative_evaluations()}
     assert group.tracking_identifier == "R" and told["121052"] == "272519000" and told["status"] == "absent"
     assert group.finding_sites[0].laterality.value == "24028007"
+    assert measured(group) == {"presence": (pytest.approx(4.0), "%")}
 
 
 def test_a_correction_is_the_readers(write):
@@ -143,7 +144,7 @@ def test_a_correction_is_the_readers(write):
     assert [measurement.name.value for measurement in group.get_measurements()] == []
     assert report.content.get_volumetric_roi_measurement_groups() == []
     (absent,) = report.content.get_image_measurement_groups()
-    assert absent.tracking_identifier == "R"
+    assert absent.tracking_identifier == "R" and absent.get_measurements() == []
     people = report.content.get_observer_contexts(observer_type=codes.DCM.Person)
     assert [str(person.observer_identifying_attributes.name) for person in people] == ["AB^"]
     assert report.SeriesDescription == "Carotid bifurcations, corrected" and report.VerificationFlag == "UNVERIFIED"
