@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import slicer
@@ -19,8 +20,10 @@ from CarotidLandmarkLib.landmarks.corrections import (
 )
 from CarotidLandmarkLib.landmarks.files import read_named_points
 from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
+from CarotidLandmarkLib.volume.headers import is_dicom
 
 from .coordinates import fromWorld, ijkToRas, rasFromLps, toWorld, transformPoint
+from .dicomReport import reportedPoints, reportOf
 from .landmarkRecord import LandmarkRecord
 from .review import isSamePoint
 from .volumeTransfer import seriesUid, writeVolume
@@ -40,13 +43,14 @@ class CorrectionsExporter:
         self.landmarkScene = landmarkScene
         self.onExported = lambda landmarkNode: None
 
-    def export(self, landmarkNode, folder, initials, anonymise=True, copyVolume=False):
+    def export(self, landmarkNode, folder, initials, anonymise=True, copyVolume=False, report=False):
         """Write the decisions about a landmark node as a new revision in ``folder``; return the revision's folder.
 
         The volume is referred to, or copied (voxels and geometry, nothing else): if ``copyVolume``, if its files do not
-        hold it as it is, and always if ``anonymise``, since any path or DICOM file can name the patient.
-        Raises BadInputError where nothing was reviewed, initials are missing or the volume is gone, and CannotRunError
-        where the folder cannot be written.
+        hold it as it is, and always if ``anonymise``, since any path or DICOM file can name the patient. ``report``:
+        with a DICOM SR, which names the patient, too, and so is none of an anonymised correction.
+        Raises BadInputError where nothing was reviewed, initials are missing, the volume is gone or there can be no
+        report of it, and CannotRunError where the folder cannot be written.
         """
         volumeNode, detection = self.landmarkScene.source(landmarkNode)
         reviews = self.landmarkScene.reviews(landmarkNode)
@@ -64,20 +68,23 @@ class CorrectionsExporter:
             anonymised=anonymise,
             worklist=volumeNode.GetAttribute(CASE),
         )
+        reportBytes = None
+        if report and not anonymise:
+            reportBytes = reportOf(self.landmarkScene, landmarkNode, initials, storedFiles(volumeNode))
         copy = None if reference else lambda path: writeVolume(volumeNode, str(path.parent))
-        revision = write_correction(folder, correction, copy)
+        revision = write_correction(folder, correction, copy, reportBytes)
         LandmarkRecord(landmarkNode).markExported()
         self.onExported(landmarkNode)
         return str(revision)
 
     def importCorrections(self, landmarkNode, path):
-        """Take over the points of ``path``, a .mrk.json or .fcsv file.
+        """Take over the points of ``path``, a .mrk.json or .fcsv file or a DICOM SR.
 
         Each side that the file names becomes accepted where its point is the prediction's, else moved or missing; what
         was unreviewed in an exported correction stays as it is here. Raises BadInputError, with the scene as it was.
         """
         volumeNode, _detection = self.landmarkScene.source(landmarkNode)
-        points = _readPoints(path)
+        points = _readPoints(path, storedFiles(volumeNode))
         places = {side: None if p is None else _worldInside(volumeNode, side, p, path) for side, p in points.items()}
         reviews = self.landmarkScene.reviews(landmarkNode)
         for side, ras in places.items():
@@ -94,8 +101,20 @@ class CorrectionsExporter:
         return len(latest_revisions(folder))
 
 
-def _readPoints(path):
-    """The points that are decisions, side -> (3,) LPS or None for missing."""
+def storedFiles(volumeNode):
+    """Return the files that the volume was loaded from, sorted; none where it was made in the scene."""
+    storage = volumeNode.GetStorageNode()
+    if storage is None:
+        return []
+    names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
+    files = sorted({storage.GetFullNameFromFileName() or "", *names} - {""})
+    return files if all(os.path.isfile(file) for file in files) else []
+
+
+def _readPoints(path, files):
+    """The points that are decisions, side -> (3,) LPS or None for missing, for the volume of these files."""
+    if os.path.isfile(path) and is_dicom(Path(path)):
+        return reportedPoints(path, files)
     folder, name = os.path.split(os.path.abspath(path))
     if name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
         return read_named_points(path)
@@ -134,15 +153,10 @@ def _contentSha256(volumeNode):
 def _reference(volumeNode):
     """Where the volume can be read again ("path", "sha256", "series_uid"), None if no file holds it as it is."""
     from CarotidLandmarkLib.volume.ct import hash_files
-    from CarotidLandmarkLib.volume.headers import is_dicom
 
-    storage = volumeNode.GetStorageNode()
-    if storage is None or volumeNode.GetModifiedSinceRead():
-        return None
-    names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
-    files = sorted({storage.GetFullNameFromFileName(), *names})
+    files = storedFiles(volumeNode)
     temporary = os.path.join(os.path.realpath(slicer.app.temporaryPath), "")
-    if not all(os.path.isfile(file) and not os.path.realpath(file).startswith(temporary) for file in files):
+    if not files or volumeNode.GetModifiedSinceRead() or any(os.path.realpath(f).startswith(temporary) for f in files):
         return None
     uid = seriesUid(volumeNode)
     if len(files) == 1 and files[0].lower().endswith(REFERABLE):

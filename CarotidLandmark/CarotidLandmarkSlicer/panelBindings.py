@@ -37,6 +37,7 @@ def bindParameters(ui):
         ),
         "anonymise": _checkBox(ui.anonymiseCheckBox),
         "copyVolume": _checkBox(ui.copyVolumeCheckBox),
+        "dicomReport": _checkBox(ui.reportCheckBox),
         "fork": _checkBox(ui.forkCheckBox),
         "lumenVisible": _checkBox(ui.lumenCheckBox),
         "centrelinesVisible": _checkBox(ui.centrelinesCheckBox),

@@ -49,7 +49,7 @@ class CorrectionsPanel:
         ui.exportButton.enabled = not reason
         ui.exportButton.toolTip = reason or _("Write the prediction and what became of it to the folder.")
         ui.importButton.enabled = self.landmarkNode is not None
-        ui.copyVolumeCheckBox.enabled = not ui.anonymiseCheckBox.checked
+        ui.copyVolumeCheckBox.enabled = ui.reportCheckBox.enabled = not ui.anonymiseCheckBox.checked
         ui.exportedLabel.text = reason or self._count(folder)
 
     def exportCorrections(self):
@@ -63,6 +63,7 @@ class CorrectionsPanel:
                 ui.initialsEdit.text.strip(),
                 anonymise=ui.anonymiseCheckBox.checked,
                 copyVolume=ui.copyVolumeCheckBox.checked,
+                report=ui.reportCheckBox.checked,
             )
             self.say(_("The corrections were written to {path}.").format(path=path))
         self.update()
@@ -74,7 +75,7 @@ class CorrectionsPanel:
             slicer.util.mainWindow(),
             _("Import points"),
             self.ui.folderEdit.currentPath,
-            _("Points") + " (*.mrk.json *.fcsv)",
+            _("Points") + " (*.mrk.json *.fcsv *.dcm);;" + _("DICOM SR of any name") + " (*)",
         )
         if path:
             with self._sentences():

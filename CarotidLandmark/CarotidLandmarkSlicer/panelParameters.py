@@ -29,6 +29,7 @@ class PanelParameters:
     initials: str = ""
     anonymise: bool = True
     copyVolume: bool = False
+    dicomReport: bool = False
     fork: bool = True
     lumenVisible: bool = True
     centrelinesVisible: bool = True

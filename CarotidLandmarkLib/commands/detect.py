@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import CancelledError, as_sentence
-from .options import add_engine_arguments, chosen_weights, positive_number, some_path
+from .options import add_engine_arguments, chosen_weights, part_of, positive_number, some_path, whole_number
 
 if TYPE_CHECKING:
+    from ..detect.detector import Detector
     from ..detect.results import Outcome
+    from .batch import Job
+    from .reporter import JsonReporter, TextReporter
+
+    Reporter = Union[JsonReporter, TextReporter]
 
 EPILOG = """
 For each case: <case>.mrk.json for Slicer and <case>.detection.json with everything known; where the lumen of a fork was
 traced <case>.fork.mrk.json, its vessels with radii, and <case>.seeds.mrk.json, where SlicerVMTK's Extract Centerline
-may start and end; with --picture <case>.png, both forks in three cuts each, to paste into a report; for many cases also
-detections.csv. A case that fails is reported on stderr and is a row with an error; the others go on.
+may start and end; with --picture <case>.png, both forks in three cuts each, to paste into a report; with --sr
+<case>.sr.dcm, a DICOM SR (TID 1500) in the study of the CT, which then must be DICOM; for many cases also
+detections.csv, a row a landmark, and run.json, which tells how far the run is. A case that fails is reported on stderr
+and is a row with an error; the others go on.
 Exit code: 0 when every case was read and searched (found or not), else, after all others are done, the highest of the
 failed ones: 2 bad input, 3 cannot run here; 130 when interrupted.
 """
@@ -46,24 +56,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "them for each case: how high the carinas lie beside these",
     )
     add("--picture", action="store_true", help="also draw a key image of each case (<case>.png)")
+    add("--sr", action="store_true", help="also write a DICOM SR of each case, all of which are DICOM (<case>.sr.dcm)")
+    add(
+        "--continue",
+        action="store_true",
+        dest="keep",
+        help="keep what is finished: results in DIR of the same volume, weights and settings",
+    )
+    add("--part", type=part_of, metavar="I/N", help="do only every Nth case, from the Ith on")
+    add("--workers", type=whole_number(1), metavar="N", help="do so many cases beside each other, in processes")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="do the cases on a Dask cluster, all of whose machines see the same files; 'local' makes one of --workers "
+        "processes here",
+    )
     add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect in every case of args.paths; return the exit code."""
-    from ..detect.case import Settings, detect_case
+    from ..detect.case import Settings
     from ..detect.detector import Detector
-    from ..detect.results import check_case, mend_cases, prepare_folder, write_case, write_table
+    from ..detect.results import mend_cases, prepare_folder
+    from ..exchange.dicom_sr import require_highdicom
+    from ..model.weights import read_weights
+    from .batch import Job
+    from .ledger import Ledger
     from .reporter import JsonReporter, TextReporter
 
+    if args.sr:
+        require_highdicom()
+    if args.scheduler is not None:  # its workers have folders of their own
+        paths = ("output", "weights", "structures")
+        vars(args).update({name: of.absolute() for name in paths if (of := getattr(args, name)) is not None})
     started = time.perf_counter()
     reporter = (JsonReporter if args.json else TextReporter)(args.quiet)
-    outcomes = _gather(args.paths)
-    some = any(outcome.error is None for outcome in outcomes)
-    if some:
-        detector = Detector.from_weights(chosen_weights(args), args.device, args.backend)
-    if some or len(outcomes) > 1:
+    cases = _gather(args.paths, absolute=args.scheduler is not None)
+    many = len(cases) > 1 or args.part is not None
+    part = ""
+    if args.part is not None:
+        number, of = args.part
+        cases, part = cases[number - 1 :: of], f"-{number}of{of}"
+    some = any(case.error is None for case in cases)
+    beside = args.workers is not None or args.scheduler is not None
+    detector, header = None, {}
+    weights = chosen_weights(args) if some else None
+    if some and beside:
+        header = read_weights(weights).header
+    elif some:
+        detector = Detector.from_weights(weights, args.device, args.backend)
+        header = detector.header
+    if some or many:
         prepare_folder(args.output)
         mend_cases(args.output)
     settings = Settings(
@@ -76,33 +121,72 @@ def run(args: argparse.Namespace) -> int:
         args.picture,
         args.structures,
     )
-    for number, outcome in enumerate(outcomes, start=1):
-        try:
+    job = Job(weights, args.device, args.backend, settings, args.output, args.sr, args.keep)
+    ledger = Ledger([case.name for case in cases], args.output if many else None, part, _about(args, header))
+    worst, state = 0, "failed"
+    try:
+        for outcome in _outcomes(args, job, detector, cases, reporter):
+            ledger.add(outcome)
             if outcome.error is not None:
-                raise outcome.error
-            check_case(args.output, outcome.name, picture=args.picture)
-            reporter.begin(outcome.name, number, len(outcomes))
-            outcome.detection = detect_case(detector, outcome.name, outcome.path, settings, reporter.progress)
-            files = write_case(args.output, outcome.detection)
-        except BrokenPipeError:  # nobody listens any more
-            raise
-        except KeyboardInterrupt:
-            reporter.clear()
-            done = sum(earlier.detection is not None for earlier in outcomes[: number - 1])
-            kept = f"; the results of {done} case(s) are in {args.output}" if done else ""
-            raise CancelledError(f"Interrupted{kept}.") from None
-        except Exception as error:
-            outcome.error, outcome.detection = as_sentence(error), None
-            reporter.error(outcome)
-        else:
-            reporter.result(outcome.detection, files)
-    table = write_table(args.output, outcomes) if len(outcomes) > 1 else None
-    reporter.summary(outcomes, time.perf_counter() - started, table)
-    return max((outcome.error.exit_code for outcome in outcomes if outcome.error), default=0)
+                worst = max(worst, outcome.error.exit_code)
+                reporter.error(outcome)
+            elif outcome.kept:
+                reporter.kept(outcome)
+            elif outcome.detection is not None:
+                reporter.result(outcome.detection, outcome.files)
+            if many:
+                reporter.advance(ledger.counts, len(cases), ledger.seconds_left())
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        reporter.clear()
+        done = ledger.counts["done"] - ledger.counts["failed"]
+        kept = f"; the results of {done} case(s) are in {args.output}" if done else ""
+        raise CancelledError(f"Interrupted{kept}.") from None
+    finally:
+        table = ledger.close(state)
+    reporter.summary(ledger.counts, len(cases), time.perf_counter() - started, table)
+    return worst
 
 
-def _gather(paths: list[str]) -> list[Outcome]:
-    """The cases of all `paths`, each under a name of its own; a path that cannot be used is one with an error."""
+def _outcomes(
+    args: argparse.Namespace, job: Job, detector: Detector | None, cases: list[Outcome], reporter: Reporter
+) -> Iterator[Outcome]:
+    """The cases as they end, those that cannot be begun first where they are done beside each other."""
+    from .batch import do_case, in_processes, on_cluster, work
+
+    if args.workers is None and args.scheduler is None:
+        for number, case in enumerate(cases, start=1):
+            if case.error is None:
+                reporter.begin(case.name, number, len(cases))
+                assert detector is not None
+                case = do_case(detector, job, case, reporter.progress)
+            yield case
+        return
+    yield from (case for case in cases if case.error is not None)
+    good = [case for case in cases if case.error is None]
+    workers, doing = args.workers or os.cpu_count() or 1, functools.partial(work, job)
+    if args.scheduler is not None:
+        yield from on_cluster(doing, good, args.scheduler, workers)
+    else:
+        yield from in_processes(doing, good, workers)
+
+
+def _about(args: argparse.Namespace, header: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says of how the cases were done."""
+    names = ("samples", "confidence", "seed", "fork", "device", "backend", "picture", "sr", "workers", "scheduler")
+    return {
+        "model": {name: header.get(name) for name in ("name", "version", "sha256")},
+        "settings": {name: getattr(args, name) for name in names},
+        "part": args.part,
+    }
+
+
+def _gather(paths: list[str], absolute: bool = False) -> list[Outcome]:
+    """The cases of all `paths`, each under a name of its own; a path that cannot be used is one with an error.
+
+    absolute: name their files from the root on.
+    """
     from ..detect.case import unique_names
     from ..detect.results import Outcome
     from ..volume.read import find_cases
@@ -110,7 +194,8 @@ def _gather(paths: list[str]) -> list[Outcome]:
     found: list[Outcome] = []
     for path in paths:
         try:
-            found += [Outcome(name, Path(volume)) for name, volume in find_cases(path)]
+            of = os.path.abspath(path) if absolute and path else path
+            found += [Outcome(name, Path(volume)) for name, volume in find_cases(of)]
         except Exception as error:
             found.append(Outcome(Path(path).name, Path(path), error=as_sentence(error)))
     for outcome, name in zip(found, unique_names(outcome.name for outcome in found)):

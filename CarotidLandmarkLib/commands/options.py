@@ -56,6 +56,18 @@ def probability(text: str) -> float:
     return _number(text, "a number between 0 and 1", lambda number: 0 < number < 1)
 
 
+def part_of(text: str) -> tuple[int, int]:
+    """Which part of how many, as 2/4 has it."""
+    number, _, of = text.partition("/")
+    try:
+        part = int(number), int(of)
+    except ValueError:
+        raise _wrong("two whole numbers as 2/4", text) from None
+    if not 1 <= part[0] <= part[1]:
+        raise _wrong("a part that there is, as 2/4", text)
+    return part
+
+
 def some_path(text: str) -> Path:
     """A path; an empty one, as an unset variable leaves it, would be the current folder."""
     if not text:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..atomic import as_json
 from ..detect.results import Outcome, describe
 from ..landmarks.detection import Detection
 from ..streams import Live, one_line
+from .ledger import STATUSES
 
 
 class TextReporter:
@@ -49,12 +49,21 @@ class TextReporter:
         self.clear()
         print(_told(outcome), file=sys.stderr)
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, table: Path | None) -> None:
+    def kept(self, outcome: Outcome) -> None:
+        """That a case was finished before is told by the summary."""
+
+    def advance(self, counts: Mapping[str, int], cases: int, seconds_left: float | None) -> None:
+        left = "" if seconds_left is None else f", about {in_words(seconds_left)} left"
+        self.live.show(f"{counts['done']} of {cases} cases{left}")
+
+    def summary(self, counts: Mapping[str, int], cases: int, seconds: float, table: Path | None) -> None:
+        self.clear()
         if table is None or self.quiet:
             return
-        counts = count_outcomes(outcomes)
-        statuses = ", ".join(f"{counts[status]} {status}" for status in ("found", "review", "absent"))
-        print(f"{len(outcomes)} cases in {seconds:.1f} s, {counts['failed']} failed; landmarks: {statuses}; {table}")
+        statuses = ", ".join(f"{counts[status]} {status}" for status in STATUSES)
+        kept = f", {counts['kept']} finished before" if counts["kept"] else ""
+        failed = f"{counts['failed']} failed{kept}"
+        print(f"{cases} cases in {seconds:.1f} s, {failed}; landmarks: {statuses}; {table}")
 
 
 class JsonReporter:
@@ -85,21 +94,26 @@ class JsonReporter:
             _emit("error", case=outcome.name, message=str(outcome.error), exit_code=outcome.error.exit_code)
         print(_told(outcome), file=sys.stderr)
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, table: Path | None) -> None:
-        counts = count_outcomes(outcomes)
-        landmarks = {status: counts[status] for status in ("found", "review", "absent")}
-        path = None if table is None else str(table)
-        _emit(
-            "summary", cases=len(outcomes), failed=counts["failed"], **landmarks, seconds=round(seconds, 2), table=path
-        )
+    def kept(self, outcome: Outcome) -> None:
+        assert outcome.detection is not None
+        _emit("result", case=outcome.name, detection=outcome.detection.to_dict(), files=[], kept=True)
+
+    def advance(self, counts: Mapping[str, int], cases: int, seconds_left: float | None) -> None:
+        if not self.quiet:
+            left = None if seconds_left is None else round(seconds_left, 1)
+            _emit("progress", case=None, text="cases", fraction=counts["done"] / cases, seconds_left=left)
+
+    def summary(self, counts: Mapping[str, int], cases: int, seconds: float, table: Path | None) -> None:
+        told = {name: counts[name] for name in ("failed", "kept", *STATUSES)}
+        _emit("summary", cases=cases, **told, seconds=round(seconds, 2), table=None if table is None else str(table))
 
 
-def count_outcomes(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """How many landmarks are found, review and absent, and how many cases failed."""
-    counts: Counter[str] = Counter(failed=sum(outcome.detection is None for outcome in outcomes))
-    for outcome in outcomes:
-        counts.update(landmark.status for landmark in (outcome.detection.landmarks if outcome.detection else ()))
-    return counts
+def in_words(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _emit(event: str, **values: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import BadInputError
 from ..study.site.choose import WAYS
 from .claim import claim
-from .options import add_engine_arguments, some_path, whole_number
+from .options import add_engine_arguments, chosen_weights, some_path, whole_number
 
 EPILOG = """
 SITE/report.html says on one page how the weights do on your cases, and which of three ways is for you: the weights as
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
     require_training()
-    base = read_weights(args.weights)
+    weights = chosen_weights(args)
+    base = read_weights(weights)
     site = read_site(args.data, base.header)
     for warning in site.warnings:
         print(warning, file=sys.stderr)
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     claim(args.out / "work", mine, "site.json")
     plan = Plan(
         args.out / "work",
-        args.weights,
+        weights,
         read_offsets(base.header)["left"],
         Engine(settings, args.device, args.backend, args.parallel),
         args.steps,

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..atomic import write_bytes
 from ..errors import (
@@ -59,6 +60,12 @@ class Settings:
         if self.structures is not None and not self.fork:
             raise BadInputError("Heights beside structures are measured at the fork: leave --no-fork out.")
 
+    def told(self) -> dict[str, Any]:
+        """What a detection says of these beside the Detector's own settings: what was not left as it is."""
+        structures = None if self.structures is None else str(self.structures)
+        told = {"series": self.series, "spacing": self.spacing, "structures": structures}
+        return {name: value for name, value in told.items() if value is not None}
+
 
 def unique_names(names: Iterable[str]) -> list[str]:
     """The names, with a number behind those that came before, so that no case overwrites another's files."""
@@ -108,6 +115,7 @@ def detect_case(
             raise as_sentence(error) from error
         advice = "try --device cpu" if detector.backend.device != "cpu" else "close other programs or crop the volume"
         raise OutOfMemoryError(f"Memory ran out on {detector.backend.device} with '{path}'; {advice}.") from error
+    detection.settings.update(settings.told())
     detection.timing_s["read"] = read
     detection.timing_s["total"] += read
     return detection

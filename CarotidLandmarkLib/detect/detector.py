@@ -107,23 +107,28 @@ class Detector:
                 "series_uid": volume.series_uid,
             },
             model=model,
-            settings={
-                "samples": samples,
-                "confidence": confidence,
-                "device": self.backend.device,
-                "seed": seed,
-                "fork": fork,
-                "backend": self.backend.name,
-                "precision": self.backend.precision,
-            },
+            settings=self.settings(samples, confidence, seed, fork),
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
             warnings=list(volume.warnings),
+            files=list(volume.files),
         )
 
     def place(self, side: str, seen: Evidence) -> np.ndarray:
         """Where (3,) LPS mm the landmark of `side` is by the definition of these weights' site, see definition.py."""
         return seen.position + self.offsets[side]
+
+    def settings(self, samples: int, confidence: float, seed: int, fork: bool) -> dict[str, Any]:
+        """What a detection says that it was made with."""
+        return {
+            "samples": samples,
+            "confidence": confidence,
+            "device": self.backend.device,
+            "seed": seed,
+            "fork": fork,
+            "backend": self.backend.name,
+            "precision": self.backend.precision,
+        }
 
     def examine(
         self, volume: CTVolume, samples: int = 50, seed: int = 0, fork: bool = True

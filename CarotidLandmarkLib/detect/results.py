@@ -2,7 +2,7 @@
 
 Each file appears whole or not at all. Of the files of a case `<case>.detection.json` comes first and holds all that the
 others say, `<case>.mrk.json` last; where that is missing, because the process was killed between them, the next run
-adds it and the others, but for the picture, which only the volume could give.
+adds it and the others, but for the picture and the DICOM SR, which only the volume could give.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import contextlib
 import csv
 import errno
 import io
+import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_bytes, write_text
+from ..atomic import as_json, write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import seeds, write_forks, write_seeds
 from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection, write_detection
@@ -29,7 +30,9 @@ from ..landmarks.forks import MEASURES
 from ..landmarks.points import SIDES
 from ..pictures.key import SIGN
 
-MARKUPS, FORK, SEEDS, PICTURE = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json", ".png"
+MARKUPS, FORK, SEEDS, PICTURE, SR = ".mrk.json", ".fork.mrk.json", ".seeds.mrk.json", ".png", ".sr.dcm"
+SR_DESCRIPTION = "Carotid bifurcations, detected"  # of the series of an SR
+SIGNS = {PICTURE: SIGN, SR: SR_DESCRIPTION.encode()}  # by which a file that could be somebody else's is known as ours
 PARTIAL = ".carotid-landmark-"
 ABANDONED_S = 3600  # a case is written in much less
 
@@ -39,15 +42,20 @@ COLUMNS = (
     *("fork", "fork_reasons", *MEASURES),
 )
 
+TABLE, HEADER = "detections.csv", ",".join(COLUMNS) + "\n"
+
 
 @dataclass
 class Outcome:
-    """A case that was detected, or the error that prevented it."""
+    """A case that was detected, or the error that prevented it. ``files``: what was written; ``kept``: the detection is
+    that of an earlier run."""
 
     name: str
     path: Path
     detection: Detection | None = None
     error: CarotidLandmarkError | None = None
+    files: list[Path] = field(default_factory=list)
+    kept: bool = False
 
 
 def prepare_folder(folder: Path, option: str = "-o") -> None:
@@ -77,13 +85,13 @@ def mend_cases(folder: Path, option: str = "-o") -> None:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_case(folder: Path, case: str, option: str = "-o", picture: bool = False) -> None:
+def check_case(folder: Path, case: str, option: str = "-o", picture: bool = False, sr: bool = False) -> None:
     """Raise BadInputError, before any work is done, for a case whose files could not be written to `folder`.
 
     A `<case>.mrk.json` that stands there without its `.detection.json` was not made by detect, and is not replaced: it
-    may be somebody's reference; nor is, where a `picture` is to be, a `<case>.png` that was not drawn here. A name may
-    be too long for a file's once the endings are added. Raises CannotRunError where `folder` is none that can be looked
-    into.
+    may be somebody's reference; nor is, where a `picture` or an `sr` is to be, a `<case>.png` or `<case>.sr.dcm` that
+    was not made here. A name may be too long for a file's once the endings are added. Raises CannotRunError where
+    `folder` is none that can be looked into.
     """
     markups, report = folder / f"{case}{MARKUPS}", folder / f"{case}{REPORT}"
     with _sentences(folder, option):
@@ -96,26 +104,49 @@ def check_case(folder: Path, case: str, option: str = "-o", picture: bool = Fals
             if error.errno != errno.ENAMETOOLONG:
                 raise
             raise BadInputError(f"No file can be named {report.name} ({error.strerror}); rename the volume.") from error
-        image = folder / f"{case}{PICTURE}"
-        if picture and image.exists() and not _is_ours(image):
-            raise BadInputError(f"{image} exists and is no picture of detect; choose another folder.")
+        for wanted, ending, what in ((picture, PICTURE, "picture"), (sr, SR, "report")):
+            file = folder / f"{case}{ending}"
+            if wanted and file.exists() and not _is_ours(file):
+                raise BadInputError(f"{file} exists and is no {what} of detect; choose another folder.")
+
+
+def read_finished(
+    folder: Path, case: str, path: Path, told: Mapping[str, Any], model: Mapping[str, Any], endings: Sequence[str] = ()
+) -> Detection | None:
+    """The detection of a case that an earlier run has finished in `folder`, None where it must be done (again).
+
+    It must be about the volume at `path` as it is now, by a model with the checksum of this one, with the settings that
+    `told` says, and have its files of these `endings`, too. A folder has changed when files came or went.
+    """
+    report = folder / f"{case}{REPORT}"
+    try:
+        if os.stat(path).st_mtime > os.stat(report).st_mtime:
+            return None
+        detection = read_detection(report)
+    except (BadInputError, OSError):
+        return None
+    about = (json.loads(as_json(str(path))), model.get("sha256"))
+    same = (detection.volume.get("path"), detection.model.get("sha256")) == about
+    whole = all((folder / f"{case}{ending}").is_file() for ending in (MARKUPS, *endings))
+    return detection if same and whole and detection.settings == json.loads(as_json(told)) else None
 
 
 def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[Path]:
     """Write the files of a case to `folder`, all or none; return their paths, the report's second.
 
     `<case>.mrk.json` and `<case>.detection.json`; where the lumen of a fork was traced, also `<case>.fork.mrk.json`,
-    its vessels, and `<case>.seeds.mrk.json`; where a picture was drawn, `<case>.png`. Raises BadInputError as
-    check_case does, and CannotRunError where the folder cannot be written to or is full; `option` is where the user
-    gave it.
+    its vessels, and `<case>.seeds.mrk.json`; where a picture was drawn, `<case>.png`, and a report, `<case>.sr.dcm`.
+    Raises BadInputError as check_case does, and CannotRunError where the folder cannot be written to or is full;
+    `option` is where the user gave it.
     """
     case = detection.case
-    check_case(folder, case, option, detection.picture is not None)
+    check_case(folder, case, option, detection.picture is not None, detection.report is not None)
     with _sentences(folder, option), tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
         others = _write_others(Path(partial), case, detection)
         write_detection(Path(partial, f"{case}{REPORT}"), detection)
-        for old in (folder / f"{case}{ending}" for ending in (MARKUPS, FORK, SEEDS, PICTURE)):
-            if old.suffix != PICTURE or _is_ours(old):
+        for ending in (MARKUPS, FORK, SEEDS, *SIGNS):
+            old = folder / f"{case}{ending}"
+            if ending not in SIGNS or _is_ours(old):
                 old.unlink(missing_ok=True)  # it must not be taken for the new report's
         for name in (f"{case}{REPORT}", *others[::-1]):
             os.replace(Path(partial, name), folder / name)
@@ -127,15 +158,21 @@ def write_table(folder: Path, outcomes: Sequence[Outcome]) -> Path:
 
     Raises CannotRunError where the folder cannot be written to.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for outcome in outcomes:
-        table.writerows(_rows(outcome))
-    path = folder / "detections.csv"
-    with _sentences(folder, "-o"):
-        write_text(path, text.getvalue())
+    return write_rows(folder / TABLE, [rows_of(outcome) for outcome in outcomes])
+
+
+def write_rows(path: Path, rows: Iterable[str]) -> Path:
+    """Write a table of such rows, with its header; else as write_table."""
+    with _sentences(path.parent, "-o"):
+        write_text(path, "".join([HEADER, *rows]))
     return path
+
+
+def rows_of(outcome: Outcome) -> str:
+    """The lines of a case in a table."""
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(_rows(outcome))
+    return text.getvalue()
 
 
 def describe(landmark: LandmarkDetection) -> str:
@@ -168,7 +205,8 @@ def _rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 
 def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
-    """Write what the report holds as markups for Slicer, and the picture; return the names, the landmarks' first."""
+    """Write what the report holds as markups for Slicer, the picture and the SR; return the names, the landmarks'
+    first."""
     names = [f"{case}{MARKUPS}"]
     forks = {landmark.side: landmark.fork for landmark in detection.landmarks if landmark.fork is not None}
     traced = {side: fork for side, fork in forks.items() if fork.vessels}
@@ -180,17 +218,16 @@ def _write_others(folder: Path, case: str, detection: Detection) -> list[str]:
         write_seeds(folder / names[-1], traced)
     described = {landmark.side: describe(landmark) for landmark in detection.landmarks}
     write_markups(folder / names[0], detection.points(), described)
-    if detection.picture is not None:
-        names.append(f"{case}{PICTURE}")
-        write_bytes(folder / names[-1], detection.picture)
+    for ending, data in ((PICTURE, detection.picture), (SR, detection.report)):
+        if data is not None:
+            names.append(f"{case}{ending}")
+            write_bytes(folder / names[-1], data)
     return names
 
 
-def _is_ours(image: Path) -> bool:
-    if not image.is_file():
-        return False
-    with image.open("rb") as file:
-        return SIGN in file.read(256)
+def _is_ours(file: Path) -> bool:
+    sign = next(sign for ending, sign in SIGNS.items() if file.name.endswith(ending))
+    return file.is_file() and sign in file.read_bytes()
 
 
 @contextlib.contextmanager

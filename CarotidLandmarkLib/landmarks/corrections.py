@@ -4,6 +4,7 @@
                                   prediction.mrk.json   the engine's points
                                   correction.mrk.json   the points as the reader left them
                                   volume.nrrd           where the volume was copied
+                            correction.sr.dcm     a DICOM SR of it, where one was wanted
                             r002/…                      the same case exported again; the newest revision counts
 
 Positions are LPS mm in the volume's own space. A case is named after its voxels, never after its patient. Only
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import rename_to_next, revision_number, write_json
+from ..atomic import rename_to_next, revision_number, write_bytes, write_json
 from ..errors import BadInputError, CannotRunError
 from ..volume.ct import hash_files
 from .detection import STATUSES
@@ -38,6 +39,7 @@ from .text import read_text
 SCHEMA = "carotid-landmark/correction/1"
 DECISIONS = ("unreviewed", "accepted", "moved", "missing")
 FILE, PREDICTION, CORRECTED, VOLUME = "correction.json", "prediction.mrk.json", "correction.mrk.json", "volume.nrrd"
+REPORT = "correction.sr.dcm"
 
 _MODEL_KEYS = ("name", "version", "sha256")
 _SETTING_KEYS = ("samples", "confidence", "device", "seed")
@@ -130,12 +132,16 @@ def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
 
 
 def write_correction(
-    folder: str | os.PathLike[str], correction: Correction, copy_volume: Callable[[Path], None] | None = None
+    folder: str | os.PathLike[str],
+    correction: Correction,
+    copy_volume: Callable[[Path], None] | None = None,
+    report: bytes | None = None,
 ) -> Path:
     """Write ``correction`` as the next revision of its case in ``folder``, whole or not at all; return its folder.
 
     ``copy_volume`` writes the volume to the .nrrd path that it is given; where an earlier revision holds a copy, that
-    is referred to. Without it ``correction.volume`` must say where the volume is.
+    is referred to. Without it ``correction.volume`` must say where the volume is. ``report`` is a DICOM SR to be
+    beside them.
 
     Raises BadInputError where nothing was reviewed and CannotRunError where the folder cannot be written.
     """
@@ -152,6 +158,8 @@ def write_correction(
             volume.update(_copied(home, part, copy_volume))
         write_markups(part / PREDICTION, correction.prediction, correction.statuses)
         write_markups(part / CORRECTED, correction.corrected, correction.decisions)
+        if report is not None:
+            write_bytes(part / REPORT, report)
         write_json(part / FILE, _to_dict(correction, volume))
         return rename_to_next(part, home)
     except OSError as error:

@@ -79,7 +79,8 @@ class Detection:
     """Both landmarks of one case, with the volume, model and settings they came from.
 
     ``landmarks`` are left, then right (else ValueError). The dictionaries are the contract's of the same names.
-    ``picture`` is the key image as a PNG file, where one was drawn; the JSON does not hold it.
+    What the JSON does not hold: ``picture``, the key image as a PNG file, and ``report``, a DICOM SR, where they were
+    made, and ``files``, those of the DICOM series that was searched.
     """
 
     case: str
@@ -90,6 +91,8 @@ class Detection:
     timing_s: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     picture: bytes | None = field(default=None, repr=False, compare=False)
+    report: bytes | None = field(default=None, repr=False, compare=False)
+    files: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if tuple(landmark.side for landmark in self.landmarks) != SIDES:

@@ -15,6 +15,7 @@ import numpy as np
 from ..detect.case import unique_names
 from ..errors import BadInputError, CarotidLandmarkError
 from ..exchange import nnlandmark
+from ..exchange.dicom_sr_reading import find_reports, read_report
 from ..landmarks.corrections import latest_revisions, read_correction
 from ..landmarks.detection import is_result, read_detection
 from ..landmarks.files import WRITERS, NamedPoint, read_described_points
@@ -25,7 +26,8 @@ from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 from ..volume.read import case_name, find_cases, read_volume
 
-POINT_SUFFIXES = tuple(WRITERS)
+REPORT = ".sr.dcm"
+POINT_SUFFIXES = (*WRITERS, REPORT)
 SEPARATION_MM = (15.0, 130.0)
 
 
@@ -52,7 +54,7 @@ def read_cases(
     also: Callable[[Case, CTVolume], None] | None = None,
 ) -> list[Case]:
     """The cases of a folder (each volume with its points beside it, exported corrections, or a data set of nnLandmark)
-    or of a CSV ``volume,side,x,y,z,space``.
+    or of a CSV ``volume,side,x,y,z,space``. Points are Slicer's, or those of a DICOM report beside or in the series.
 
     A side is unreviewed unless its point is placed, or there and marked as missing (in a CSV: a row with empty x, y
     and z). What `detect` found is no truth. Of corrections each case's newest revision counts. Every volume is read
@@ -159,14 +161,14 @@ def _from_folder(path: Path, problems: dict[str, list[str]]) -> list[Case]:
     taken: dict[Path, Path] = {}
     for name, volume in find_cases(path):
         try:
-            file, points = _points_beside(name, volume)
+            file, points, series = _points_of(name, volume)
             if file in taken:
                 raise BadInputError(f"{file.name} is beside {taken[file].name} and {volume.name}: rename one of them")
         except CarotidLandmarkError as error:
             problems[name] = [str(error)]
             continue
         taken[file] = volume
-        cases.append(_case(name, volume, points))
+        cases.append(replace(_case(name, volume, points), series=series))
     return cases
 
 
@@ -174,22 +176,26 @@ def _case(name: str, volume: Path, points: dict[str, np.ndarray | None]) -> Case
     return Case(name, volume, LandmarkSet(points).points, tuple(side for side in SIDES if side not in points))
 
 
-def _points_beside(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | None]]:
-    """The first point file of a case that holds a truth, and what it says of the sides that it names."""
+def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | None], str | None]:
+    """The first point file of a case that holds a truth, what it says of the sides that it names, and of a DICOM report
+    the series that it is about."""
     stems = dict.fromkeys((name, case_name(volume)))
     files = [(stem, _beside(volume, stem + suffix)) for stem in stems for suffix in POINT_SUFFIXES]
     there = [(stem, file) for stem, file in files if os.path.lexists(file)]
+    reports = {} if there or not volume.is_dir() else {report.path: report for report in find_reports(volume)}
+    there += [(name, file) for file in reports]
     if not there:
         raise BadInputError(f"it has no points: put {name}.mrk.json beside {volume.name} (or {name}.fcsv)")
     for stem, file in there:
-        named = read_described_points(file)
+        report = reports.get(file) or (read_report(file) if file.name.endswith(REPORT) else None)
+        named = report.points if report else read_described_points(file)
         if not named:
             raise BadInputError(f"{file} has no point that is placed or marked as missing: place L and R")
-        report = _beside(volume, f"{stem}.detection.json")
-        told = read_detection(report).points().points if report.is_file() else {}
+        detection = _beside(volume, f"{stem}.detection.json")
+        told = read_detection(detection).points().points if detection.is_file() else {}
         points = {side: point.position for side, point in named.items() if not _is_told(point, told.get(side))}
         if points:
-            return file, points
+            return file, points, report.series[0] if report and len(report.series) == 1 and volume.is_dir() else None
     raise BadInputError(
         f"{there[0][1]} holds what detect found, which is no truth: export corrections, or place the points yourself "
         "and detect into another folder"

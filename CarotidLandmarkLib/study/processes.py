@@ -18,10 +18,11 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 @contextmanager
-def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes of one thread each, for short tasks. When the block is left, however that is, they are ended."""
+def pool(workers: int, prepare: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes for short tasks, each prepared so, or else to use one thread of torch. When the block is left, however
+    that is, they are ended."""
     with _deaf():
-        executor = ProcessPoolExecutor(workers, SPAWN, initializer=_single_thread)
+        executor = ProcessPoolExecutor(workers, SPAWN, initializer=prepare or _single_thread)
         for _ in range(workers):  # each starts a process
             executor.submit(os.getpid)
     try:

@@ -19,8 +19,11 @@ WRITABLE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 
 @dataclass
 class CTVolume:
-    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user. `patient`:
-    a digest of the ID that DICOM gives, to tell whose scans are the same person's; None where there is none."""
+    """array: (z, y, x) HU, int16 or float32, of the shape of `grid`; `warnings` are sentences for the user.
+
+    `files`: those that the slices of a DICOM series were read from. `patient`: a digest of the ID that DICOM gives, to
+    tell whose scans are the same person's; None where there is none.
+    """
 
     array: np.ndarray
     grid: Grid
@@ -28,6 +31,7 @@ class CTVolume:
     sha256: str | None = None
     series_uid: str | None = None
     warnings: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
     patient: str | None = None
 
     def __post_init__(self) -> None:

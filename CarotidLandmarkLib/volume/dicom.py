@@ -148,8 +148,8 @@ def _read_stack(slices: list[Slice], where: str, warnings: list[str]) -> CTVolum
     dtype = np.dtype(np.float32 if any(s.fractional for s in stack) else np.int16)
     require_memory(int(np.prod(layout.grid.size)) * dtype.itemsize, where)
     array = resample(layout, lambda k: load(stack[k]), dtype)
-    digest = hash_files({s.path for s in stack})
-    return CTVolume(array, layout.grid, path=where, sha256=digest, warnings=warnings + layout.warnings)
+    files = list(dict.fromkeys(s.path for s in stack))
+    return CTVolume(array, layout.grid, where, hash_files(files), warnings=warnings + layout.warnings, files=files)
 
 
 class _Pixels:

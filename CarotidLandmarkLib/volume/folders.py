@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .files import suffix_of
 from .headers import CT_IMAGE, is_dicom, peek
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -52,10 +53,13 @@ def dicom_cases(root: Path) -> list[Path]:
     """`root`, or the folders below, that hold one examination each; [] where no DICOM file is.
 
     A folder is a case where it holds CT slices itself, or folders of one patient and study that share no series.
-    Files without an image (DICOMDIR, dose reports) make a case only where a tree has nothing else.
+    Files without an image (DICOMDIR, reports) make a case only where a tree has nothing else, nor another volume.
     """
-    held = {folder: found for folder, files in walk(root) if (found := _examine(folder, files))}
-    kept = {folder: found for folder, found in held.items() if found.image} or held
+    tree = list(walk(root))
+    held = {folder: found for folder, files in tree if (found := _examine(folder, files))}
+    kept = {folder: found for folder, found in held.items() if found.image}
+    if not kept and not any(suffix_of(file) for _, files in tree for file in files):
+        kept = held
     return _split(root, kept)
 
 

@@ -36,7 +36,7 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing
         raise BadInputError(f"A spacing of {by(spacing)} mm cannot be: give three numbers above 0.")
     path = _require(path)
     require_itk_name(path)
-    if path.is_dir() or (suffix_of(path) is None and is_dicom(path)):
+    if is_series(path):
         volume = read_dicom(path, series)
     elif series is not None:
         raise BadInputError(f"'{path}' is not DICOM and has no series to choose: leave the series out.")
@@ -49,6 +49,11 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing
     volume.array, warnings = check_hu(volume.array, str(path))
     volume.warnings += warnings
     return volume
+
+
+def is_series(path: Path) -> bool:
+    """Whether ``path`` is read as DICOM: a folder, or a file that is DICOM."""
+    return path.is_dir() or (suffix_of(path) is None and is_dicom(path))
 
 
 def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:

@@ -1,15 +1,18 @@
 """Corrections of a CT that the application has from DICOM: what of the patient gets into an export."""
 
+import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.corrections import read_correction
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import sampleDetection
-from Testing.mrml.correctionsHelp import DRAGGED, allText, readDataset
+from Testing.mrml.correctionsHelp import DRAGGED, allText, decisions, readDataset
 
 SECRETS = {
     "PatientName": "Roe^Jane Quarterly",
@@ -81,6 +84,45 @@ class TestDicom:
         assert correction.series == SERIES_UID
         (sample,) = readDataset(tmp_path / "out")
         assert sample.series == SERIES_UID
+
+    def testAReportGoesWithAnExportThatNamesThePatient(self, exporter, reviewedDicom, dicom, tmp_path):
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        from CarotidLandmarkLib.exchange.dicom_sr_reading import read_report
+
+        folder = exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        report = read_report(os.path.join(folder, "correction.sr.dcm"))
+        assert report.reader == "AB" and report.series == (SERIES_UID,) and report.frame_of_reference == "1.2.4"
+        assert report.points["left"].position == pytest.approx(DRAGGED, abs=1e-3)
+        assert report.points["right"] == (None, "missing")
+        folder = exporter.export(reviewedDicom, str(tmp_path / "hidden"), "AB", report=True)
+        assert not os.path.exists(os.path.join(folder, "correction.sr.dcm"))
+
+    def testThereIsNoReportOfAVolumeThatIsNotWhereItsFilesSay(self, exporter, reviewedDicom, dicom, volume, tmp_path):
+        matrix = slicer.util.vtkMatrixFromArray(np.diag([-1.0, -1.0, 1.0, 1.0]))
+        matrix.SetElement(0, 3, 0.5)
+        dicom.ApplyTransformMatrix(matrix)
+        with pytest.raises(BadInputError, match="does not lie where its DICOM files say"):
+            exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        assert not list((tmp_path / "out").glob("*"))
+
+    def testAReportComesBackAsDecisions(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        folder = exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        path = os.path.join(folder, "correction.sr.dcm")
+        for side in ("left", "right"):
+            landmarkScene.restorePrediction(reviewedDicom, side)
+        exporter.importCorrections(reviewedDicom, path)
+        assert decisions(landmarkScene, reviewedDicom) == {"left": "moved", "right": "missing"}
+        assert landmarkScene.reviews(reviewedDicom)["left"].lps == pytest.approx(DRAGGED, abs=1e-3)
+        moved = Path(path).read_bytes().replace(b"1.2.4", b"1.2.5")
+        Path(path).write_bytes(moved)
+        with pytest.raises(BadInputError, match="another frame of reference"):
+            exporter.importCorrections(reviewedDicom, path)
+
+    def testThereIsNoReportOfAVolumeWithoutFiles(self, exporter, landmarkScene, landmarks, tmp_path):
+        landmarkScene.accept(landmarks, "left")
+        with pytest.raises(BadInputError, match="no DICOM series"):
+            exporter.export(landmarks, str(tmp_path / "out"), "AB", anonymise=False, report=True)
 
 
 def writeSeries(folder):

@@ -21,6 +21,7 @@ EDITS = {
     "correctionsFolder": ("folderEdit", "currentPath", "/tmp", "/tmp"),
     "anonymise": ("anonymiseCheckBox", "checked", False, False),
     "copyVolume": ("copyVolumeCheckBox", "checked", True, True),
+    "dicomReport": ("reportCheckBox", "checked", True, True),
     "fork": ("forkCheckBox", "checked", False, False),
     "lumenVisible": ("lumenCheckBox", "checked", False, False),
     "centrelinesVisible": ("centrelinesCheckBox", "checked", False, False),
@@ -42,15 +43,15 @@ def test_an_edit_is_stored_and_shown_again(opened, name):
 
 def test_anonymise_is_on_by_default(opened):
     assert opened.ui.anonymiseCheckBox.checked
-    assert not opened.ui.copyVolumeCheckBox.enabled
+    assert not opened.ui.copyVolumeCheckBox.enabled and not opened.ui.reportCheckBox.enabled
     opened.ui.anonymiseCheckBox.checked = False
-    assert opened.ui.copyVolumeCheckBox.enabled
+    assert opened.ui.copyVolumeCheckBox.enabled and opened.ui.reportCheckBox.enabled
 
 
 def test_every_parameter_survives_the_scene(opened):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
-    parameters = PanelParameters("cuda:1", 3, 5, "/w", "ab", False, 0.5, 0.6, False, "/f", "XY", False, True, False)
-    parameters.lumenVisible = parameters.centrelinesVisible = False
+    parameters = PanelParameters("cuda:1", 3, 5, "/w", "ab", False, 0.5, 0.6, False, "/f", "XY", False, True, True)
+    parameters.fork = parameters.lumenVisible = parameters.centrelinesVisible = False
     writeParameters(node, **vars(parameters))
     assert readParameters(node) == parameters
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from ...errors import BadInputError
 from ...exchange import nnlandmark
-from ...landmarks.detection import Detection, read_detection
+from ...exchange.dicom_sr_reading import read_report
+from ...landmarks.detection import INSTEAD, Detection, read_detection
 from ...landmarks.points import LandmarkSet
-from ..cases import Case
+from ..cases import REPORT, Case
 from ..scores import Score, score
 
 
@@ -27,8 +28,8 @@ class Method(NamedTuple):
 
 
 def read_detections(folder: Path, cases: Mapping[str, Case]) -> tuple[dict[str, Detection], dict[str, str]]:
-    """Case name to its detection, or nnLandmark's prediction, in ``folder``, and, of those without a usable one, to
-    what is wrong."""
+    """Case name to its detection, as it or its DICOM report tells it, or nnLandmark's prediction, in ``folder``, and,
+    of those without a usable one, to what is wrong."""
     detections: dict[str, Detection] = {}
     failed: dict[str, str] = {}
     for name, case in cases.items():
@@ -42,6 +43,12 @@ def read_detections(folder: Path, cases: Mapping[str, Case]) -> tuple[dict[str, 
 
 def _read_detection(folder: Path, case: Case) -> Detection:
     file = folder / f"{case.name}.detection.json"
+    report = folder / f"{case.name}{REPORT}"
+    if report.is_file() and not file.exists():
+        detection = read_report(report).detection
+        if detection is None:
+            raise BadInputError(f"{report} is no report of what CarotidLandmark detected; give {INSTEAD}.")
+        return detection
     if case.grid is None or file.exists() or not (folder / f"{case.name}.json").is_file():
         return read_detection(file)
     return nnlandmark.read_prediction(folder, case.name, str(case.volume), case.grid)
@@ -89,7 +96,9 @@ def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
 
 
 def _holds_detections(folder: Path, names: Iterable[str]) -> bool:
-    return any(folder.glob("*.detection.json")) or any((folder / f"{name}.json").is_file() for name in names)
+    endings = (".json", REPORT)
+    told = (folder / f"{name}{ending}" for name in names for ending in endings)
+    return any(folder.glob("*.detection.json")) or any(file.is_file() for file in told)
 
 
 def with_names(methods: Iterable[Method]) -> list[Method]:

@@ -99,7 +99,7 @@ def test_every_bad_volume_of_a_batch_is_a_sentence_and_a_row_and_the_good_ones_a
         assert case.split("\\")[0] in rows[case]["error"] and rows[case]["error"].endswith(".")
     lines = done.stderr.splitlines()
     assert len(lines) == len(bad), lines
-    made = {path.name for path in out.iterdir()} - {"detections.csv"}
+    made = {path.name for path in out.iterdir()} - {"detections.csv", "run.json"}
     assert made == {f"{case}.{kind}" for case in ("good", "offset") for kind in ("mrk.json", "detection.json")}
     results = {e["case"]: e for e in map(json.loads, done.stdout.splitlines()) if e["event"] == "result"}
     assert any("HU" in warning for warning in results["offset"]["detection"]["warnings"])

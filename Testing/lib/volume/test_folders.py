@@ -54,6 +54,15 @@ def test_patients_and_studies_are_cases(tmp_path):
     assert read_volume(root / "PAT1" / "STD1").series_uid == "1.1.2"
 
 
+def test_reports_beside_volumes_are_no_case_and_do_not_hide_them(tmp_path):
+    (tmp_path / "cases").mkdir()
+    report(tmp_path / "cases" / "a.sr.dcm", "1.2.840.10008.5.1.4.1.1.88.34")
+    (tmp_path / "cases" / "b.nrrd").write_bytes(b"x")
+    assert names(tmp_path / "cases") == [("b", "b.nrrd")]
+    (tmp_path / "cases" / "b.nrrd").unlink()
+    assert names(tmp_path / "cases") == [("cases", ".")]
+
+
 def test_the_series_folders_of_one_study_are_one_case(tmp_path):
     root = study(tmp_path / "exam", "A", "1.1")
     (root / "SER1" / "converted.nii.gz").write_bytes(b"x")

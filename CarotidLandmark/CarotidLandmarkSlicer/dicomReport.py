@@ -1,0 +1,72 @@
+"""A DICOM report of what the reader decided, in the study of the CT, and the points of a report for a volume."""
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.exchange.dicom_source import read_source
+from CarotidLandmarkLib.exchange.dicom_sr import make_report
+from CarotidLandmarkLib.exchange.dicom_sr_reading import read_report
+from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.landmarks.reading import Reading
+from CarotidLandmarkLib.volume.enhanced import read_frames
+from CarotidLandmarkLib.volume.headers import is_dicom, numbers
+
+from .coordinates import ijkToRas, rasFromLps, transformPoint
+from .landmarkRecord import LandmarkRecord
+
+SAME_VOXEL = 0.1
+
+
+def reportOf(landmarkScene, landmarkNode, initials, files):
+    """Return the report, as bytes, of a landmark node as it stands in the volume that was loaded from ``files``.
+
+    Raises BadInputError where these are no DICOM series, or the volume no longer lies where they say, and
+    CannotRunError where highdicom is missing.
+    """
+    volumeNode, detection = landmarkScene.source(landmarkNode)
+    source = read_source(files if all(is_dicom(file) for file in files) else [])
+    wasMoved = not np.allclose(LandmarkRecord(landmarkNode).frame, np.eye(4), rtol=0, atol=1e-6)
+    if wasMoved or not _liesWhere(volumeNode, _positions(files, source)):
+        raise BadInputError(
+            _(
+                "The volume does not lie where its DICOM files say, so that a DICOM SR would show the points "
+                "elsewhere: load the series as it is and detect again, or export without the DICOM SR."
+            )
+        )
+    reviews = landmarkScene.reviews(landmarkNode)
+    readings = {side: Reading(review.decision, review.lps) for side, review in reviews.items()}
+    return make_report(Detection.from_dict(detection), source, readings, initials)
+
+
+def reportedPoints(path, files):
+    """Return the points, side to (3,) LPS or None for missing, of a report about the volume loaded from ``files``.
+
+    Raises BadInputError for a report that has none, or whose frame of reference is another than that of DICOM files.
+    """
+    report = read_report(path)
+    if files and all(is_dicom(file) for file in files):
+        frame = read_source(files[:1]).frame_of_reference
+        if report.frame_of_reference not in ("", frame):
+            sentence = _("The points of {path} are in another frame of reference: choose a report of this volume.")
+            raise BadInputError(sentence.format(path=path))
+    return {side: point.position for side, point in report.points.items()}
+
+
+def _positions(files, source):
+    """(n, 3) LPS, where the first voxel of each slice lies."""
+    positions = []
+    for file, image in zip(files, source.images):
+        at = image.get("ImagePositionPatient")
+        frames = [at] if at else [numbers(file, "position", frame["position"], 3) for frame in read_frames(file)]
+        positions += [list(map(float, position)) for position in frames]
+    return np.array(positions)
+
+
+def _liesWhere(volumeNode, positions):
+    """Whether each of the positions is the first voxel of a slice."""
+    toIndex = np.linalg.inv(ijkToRas(volumeNode))
+    index = np.array([transformPoint(toIndex, rasFromLps(position)) for position in positions])
+    away = np.abs(index - np.round(index)).max()
+    inside = (index[:, 2] > -0.5) & (index[:, 2] < volumeNode.GetImageData().GetDimensions()[2] - 0.5)
+    return bool(away < SAME_VOXEL and (np.round(index[:, :2]) == 0).all() and inside.all())
