@@ -38,8 +38,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with each case. ``sr``: whether to write a DICOM SR. ``keep``: whether a case that is finished
-    already is kept."""
+    """What is to be done with each case. ``sr``: whether to write a DICOM SR. ``keep``: a case that was finished
+    after this time (seconds since 1970) is kept; None: none is."""
 
     weights: Path | None
     device: str
@@ -47,7 +47,7 @@ class Job:
     settings: Settings
     output: Path
     sr: bool = False
-    keep: bool = False
+    keep: float | None = None
     version: str = __version__
 
 
@@ -59,8 +59,8 @@ def do_case(detector: Detector, job: Job, case: Outcome, progress: Progress | No
         if job.sr and not is_series(case.path):
             raise BadInputError(NO_SERIES.format(path=case.path))
         check_case(job.output, case.name, picture=job.settings.picture, sr=job.sr)
-        if job.keep and (kept := _finished(detector, job, case)):
-            return replace(case, detection=kept, kept=True)
+        if job.keep is not None and (kept := _finished(detector, job, case, job.keep)):
+            return replace(case, detection=kept, kept=job.keep == 0)
         detection = detect_case(detector, case.name, case.path, job.settings, progress)
         if job.sr:
             detection.report = make_report(detection, read_source(detection.files))
@@ -106,11 +106,13 @@ def on_cluster(work: Work, cases: Iterable[Outcome], address: str, workers: int)
     """
     try:
         import dask
+
+        settings = {"logging.distributed": "critical", "distributed.scheduler.allowed-failures": RETRIES}
+        dask.config.set(settings)  # before the next line, which sets the logging up
         from distributed import Client, LocalCluster, as_completed
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise CannotRunError(f"--scheduler needs Dask ({error}): pip install 'carotid-landmark[cluster]'.") from error
-    dask.config.set({"logging.distributed": "critical", "distributed.scheduler.allowed-failures": RETRIES})
     cluster = None
     if address == LOCAL:
         env = {"OMP_NUM_THREADS": str(max(1, allowed_threads() // workers))}
@@ -157,11 +159,11 @@ def _detector(weights: Path | None, device: str, backend: str) -> Detector:
     return Detector.from_weights(weights, device, backend)
 
 
-def _finished(detector: Detector, job: Job, case: Outcome) -> Detection | None:
+def _finished(detector: Detector, job: Job, case: Outcome, since: float) -> Detection | None:
     s = job.settings
     told = {**detector.settings(s.samples, s.confidence, s.seed, s.fork), **s.told()}
     endings = [ending for ending, wanted in ((PICTURE, s.picture), (SR, job.sr)) if wanted]
-    return read_finished(job.output, case.name, case.path, told, detector.header, endings)
+    return read_finished(job.output, case.name, case.path, told, detector.header, endings, since)
 
 
 def _died(case: Outcome) -> CannotRunError:

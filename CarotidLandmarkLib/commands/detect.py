@@ -121,7 +121,8 @@ def run(args: argparse.Namespace) -> int:
         args.picture,
         args.structures,
     )
-    job = Job(weights, args.device, args.backend, settings, args.output, args.sr, args.keep)
+    keep = 0.0 if args.keep else time.time() if beside else None  # of what a worker has finished before it died
+    job = Job(weights, args.device, args.backend, settings, args.output, args.sr, keep)
     ledger = Ledger([case.name for case in cases], args.output if many else None, part, _about(args, header))
     worst, state = 0, "failed"
     try:

@@ -111,16 +111,23 @@ def check_case(folder: Path, case: str, option: str = "-o", picture: bool = Fals
 
 
 def read_finished(
-    folder: Path, case: str, path: Path, told: Mapping[str, Any], model: Mapping[str, Any], endings: Sequence[str] = ()
+    folder: Path,
+    case: str,
+    path: Path,
+    told: Mapping[str, Any],
+    model: Mapping[str, Any],
+    endings: Sequence[str] = (),
+    since: float = 0.0,
 ) -> Detection | None:
     """The detection of a case that an earlier run has finished in `folder`, None where it must be done (again).
 
     It must be about the volume at `path` as it is now, by a model with the checksum of this one, with the settings that
-    `told` says, and have its files of these `endings`, too. A folder has changed when files came or went.
+    `told` says, have its files of these `endings`, too, and be written after `since` (seconds since 1970). A folder has
+    changed when files came or went.
     """
     report = folder / f"{case}{REPORT}"
     try:
-        if os.stat(path).st_mtime > os.stat(report).st_mtime:
+        if max(since, os.stat(path).st_mtime) > os.stat(report).st_mtime:
             return None
         detection = read_detection(report)
     except (BadInputError, OSError):

@@ -15,9 +15,10 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.commands import batch
-from CarotidLandmarkLib.commands.batch import in_processes, on_cluster
+from CarotidLandmarkLib.commands.batch import Job, do_case, in_processes, on_cluster
 from CarotidLandmarkLib.commands.ledger import Ledger
 from CarotidLandmarkLib.commands.reporter import in_words
+from CarotidLandmarkLib.detect.case import Settings
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.results import Outcome
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
@@ -92,6 +93,20 @@ def test_what_another_model_setting_or_volume_gave_is_not_kept(detect, cases, de
     assert done(detect, monkeypatch, "--continue", "--seed", 3) == ["a", "b", "bad"]
     detector.header = {**detector.header, "sha256": "1" * 64}
     assert done(detect, monkeypatch, "--continue", "--seed", 3) == ["a", "b", "bad", "c"]
+
+
+def test_a_case_that_a_worker_had_finished_when_it_died_is_not_done_again(
+    detect, detector, cases, tmp_path, monkeypatch
+):
+    assert detect() == 2
+    settings = Settings(samples=1, fork=False)
+    case = Outcome("a", cases / "a.nrrd")
+    monkeypatch.setattr(batch, "detect_case", None)
+    written = (tmp_path / "out" / "a.detection.json").stat().st_mtime
+    before, after = (Job(None, "auto", "auto", settings, tmp_path / "out", keep=written + dt) for dt in (-1, 1))
+    again = do_case(detector, before, case)
+    assert again.detection.case == "a" and not again.kept and again.error is None
+    assert "NoneType" in str(do_case(detector, after, case).error), "it would detect"
 
 
 def test_parts_are_all_cases_each_once(detect, tmp_path, monkeypatch):
