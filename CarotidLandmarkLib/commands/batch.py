@@ -74,9 +74,10 @@ def do_case(detector: Detector, job: Job, case: Outcome, progress: Progress | No
 def in_processes(work: Work, cases: Iterable[Outcome], workers: int) -> Iterator[Outcome]:
     """What ``work`` makes of the cases, in so many processes beside each other.
 
-    Where one dies all are replaced, and the cases that were under way are done alone, so that the guilty one is found.
+    Where one dies all are replaced, and the cases that were under way are done alone, so that the guilty one is found:
+    the one of which it dies alone twice.
     """
-    waiting, alone = deque(cases), deque[Outcome]()
+    waiting, alone, suspected = deque(cases), deque[Outcome](), set[str]()
     while waiting or alone:
         queue, most = (alone, 1) if alone else (waiting, workers)
         running: dict[Future[Outcome], Outcome] = {}
@@ -91,10 +92,13 @@ def in_processes(work: Work, cases: Iterable[Outcome], workers: int) -> Iterator
                         del running[future]
                         yield outcome
             except BrokenProcessPool:
-                if len(running) > 1:
-                    alone.extend(running.values())
-                else:
-                    yield from (replace(case, error=_died(case)) for case in running.values())
+                for case in running.values():
+                    if case.name in suspected:
+                        yield replace(case, error=_died(case))
+                        continue
+                    alone.append(case)
+                    if len(running) == 1:
+                        suspected.add(case.name)
 
 
 def on_cluster(work: Work, cases: Iterable[Outcome], address: str, workers: int) -> Iterator[Outcome]:

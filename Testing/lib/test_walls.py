@@ -13,6 +13,9 @@ import CarotidLandmarkLib
 
 PACKAGE = Path(CarotidLandmarkLib.__file__).parent
 SLICER = {"slicer", "qt", "ctk", "vtk"}
+CONNECTIONS = {"socket", "ssl", "http", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "pynetdicom"}
+UNPICKLING = ("pickle.load", "pickle.loads", "pickle.Unpickler", "shutil.unpack_archive")
+ARCHIVES = {"zipfile", "tarfile", "lzma", "bz2"}
 NOT_FOR_DETECT = {f"CarotidLandmarkLib.{room}" for room in ("study", "exchange", "phantom", "commands")}
 
 
@@ -94,6 +97,20 @@ def test_importing_the_whole_library_loads_no_slicer() -> None:
 def test_openvino_is_imported_in_the_one_place_that_keeps_it_quiet() -> None:
     home = "CarotidLandmarkLib.model.quiet_openvino"
     assert [name for name in MODULES if starts_with(imports(name), {"openvino"})] == [home]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_file_opens_a_connection_or_an_archive_or_unpickles(name: str) -> None:
+    """As Resources/Guide/Security.md says; Dask, which does both, is asked for by name."""
+    assert starts_with(imports(name), CONNECTIONS | ARCHIVES | {"shelve", "marshal", "joblib"}) == set()
+    unsafe = []
+    for call in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            called, words = ast.unparse(call.func), {word.arg: ast.unparse(word.value) for word in call.keywords}
+            allowed = {"torch.load": words.get("weights_only") == "True", "np.load": "allow_pickle" not in words}
+            if called in UNPICKLING or not allowed.get(called, True):
+                unsafe.append(called)
+    assert unsafe == []
 
 
 def test_imports_sees_every_form_of_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

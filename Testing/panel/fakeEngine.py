@@ -50,7 +50,7 @@ def detection(request):
         "schema": "carotid-landmark/detection/1",
         "case": request.get("case", ""),
         "volume": {"path": request["path"]},
-        "model": {},
+        "model": {"name": "fake", "version": "1", "sha256": "0" * 64},
         "settings": {name: request.get(name) for name in ("samples", "seed", "device", "weights")},
         "landmarks": landmarks,
         "timing_s": {"total": 0.0},

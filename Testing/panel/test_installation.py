@@ -203,13 +203,13 @@ def test_where_the_application_tests_itself_nobody_is_asked(qtHost, monkeypatch)
     assert askForSource("?") == "" and qtHost.dialogs.shown == []
 
 
-def test_the_packages_are_those_of_the_library_and_the_readme_has_their_sizes(installation):
+def test_the_packages_are_those_of_the_library_and_the_guide_has_their_sizes(installation):
     lines = installation.requirementsFile().read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == NAMES, "no pins: the application decides"
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     needed = re.search(r"^dependencies = \[(.*)\]", project, re.MULTILINE)[1]
     assert all(f'"{name}"' in needed for name in NAMES)
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    guide = (REPOSITORY / "Resources/Guide/For-radiologists.md").read_text(encoding="utf-8")
     for platform, name in (("linux", "Linux"), ("win32", "Windows"), ("darwin", "macOS, Intel")):
         download, disk = installation.DOWNLOAD_MB[platform]["openvino"], installation.DISK_MB[platform]
-        assert re.search(rf"^\| {name} \| {download} MB \| {disk} MB \|", readme, re.MULTILINE), name
+        assert re.search(rf"^\| {name} \| {download} MB \| {disk} MB \|", guide, re.MULTILINE), name

@@ -75,7 +75,7 @@ def test_a_batch_goes_on_when_its_output_is_full(detector, volume, tmp_path, mon
     words = ["detect", str(tmp_path / "a.nrrd"), str(tmp_path / "b.nrrd"), "-o", str(out), "--samples", "1"]
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(words) == 3
-    assert len(list(out.iterdir())) == 5
+    assert len(list(out.iterdir())) == 6
     assert capsys.readouterr().err == "Not everything could be printed (No space left on device).\n"
 
 

@@ -173,14 +173,17 @@ def test_networks_are_compiled_while_the_caller_goes_on(weights, monkeypatch):
 
     building, go_on, built = threading.Event(), threading.Event(), []
 
+    mine = read_weights(weights)
+
     def build(config, tensors, scale, extent):
-        building.set()
-        assert go_on.wait(60)
-        built.append((scale, tuple(extent)))
+        if tensors is mine.tensors:  # and not an earlier test's, which may still be at it
+            building.set()
+            assert go_on.wait(60)
+            built.append((scale, tuple(extent)))
         return openvino_graph.build(config, tensors, scale, extent)
 
     monkeypatch.setattr(with_openvino, "build", build)
-    backend = with_openvino.OpenVinoBackend(read_weights(weights), "float32")
+    backend = with_openvino.OpenVinoBackend(mine, "float32")
     assert building.wait(60) and not built
     go_on.set()
     assert backend.precision == "float32"
@@ -222,11 +225,12 @@ def test_bfloat16_is_for_networks_that_agree_in_it(passes, weights, monkeypatch)
     asked = []
 
     def logits(self, scale, image, streams, precision=None):
-        asked.append((scale, precision))
+        asked.append((self, scale, precision))
         noise = 0.2 if (passes, scale, precision) == ("bad", 2, "bfloat16") else 0.05 * (precision == "bfloat16")
         return (image + noise * image.std() * np.where(np.indices(image.shape).sum(0) % 2, 1, -1))[None]
 
     monkeypatch.setattr(with_openvino.OpenVinoBackend, "_logits", logits)
-    precision = with_openvino.OpenVinoBackend(read_weights(weights)).precision
-    assert precision == ("bfloat16" if passes == "fast" else "float32")
-    assert len(asked) == 2 * (4 if passes == "fast" else 3)
+    backend = with_openvino.OpenVinoBackend(read_weights(weights))
+    assert backend.precision == ("bfloat16" if passes == "fast" else "float32")
+    own = [one for one in asked if one[0] is backend]  # an earlier test's may still be at it
+    assert len(own) == 2 * (4 if passes == "fast" else 3)

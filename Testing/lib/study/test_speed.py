@@ -18,6 +18,7 @@ from CarotidLandmarkLib.study.speed.scene import PeakMemory, Stages
 from CarotidLandmarkLib.study.speed.variants import Variant, plan
 
 SIZE = "64x64x64"
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture

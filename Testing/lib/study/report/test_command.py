@@ -46,6 +46,10 @@ def evaluate(detector, monkeypatch, tmp_path):
     """The command with the model of `detector`; draws only where it is told to, since that takes a while."""
     monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
 
+    for name in ("v", "w"):  # weights that can be named; what they hold is the detector's
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
     def evaluate(data, out, *words, draw=False):
         with monkeypatch.context() as patch:
             if not draw:
