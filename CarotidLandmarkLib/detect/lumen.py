@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,9 +51,8 @@ class Witness:
 
 
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
-    """Ask the lumen about each side's answer that is complete. Where it does not bear that out, it is asked about the
-    other places that the network found nearly as likely, and where it divides elsewhere, the network looks there: an
-    answer that the lumen bears out takes the place of the first, in `evidence`, too. Raises CancelledError."""
+    """Ask the lumen about each side's answer that is complete; where it divides elsewhere, the network looks there, and
+    an answer there that the lumen bears out takes the place of the first, in `evidence`, too. Raises CancelledError."""
     witnesses = {}
     for side, seen in evidence.items():
         if not seen.complete:
@@ -62,25 +60,16 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
             witnesses[side] = ask_lumen(volume, side, seen)
-        for other in _elsewhere(search, side, seen, witnesses[side]):
+        carina, distance = witnesses[side].fork.carina, witnesses[side].check.distance_mm
+        if carina is None or distance is None or not AGAIN_MM[0] < distance < AGAIN_MM[1]:
+            continue
+        other = search.again(side, seen, carina)
+        if other is not None:
             with search.clock("fork"):
                 witness = ask_lumen(volume, side, other)
             if witness.check.status == "verified":
                 evidence[side], witnesses[side] = other, witness
-                break
     return witnesses
-
-
-def _elsewhere(search: Search, side: str, seen: Evidence, witness: Witness) -> Iterator[Evidence]:
-    """What the network says where else the landmark may be."""
-    if witness.check.status != "verified":
-        for place in seen.others:
-            yield search.instead(side, seen, place)
-    carina, distance = witness.fork.carina, witness.check.distance_mm
-    if carina is not None and distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1]:
-        other = search.again(side, seen, carina)
-        if other is not None:
-            yield other
 
 
 def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:

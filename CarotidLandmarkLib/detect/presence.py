@@ -64,7 +64,6 @@ class Evidence:
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
     rivals: where the other starts and other peaks of the heatmap led: from the answer there (3,), mm, and presence.
-    others: places (3,), LPS mm, that were a little less likely than the answer before the lumen was asked.
     swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
     complete: the finest scale was looked at, too.
     """
@@ -76,7 +75,6 @@ class Evidence:
     heatmap: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
     samples: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     rivals: list[tuple[np.ndarray, float]] = field(default_factory=list)
-    others: list[np.ndarray] = field(default_factory=list)
     swept: bool = False
     complete: bool = False
 

@@ -31,7 +31,6 @@ SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
 SAME_MM = 5.0  # ways that end so near to each other have found one place
 SURE_LOGIT = 6.0  # of presence: beyond it a higher one does not tell the right place from another
-LUMEN_LOGIT = 3.0  # what it is worth that the lumen bears a place out
 
 
 class Top(NamedTuple):
@@ -115,15 +114,6 @@ class Search:
         other.rivals.append((seen.position - other.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
 
-    def instead(self, side: str, seen: Evidence, place: np.ndarray) -> Evidence:
-        """What the finest scale says at ``place`` (3,), after what `seen` says of the others. Raises CancelledError."""
-        kept = slice(len(self.config.scales_mm) - 1)
-        other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
-        self._pass({side: other}, {side: place})
-        away = seen.position - other.position
-        other.rivals = [(away, seen.presences[-1]), *((away + rival, presence) for rival, presence in seen.rivals)]
-        return other
-
     def _doubted(self, seen: Evidence) -> bool:
         """Not believed, or a finer scale sees less of it than of what a sweep may find; not where all is believed."""
         return seen.presence < self.believe or (self.believe > 0 and min(seen.presences[1:]) < SWEPT_PRESENCE)
@@ -192,7 +182,7 @@ class Search:
     def _settle(self, evidence: dict[str, Evidence], ways: dict[str, list[Way]]) -> dict[str, np.ndarray]:
         """Where (3,) each side's landmark is most likely, of the peaks of the heatmaps before the finest scale's: the
         peak's share of its heatmap times the odds that the finest scale gives, which alone is as sure of many a false
-        fork. The way that leads there is noted, and the places that the lumen could make likelier."""
+        fork. The way that leads there is noted."""
         last = len(self.config.scales_mm) - 1
         tops = {side: self._tops(own) for side, own in ways.items()}
         alone = {side: own[0][-1].position for side, own in ways.items() if len(tops[side]) == 1}
@@ -205,14 +195,12 @@ class Search:
         for side in centers.keys() - alone.keys():
             own = [end for (of, _), end in zip(rivals, ends) if of == side]
             odds = [np.log(top.share) + min(end.presence_logit, SURE_LOGIT) for top, end in zip(tops[side], own)]
-            order = np.argsort(np.negative(odds), kind="stable")
-            best = own[order[0]]
-            for index, answer in enumerate(tops[side][order[0]].way, last - len(tops[side][order[0]].way)):
+            likeliest = int(np.argmax(odds))
+            best, way = own[likeliest], tops[side][likeliest].way
+            for index, answer in enumerate(way, last - len(way)):
                 evidence[side].presences[index] = _presence([answer])
                 evidence[side].positions[index] = answer.position
             evidence[side].rivals += [self._rival(end, best) for end in own if end is not best]
-            near = [own[i].position for i in order[1:] if odds[i] > odds[order[0]] - LUMEN_LOGIT]
-            evidence[side].others = [near[i] for i in apart(near, [best.position], mm=SAME_MM)]
             centers[side] = best.position
         return centers
 

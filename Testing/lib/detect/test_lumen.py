@@ -102,8 +102,6 @@ class Looks:
         self.places.append(place)
         return self.other
 
-    instead = again
-
 
 @pytest.mark.parametrize(
     ("away", "second", "taken"),
@@ -124,38 +122,6 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
     assert evidence["left"] is (other if taken else first)
     assert list(witnesses) == ["left"]  # of a side that was given up nothing is asked
     assert witnesses["left"].check.status == (second if taken else "unclear")
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "asked", "taken"),
-    [("unclear", "verified", 1, True), ("unclear", "unclear", 2, False), ("verified", "verified", 0, False)],
-)
-def test_of_places_as_likely_that_which_the_lumen_bears_out_is_taken(first, second, asked, taken, monkeypatch) -> None:
-    seen, other = answer(CARINA), answer(CARINA + [0, 0, 12])
-    seen.others = [CARINA + [0, 0, 12], CARINA - [0, 0, 15]]
-
-    def ask(volume: object, side: str, at: Evidence) -> Witness:
-        return Witness(Fork(side, at.position), Check(first if at is seen else second))
-
-    monkeypatch.setattr(lumen, "ask_lumen", ask)
-    search, evidence = Looks(other), {"left": seen}
-    witnesses = lumen.ask_both(search, draw([]), evidence)
-    assert [place.tolist() for place in search.places] == [place.tolist() for place in seen.others[:asked]]
-    assert evidence["left"] is (other if taken else seen)
-    assert witnesses["left"].check.status == (second if taken else first)
-
-
-def test_the_finest_scale_can_be_asked_at_another_place(detector, volume, balls) -> None:
-    search = Search(detector.backend, volume, samples=2)
-    seen = search.run()["left"]
-    seen.rivals = [(np.array([0.0, 0, 20]), 0.7)]
-    other = search.instead("left", seen, balls["right"] + [1.0, 0, 0])
-    assert other.position == pytest.approx(balls["right"], abs=1.0)
-    assert other.complete and other.scales_mm == seen.scales_mm and other.presences[:-1] == seen.presences[:-1]
-    assert len(other.samples) == 2
-    places = [(other.position + away, presence) for away, presence in other.rivals]
-    assert places[0][0] == pytest.approx(seen.position) and places[0][1] == seen.presences[-1]
-    assert places[1][0] == pytest.approx(seen.position + [0, 0, 20]) and places[1][1] == 0.7
 
 
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
