@@ -2,7 +2,7 @@
 
 Computed in float64 throughout, so that they do not depend on the machine. A neck of plain tubes that this file makes,
 so that no change of the phantoms changes it. `python Testing/lib/detect/test_stored_answers.py` prints the answers,
-to be stored again when the default weights change or a fault in the detector is mended (the last ones: weights 0.6.0, boxes cut anew).
+to be stored again when the default weights change or a fault in the detector is mended (last for smaller boxes).
 """
 
 from __future__ import annotations
