@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MATRIX, PRODUCTS = 2048, 4
 
 
-class Operations:
+class Operations(ABC):
     """A sum of the operations of networks, by scale and extent (D, H, W) of what they are shown."""
 
     def __init__(self) -> None:
@@ -31,9 +32,9 @@ class Operations:
             self.known[key] = self.count(scale, tuple(extent))
         self.total += times * self.known[key]
 
+    @abstractmethod
     def count(self, scale: int, extent: tuple[int, ...]) -> int:
         """The operations of one image."""
-        raise NotImplementedError
 
 
 class OfGraphs(Operations):

@@ -15,28 +15,7 @@ from CarotidLandmarkLib.commands import detect as command
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.landmarks.detection import read_detection
 from CarotidLandmarkLib.landmarks.files import read_points
-from CarotidLandmarkLib.volume.ct import write_volume
 from CarotidLandmarkLib.volume.read import read_volume
-
-
-@pytest.fixture
-def detect(detector, monkeypatch, tmp_path):
-    """Runs `carotid-landmark detect … -o out --samples 2` on a model that finds the balls; returns its exit code."""
-    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
-
-    def detect(*words):
-        return main(["detect", *map(str, words), "-o", str(tmp_path / "out"), "--samples", "2"])
-
-    return detect
-
-
-@pytest.fixture
-def cases(tmp_path, make_neck, balls):
-    """A folder of two cases; the second has no right ball."""
-    folder = tmp_path / "cases"
-    write_volume(make_neck(), folder / "a.nrrd", compress=False)
-    write_volume(make_neck(balls={"left": balls["left"]}), folder / "b.mha", compress=False)
-    return folder
 
 
 def names(folder):
@@ -309,47 +288,3 @@ def test_a_file_without_a_spacing_is_detected_in_with_one_that_is_told(detect, c
     told, stored = (read_detection(tmp_path / "out" / f"{name}.detection.json") for name in "cb")
     assert told.volume["spacing_mm"] == stored.volume["spacing_mm"] and "as told" in told.warnings[-1]
     assert np.array_equal(told.landmarks[0].position_lps_mm, stored.landmarks[0].position_lps_mm)
-
-
-@pytest.fixture
-def neck_series(tmp_path, make_neck):
-    """The neck as a DICOM series."""
-    dicom_series = pytest.importorskip("Testing.lib.volume.dicom_series")
-    neck, folder = make_neck(), tmp_path / "series"
-    folder.mkdir()
-    shape = {"Columns": neck.grid.size[0], "Rows": neck.grid.size[1], "FrameOfReferenceUID": "1.2.4"}
-    shape["PixelSpacing"] = [neck.grid.spacing[1], neck.grid.spacing[0]]
-    for k, image in enumerate(neck.array):
-        place = neck.grid.index_to_world(np.array([0, 0, k]))
-        dicom_series.write_slice(folder / f"{k:03d}.dcm", place, number=k + 1, image=image, **shape)
-    return folder
-
-
-def test_a_dicom_sr_of_each_series_is_written_where_it_is_wanted(detect, cases, neck_series, balls, tmp_path, capsys):
-    pytest.importorskip("highdicom", reason="needs highdicom, of the extra [dicom]")
-    from CarotidLandmarkLib.exchange.dicom_sr_reading import read_report
-
-    assert detect(neck_series, cases / "a.nrrd", "--sr") == 2
-    said = capsys.readouterr()
-    assert "a.nrrd is no DICOM series" in said.err and "series.sr.dcm" in said.out
-    assert not list((tmp_path / "out").glob("a.*")), "it was not searched first"
-    report = read_report(tmp_path / "out" / "series.sr.dcm")
-    for side, point in report.points.items():
-        assert np.linalg.norm(point.position - balls[side]) < 0.3
-    written = read_detection(tmp_path / "out" / "series.detection.json").landmark("left")
-    assert report.detection.landmark("left").covariance_mm2 == pytest.approx(written.covariance_mm2, abs=1e-4)
-
-
-def test_a_report_that_detect_did_not_write_is_not_replaced(detect, neck_series, tmp_path, capsys):
-    pytest.importorskip("highdicom", reason="needs highdicom, of the extra [dicom]")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "series.sr.dcm").write_bytes(b"of a reader")
-    assert detect(neck_series, "--sr") == 2
-    assert "series.sr.dcm exists and is no report of detect" in capsys.readouterr().err
-    assert (tmp_path / "out" / "series.sr.dcm").read_bytes() == b"of a reader"
-
-
-def test_without_highdicom_nothing_is_begun(detect, cases, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "highdicom.sr", None)
-    assert detect(cases, "--sr") == 3
-    assert "carotid-landmark[dicom]" in capsys.readouterr().err and not (tmp_path / "out").exists()

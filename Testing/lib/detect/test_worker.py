@@ -11,39 +11,9 @@ import time
 
 import pytest
 
-from CarotidLandmarkLib.detect import case, worker
+from CarotidLandmarkLib.detect import worker
 from CarotidLandmarkLib.errors import OutOfMemoryError
 from CarotidLandmarkLib.landmarks.detection import read_detection
-from CarotidLandmarkLib.volume.ct import write_volume
-
-
-@pytest.fixture
-def ct(volume, tmp_path):
-    write_volume(volume, tmp_path / "neck.nrrd", compress=False)
-    return str(tmp_path / "neck.nrrd")
-
-
-@pytest.fixture
-def serve(detector, monkeypatch):
-    """Answers a list of requests with the list of events; `loads` are the checksums of the weights that were loaded,
-    each with its device and backend."""
-    loads = []
-
-    def load(weights, *engine):
-        loads.append((weights.header["sha256"], *engine))
-        detector.header = weights.header
-        return detector
-
-    monkeypatch.setattr(worker.Detector, "of", load)
-
-    def serve(*requests):
-        lines = [request if isinstance(request, str) else json.dumps(request) for request in requests]
-        events = io.StringIO()
-        worker.Worker(io.StringIO("\n".join(lines) + "\n"), events, heartbeat_s=60).run()
-        return [json.loads(line) for line in events.getvalue().splitlines()]
-
-    serve.loads = loads
-    return serve
 
 
 def request(number, path, **settings):
@@ -73,71 +43,6 @@ def test_requests_are_answered_in_turn_by_a_model_that_stays_loaded(serve, ct, t
     assert read_detection(tmp_path / "out" / "neck.detection.json").to_dict() == second["detection"]
     texts = [e["text"] for e in events if e["event"] == "progress" and e["id"] == 1]
     assert texts[:2] == ["reading", "coarse search"]
-
-
-def test_a_picture_is_drawn_into_the_output_and_nowhere_else(serve, ct, tmp_path):
-    events = serve(request(1, ct, picture=True, output=str(tmp_path / "out")), request(2, ct, picture=True))
-    first, second = (e for e in events if e["event"] == "result")
-    image = tmp_path / "out" / "neck.png"
-    assert str(image) in first["files"] and image.read_bytes().startswith(b"\x89PNG")
-    assert second["files"] == [] and "picture" not in second["detection"]["timing_s"]
-
-
-@pytest.fixture
-def drawing(serve, ct, tmp_path):
-    """A request for a picture of what was detected in `ct`, with changes."""
-    detection = serve(request(0, ct))[-1]["detection"]
-
-    def drawing(number=1, **changes):
-        values = {"id": number, "command": "picture", "path": ct, "detection": detection, "readings": {}}
-        return {**values, "output": str(tmp_path / "key.png"), **changes}
-
-    return drawing
-
-
-def test_a_picture_is_drawn_of_a_detection_as_a_reader_has_left_it(serve, drawing, tmp_path):
-    missing = {"left": {"decision": "missing", "position_lps_mm": None}}
-    events = serve(drawing(), drawing(2, readings=missing, output=str(tmp_path / "other.png")))
-    assert [e["text"] for e in events if e["event"] == "progress"] == 2 * ["reading", "drawing the key image"]
-    assert [e for e in events[1:] if e["event"] != "progress"] == [
-        {"event": "picture", "id": 1, "file": str(tmp_path / "key.png")},
-        {"event": "picture", "id": 2, "file": str(tmp_path / "other.png")},
-    ]
-    first, second = ((tmp_path / name).read_bytes() for name in ("key.png", "other.png"))
-    assert first.startswith(b"\x89PNG") and second.startswith(b"\x89PNG") and first != second
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"detection": {}}, "no detection"),
-        ({"readings": {"left": {}}}, "no reading"),
-        ({"readings": [1]}, "readings"),
-        ({"output": None}, "cannot go to None"),
-        ({"output": "/nowhere/key.png"}, "Cannot write /nowhere/key.png"),
-        ({"path": "/nowhere.nrrd"}, "/nowhere.nrrd"),
-    ],
-)
-def test_a_picture_that_cannot_be_drawn_is_a_sentence(serve, drawing, changes, words):
-    error = serve(drawing(**changes))[-1]
-    assert error["event"] == "error" and error["exit_code"] != worker.FAULT and words in error["message"]
-
-
-def test_a_picture_without_pillow_is_a_sentence_that_says_what_to_install(serve, drawing, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    error = serve(drawing())[-1]
-    assert error["exit_code"] == 3 and error["message"].endswith("pip install pillow.")
-    assert not (tmp_path / "key.png").exists()
-
-
-def test_a_cancelled_picture_is_not_written(drawing, tmp_path, monkeypatch):
-    events = io.StringIO()
-    busy = worker.Worker(io.StringIO(), events)
-    real = case.read_volume
-    monkeypatch.setattr(case, "read_volume", lambda *a: busy.cancelled.add(1) or real(*a))
-    busy._answer(drawing())
-    assert json.loads(events.getvalue().splitlines()[-1])["event"] == "cancelled"
-    assert not (tmp_path / "key.png").exists()
 
 
 def test_what_cannot_be_done_is_an_error_event_and_the_next_request_is_answered(serve, ct):
