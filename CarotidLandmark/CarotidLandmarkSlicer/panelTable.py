@@ -4,6 +4,7 @@ import qt
 from slicer.i18n import tr as _
 
 from .ellipsoids import COLORS
+from .tableColumns import setUpColumns
 
 COLUMNS = 5
 TEXT_MARGIN = 4
@@ -17,8 +18,6 @@ class LandmarkTable:
         self.table = table
         self.onClicked = onClicked
         self.sides = []
-        table.setColumnCount(COLUMNS)
-        table.setHorizontalHeaderLabels([_("Side"), _("Status"), _("R, A, S (mm)"), _("\u00b1 mm"), _("mm\u00b3")])
         definition = _(
             "It speaks of the bifurcation as the model learned it: by default the carina, where the lumens of internal "
             "and external carotid part. If yours lies elsewhere, it is off by as much."
@@ -30,19 +29,10 @@ class LandmarkTable:
             _("Largest radius of the confidence ellipsoid.") + "\n" + definition,
             _("Volume of the confidence ellipsoid.") + "\n" + definition,
         ]
-        for column, tip in enumerate(tips):
-            table.horizontalHeaderItem(column).setToolTip(tip)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.setHighlightSections(False)
-        table.verticalHeader().setVisible(False)
+        titles = [_("Side"), _("Status"), _("R, A, S (mm)"), _("\u00b1 mm"), _("mm\u00b3")]
+        self.fitting = setUpColumns(table, titles, tips, self.fit)
         table.verticalHeader().setMinimumSectionSize(26)
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.Fixed)
-        self.fitting = qt.QTimer(table)
-        self.fitting.setSingleShot(True)
-        self.fitting.connect("timeout()", self.fit)
-        header.connect("sectionResized(int,int,int)", lambda column, before, after: self.fitting.start(0))
         table.connect("cellClicked(int,int)", self._clicked)
 
     def show(self, reviews):

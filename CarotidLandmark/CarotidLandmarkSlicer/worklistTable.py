@@ -5,6 +5,8 @@ import os
 import qt
 from slicer.i18n import tr as _
 
+from .tableColumns import setUpColumns
+
 COLUMNS = 4
 TEXT_MARGIN = 8
 MAX_ROWS_SHOWN = 8
@@ -17,26 +19,15 @@ class WorklistTable:
         self.table = table
         self.onChosen = onChosen
         self.rows = []
-        table.setColumnCount(COLUMNS)
-        table.setHorizontalHeaderLabels([_("Case"), _("Why"), _("State"), _("Reader")])
         tips = [
             _("Double-click a row to open the case."),
             _("What was detected, and why the case is in the list; audit: a random tenth of those that seem sure."),
             _("Done: both sides were decided and exported."),
             _("Who has done it, has done half of it, or has it open now."),
         ]
-        for column, tip in enumerate(tips):
-            table.horizontalHeaderItem(column).setToolTip(tip)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.setHighlightSections(False)
-        table.verticalHeader().setVisible(False)
+        titles = [_("Case"), _("Why"), _("State"), _("Reader")]
+        self.fitting = setUpColumns(table, titles, tips, self.fit)
         table.verticalHeader().setMinimumSectionSize(20)
-        self.fitting = qt.QTimer(table)
-        self.fitting.setSingleShot(True)
-        self.fitting.connect("timeout()", self.fit)
-        header.connect("sectionResized(int,int,int)", lambda column, before, after: self.fitting.start(0))
         table.connect("cellDoubleClicked(int,int)", lambda row, column: self.onChosen(self.rows[row].case.name))
 
     def show(self, rows, name):

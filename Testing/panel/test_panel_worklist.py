@@ -8,6 +8,7 @@ from Testing.panel.panelHelp import OpenModule
 from Testing.panel.worklistHelp import (
     acceptBoth,
     arrive,
+    exportBoth,
     openBatch,
     openForWorklist,
     openList,
@@ -103,12 +104,10 @@ def test_after_an_export_nothing_is_asked_and_what_is_changed_then_is(batch):
     first, second, third = order(batch)
     pressNext(batch)
     arrive(batch, first)
-    acceptBoth(batch)
-    click(batch.ui.exportButton)
+    exportBoth(batch)
     pressNext(batch)
     arrive(batch, second)
-    acceptBoth(batch)
-    click(batch.ui.exportButton)
+    exportBoth(batch)
     click(batch.ui.missingButton)
     batch.host.dialogs.answer("Discard")
     pressNext(batch)
@@ -152,8 +151,7 @@ def test_after_a_kill_the_list_goes_on_where_it_was(batch, qtHost, monkeypatch):
     first, second, third = order(batch)
     pressNext(batch)
     arrive(batch, first)
-    acceptBoth(batch)
-    click(batch.ui.exportButton)
+    exportBoth(batch)
     pressNext(batch)
     arrive(batch, second)
     files = {path: path.read_bytes() for path in batch.corrections.rglob("*") if path.is_file()}
@@ -189,8 +187,7 @@ def test_other_initials_are_another_reader(batch):
     first = order(batch)[0]
     pressNext(batch)
     arrive(batch, first)
-    acceptBoth(batch)
-    click(batch.ui.exportButton)
+    exportBoth(batch)
     batch.ui.initialsEdit.setText("AB")
     pressNext(batch)
     waitUntil(lambda: not batch.logic.worklist.isReading, 60)

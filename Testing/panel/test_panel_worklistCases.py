@@ -9,8 +9,8 @@ from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents, waitUntil
 from Testing.panel.panelHelp import openModule
 from Testing.panel.worklistHelp import (
-    acceptBoth,
     arrive,
+    exportBoth,
     openBatch,
     openForWorklist,
     openList,
@@ -159,8 +159,7 @@ def test_an_installation_is_not_needed(batch, monkeypatch):
     monkeypatch.setattr(installation, "install", lambda ask: pytest.fail("nothing is to be installed"))
     pressNext(batch)
     arrive(batch, order(batch)[0])
-    acceptBoth(batch)
-    click(batch.ui.exportButton)
+    exportBoth(batch)
     assert not batch.run.failed
 
 

@@ -104,6 +104,11 @@ def acceptBoth(opened):
         pressKey(opened.ui.landmarkTable, "N")
 
 
+def exportBoth(opened):
+    acceptBoth(opened)
+    click(opened.ui.exportButton)
+
+
 def readyNext(opened):
     """Wait until the next case has been read ahead; return its name."""
     run = opened.logic.worklist
