@@ -97,6 +97,22 @@ class TestDicom:
         folder = exporter.export(reviewedDicom, str(tmp_path / "hidden"), "AB", report=True)
         assert not os.path.exists(os.path.join(folder, "correction.sr.dcm"))
 
+    def testAReportOfAnEnhancedImageNamesItAndHasThePoints(self, exporter, landmarkScene, tmp_path):
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        from CarotidLandmarkLib.exchange.dicom_sr_reading import read_report
+        from Testing.lib.exchange.reports import FRAME, detected, make_source
+
+        ct = make_source(tmp_path / "source", "enhanced")
+        detection = detected(ct).to_dict()
+        volume = slicer.util.loadVolume(str(tmp_path / "source" / "ct" / "ct.dcm"))
+        node = landmarkScene.applyDetection(volume, detection)
+        landmarkScene.accept(node, "left")
+        folder = exporter.export(node, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        report = read_report(os.path.join(folder, "correction.sr.dcm"))
+        assert report.series == (ct.series_uid,) and report.frame_of_reference == FRAME
+        expected = detection["landmarks"][0]["position_lps_mm"]
+        assert report.points["left"].position == pytest.approx(expected, abs=1e-3)
+
     def testThereIsNoReportOfAVolumeThatIsNotWhereItsFilesSay(self, exporter, reviewedDicom, dicom, volume, tmp_path):
         matrix = slicer.util.vtkMatrixFromArray(np.diag([-1.0, -1.0, 1.0, 1.0]))
         matrix.SetElement(0, 3, 0.5)
