@@ -8,7 +8,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from CarotidLandmarkLib.landmarks.curves import COLORS, SHORT, seeds
+from CarotidLandmarkLib.landmarks.curves import COLORS, SHORT, seeds, short_names
 from CarotidLandmarkLib.landmarks.forks import VESSELS
 from CarotidLandmarkLib.landmarks.points import LABELS, SIDES
 
@@ -78,7 +78,7 @@ def makeSeeds(record, side):
     if _isOutdated(node, _key(record, *found.values()), bool(found), node.GetNumberOfControlPoints()):
         node.RemoveAllControlPoints()
         for name, point in found.items():
-            index = node.AddControlPoint(record.toLocal(point), f"{LABELS[side]} {SHORT[name]}")
+            index = node.AddControlPoint(record.toLocal(point), f"{LABELS[side]} {short_names(fork)[name]}")
             node.SetNthControlPointSelected(index, name != "common")
     return node
 
@@ -144,7 +144,9 @@ def _updateVessel(record, side, name, line, newNodes):
         if _isOutdated(node, _key(record, *parts), line is not None, node.GetNumberOfControlPoints()):
             node.RemoveAllControlPoints()
             if line is not None:
-                _fillCurve(node, line, record.predictions[side].fork.vessels[name][:, 3])
+                fork = record.predictions[side].fork
+                node.SetName(f"{LABELS[side]} {short_names(fork)[name]}")
+                _fillCurve(node, line, fork.vessels[name][:, 3])
 
 
 def _fillCurve(node, line, radii):

@@ -22,6 +22,7 @@ STEP_MM = 1.6  # or no farther from the point before, with a radius that is like
 SIMILAR, WIDE_SHARE = (0.7, 1.35), 1.45  # shares of those radii: like them, and the most;
 THIN_SHARE, THIN_ASIDE_SHARE = 0.62, 0.75  # thinner is a narrow place, but a branch where it is so far aside
 WIDENS_MM = 1.4  # and wider is a vessel behind a narrow place, if it widens by no more than this over AHEAD points
+APART = 1.3  # times nearer to where it was foretold goes the one of two vessels that the lumen they share is of
 GAP_MM = 6.0  # places that are not of the vessel are passed over so far if it goes on behind them
 
 
@@ -45,6 +46,22 @@ def along_trunk(tree: Tree, arm: Arm) -> Arm:
         np.append(arm.radius[:before], tree.radius[on]),
         path,
     )
+
+
+def apart(one: Arm, two: Arm) -> tuple[Arm, Arm]:
+    """The same two vessels, but what both run in to their ends is of one of them, whose course foretells it; of neither
+    where that of both does as well."""
+    ends = []
+    for arm, other in ((one, two), (two, one)):
+        alone = np.flatnonzero(~np.isin(arm.nodes, other.nodes))
+        ends.append(int(alone[-1]) + 1 if len(alone) else len(arm.nodes))
+    if ends[0] == len(one.nodes) or ends[1] == len(two.nodes):
+        return one, two
+    away = [_turn(arm, end) for arm, end in zip((one, two), ends)]
+    first, second = (
+        arm if APART * own < its else _cut(arm, end) for arm, end, own, its in zip((one, two), ends, away, away[::-1])
+    )
+    return first, second
 
 
 def trusted(arm: Arm, widest: float) -> Arm:
@@ -95,6 +112,18 @@ def _next_alike(arm: Arm, kept: list[int], widest: float) -> int | None:
         if goes_on:
             return here
     return None
+
+
+def _turn(arm: Arm, end: int) -> float:
+    """How far in mm the vessel, some points beyond its first `end`, lies from where these foretell it."""
+    behind = np.flatnonzero(arm.length[:end] >= arm.length[end - 1] - BACK_MM)[-BEHIND:]
+    at = arm.length[min(end + TURN_AT, len(arm.length) - 1)]
+    there = _foretold(arm.length[behind], arm.centre[behind], np.array([at]))[0]
+    return float(np.linalg.norm(arm.place(at) - there))
+
+
+def _cut(arm: Arm, end: int) -> Arm:
+    return Arm(arm.length[:end], arm.centre[:end], arm.radius[:end], arm.nodes[:end])
 
 
 def _foretold(length: np.ndarray, centre: np.ndarray, at: np.ndarray) -> np.ndarray:

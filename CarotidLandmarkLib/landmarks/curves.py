@@ -16,6 +16,12 @@ COLORS = {"common": (0.85, 0.25, 0.20), "internal": (0.95, 0.60, 0.20), "externa
 SEED_MM, END_MM = (15.0, 40.0), 3.0  # from the fork along each vessel, as far as that goes but for its end
 
 
+def short_names(fork: ForkResult) -> dict[str, str]:
+    """Of each vessel (of VESSELS), with a question mark where the daughters cannot be told apart."""
+    doubt = "" if fork.internal_probability is not None else "?"
+    return {name: short + ("" if name == "common" else doubt) for name, short in SHORT.items()}
+
+
 def seeds(fork: ForkResult) -> dict[str, np.ndarray]:
     """Of each vessel (of VESSELS) that is followed so far, a point (3,) LPS mm within its lumen, SEED_MM from the fork
     and END_MM before its end: of the common carotid the inlet, of the others outlets. None at all without an inlet and
@@ -37,10 +43,8 @@ def write_forks(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
     curves = []
     for side, fork in forks.items():
         for name, line in (fork.vessels or {}).items():
-            points = [
-                control_point(number, f"{LABELS[side]} {SHORT[name]}", place)
-                for number, place in enumerate(line[:, :3], start=1)
-            ]
+            label = f"{LABELS[side]} {short_names(fork)[name]}"
+            points = [control_point(number, label, place) for number, place in enumerate(line[:, :3], start=1)]
             radius = {
                 "name": "Radius",
                 "enabled": True,
@@ -49,7 +53,7 @@ def write_forks(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
                 "controlPointValues": line[:, 3].tolist(),
             }
             display = {"pointLabelsVisibility": False, "glyphScale": 0.5, "selectedColor": list(COLORS[name])}
-            curves.append(markup("Curve", points, [radius], display, f"{LABELS[side]} {SHORT[name]}"))
+            curves.append(markup("Curve", points, [radius], display, label))
     write_markup_file(path, curves)
 
 
@@ -59,10 +63,11 @@ def write_seeds(path: str | os.PathLike[str], forks: Mapping[str, ForkResult]) -
     The start is not selected. Raises CannotRunError if the file cannot be written.
     """
     lists = []
-    for side, found in ((side, seeds(fork)) for side, fork in forks.items()):
+    for side, fork in forks.items():
+        shorts = short_names(fork)
         points = [
-            control_point(number, f"{LABELS[side]} {SHORT[name]}", place, selected=name != "common")
-            for number, (name, place) in enumerate(found.items(), start=1)
+            control_point(number, f"{LABELS[side]} {shorts[name]}", place, selected=name != "common")
+            for number, (name, place) in enumerate(seeds(fork).items(), start=1)
         ]
         lists += [markup("Fiducial", points, name=f"{LABELS[side]} seeds")] if points else []
     write_markup_file(path, lists)

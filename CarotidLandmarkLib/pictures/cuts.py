@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ..landmarks.curves import SHORT
+from ..landmarks.curves import SHORT, short_names
 from ..landmarks.detection import chi2_quantile
 from ..landmarks.forks import ForkResult
 from ..volume.ct import CTVolume
@@ -142,9 +142,8 @@ def cross_section(fork: ForkResult, point: np.ndarray, moved: bool = False) -> P
 
 
 def named(fork: ForkResult) -> dict[str, np.ndarray]:
-    """The vessels of `fork` by their short names, with a question mark where the daughters cannot be told apart."""
-    doubt = "" if fork.internal_probability is not None else "?"
-    return {SHORT[name] + ("" if name == "common" else doubt): line for name, line in (fork.vessels or {}).items()}
+    """The vessels of `fork` by their short names."""
+    return {short_names(fork)[name]: line for name, line in (fork.vessels or {}).items()}
 
 
 def section(

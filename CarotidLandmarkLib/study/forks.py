@@ -60,7 +60,8 @@ class ForkScore:
     ``group`` is of GROUPS, ``check`` of CHECKS. All else is of good landmarks alone: ``carina_error_mm`` of the lumen's
     carina; ``named``: whether the internal and the external carotid are not the other way round, None where that was
     not told; ``traced``: whether there are vessels at all; ``seeds``: vessel to whether its seed lies in the lumen of
-    "its own" vessel, "another", or "none"; ``truth``: the true measures; ``measured``: value and SD (NaN: not known).
+    "its own" vessel, "another", or "none", where daughters that are not told apart are right either way round;
+    ``truth``: the true measures; ``measured``: value and SD (NaN: not known).
     """
 
     case: str
@@ -101,7 +102,7 @@ def score_fork(
         carina_error_mm=None if carina is None else float(np.linalg.norm(carina - truth.carina)),
         traced=fork.vessels is not None,
         named=None if fork.internal_probability is None else _is_named(fork, truth),
-        seeds={name: _lumen_at(place, name, truth) for name, place in seeds(fork).items()},
+        seeds=_seeded(fork, truth),
         truth=truth.measures(),
         measured={
             name: (of.value, np.nan if of.sd is None else of.sd)
@@ -173,6 +174,15 @@ def _is_named(fork: ForkResult, truth: TrueFork) -> bool:
             away[name, true] = truth.lumens[true].distance(clear if len(clear) else points).mean()
     same = away["internal", "internal"] + away["external", "external"]
     return bool(same < away["internal", "external"] + away["external", "internal"])
+
+
+def _seeded(fork: ForkResult, truth: TrueFork) -> dict[str, str]:
+    """Vessel to the lumen in which its seed lies. Daughters that are not told apart are taken the better way round."""
+    ways = [dict(zip(VESSELS, order)) for order in (VESSELS, ("common", "external", "internal"))]
+    if fork.internal_probability is not None:
+        ways = ways[:1]
+    told = [{name: _lumen_at(place, way[name], truth) for name, place in seeds(fork).items()} for way in ways]
+    return max(told, key=lambda lumens: [*lumens.values()].count("its own"))
 
 
 def _lumen_at(place: np.ndarray, name: str, truth: TrueFork) -> str:

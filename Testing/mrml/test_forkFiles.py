@@ -16,8 +16,8 @@ def forks():
     vessels = sampleVessels()
     mirrored = {name: line * [-1, 1, 1, 1] for name, line in vessels.items()}
     return {
-        "left": ForkResult("verified", carina_lps_mm=CARINA_LPS, vessels=vessels),
-        "right": ForkResult("unclear", ["Perhaps."], vessels=mirrored),
+        "left": ForkResult("verified", carina_lps_mm=CARINA_LPS, vessels=vessels, internal_probability=0.9),
+        "right": ForkResult("unclear", ["Perhaps."], vessels=mirrored, internal_probability=0.8),
     }
 
 

@@ -67,7 +67,8 @@ def trace(forks: Mapping[str, Any]) -> Table:
     note = (
         f"Of landmarks within {GOOD_MM:g} mm whose vessels are open and in the volume. ICA and ECA are compared from "
     )
-    note += f"{NAMED_MM[0]:g} to {NAMED_MM[1]:g} mm beyond the carina; of the ECA the true vessel is its main trunk."
+    note += f"{NAMED_MM[0]:g} to {NAMED_MM[1]:g} mm beyond the carina; of the ECA the true vessel is its main trunk. "
+    note += "Seeds of daughters that are not told apart are right in either, one in each."
     return Table("Traces of forks", ("What", "Number", "Value"), rows, note)
 
 

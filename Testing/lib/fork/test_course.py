@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.fork import Branch, trace_fork
-from CarotidLandmarkLib.fork.course import along_trunk, trusted
+from CarotidLandmarkLib.fork.course import along_trunk, apart, trusted
 from CarotidLandmarkLib.fork.tree import Tree
 from CarotidLandmarkLib.fork.triple import Arm
 from Testing.lib.fork.tubes import CARINA, LUMEN, RADIUS, SLOPE, Tube, draw, fork
@@ -72,6 +72,35 @@ def test_the_trunk_is_followed_and_not_the_longer_branch() -> None:
     found = along_trunk(tree, arm)
     assert found.nodes == number[trunk].tolist()
     assert found.length[-1] == 29 and np.abs(found.centre[:, 0]).max() == 0
+
+
+def meeting(slope: float) -> tuple[Arm, Arm]:
+    """A vessel along z, bent by `slope` from 20 mm on, and one that comes from the side; then they are one."""
+    bent = slope * np.maximum(LENGTH - 20, 0)
+    centre = TRUNK + np.multiply.outer(bent, [1.0, 0, 0])
+    aside = centre + np.multiply.outer(np.maximum(20 - LENGTH, 0), [0.5, 0, 0])
+    shared = list(range(20, 40))
+    radius = np.full(len(LENGTH), 2.5)
+    return Arm(LENGTH, centre, radius, [*range(20), *shared]), Arm(LENGTH, aside, radius, [*range(100, 120), *shared])
+
+
+def test_what_two_vessels_run_in_together_is_of_the_one_that_goes_straight_on() -> None:
+    trunk, other = apart(*meeting(0.0))
+    assert trunk.length[-1] == 39 and other.length[-1] == 19 and other.nodes == list(range(100, 120))
+    other, trunk = apart(*meeting(0.0)[::-1])
+    assert trunk.length[-1] == 39 and other.length[-1] == 19
+
+
+def test_what_foretells_neither_of_two_vessels_is_of_none() -> None:
+    assert [arm.length[-1] for arm in apart(*meeting(-0.25))] == [19, 19]
+
+
+def test_two_vessels_that_part_again_stay_as_they_are() -> None:
+    one, two = meeting(0.0)
+    two.nodes[35:] = range(200, 205)
+    assert [arm.length[-1] for arm in apart(one, two)] == [39, 39]
+    two.nodes[20:] = range(300, 320)
+    assert [arm.length[-1] for arm in apart(one, two)] == [39, 39]
 
 
 def inside_mm(branch: Branch, tubes: list[Tube]) -> np.ndarray:

@@ -22,7 +22,9 @@ def line(slope: float, up: float, count: int = 50) -> np.ndarray:
 @pytest.fixture
 def fork() -> ForkResult:
     return ForkResult(
-        "verified", vessels={"common": line(0, -1), "internal": line(0.3, 1), "external": line(-0.3, 1, 17)}
+        "verified",
+        vessels={"common": line(0, -1), "internal": line(0.3, 1), "external": line(-0.3, 1, 17)},
+        internal_probability=0.9,
     )
 
 
@@ -45,5 +47,16 @@ def test_the_files_are_markups_with_radii_and_a_start(fork: ForkResult, tmp_path
     assert [(c["type"], len(c["controlPoints"])) for c in curves] == [("Curve", 50), ("Curve", 50), ("Curve", 17)]
     assert curves[0]["measurements"][0]["controlPointValues"] == line(0, -1)[:, 3].tolist()
     assert curves[1]["controlPoints"][9]["position"] == [pytest.approx(2.7), 0.0, 9.0]
+    assert [c["controlPoints"][0]["label"] for c in curves] == ["L CCA", "L ICA", "L ECA"]
     (left,) = json.loads((tmp_path / "seeds.mrk.json").read_text())["markups"]
     assert [(p["label"], p["selected"]) for p in left["controlPoints"]] == [("L CCA", False), ("L ICA", True)]
+
+
+def test_daughters_that_cannot_be_told_apart_have_a_question_mark(fork: ForkResult, tmp_path: Path) -> None:
+    fork.internal_probability = None
+    write_forks(tmp_path / "forks.mrk.json", {"right": fork})
+    write_seeds(tmp_path / "seeds.mrk.json", {"right": fork})
+    curves = json.loads((tmp_path / "forks.mrk.json").read_text())["markups"]
+    (seeded,) = json.loads((tmp_path / "seeds.mrk.json").read_text())["markups"]
+    assert [c["controlPoints"][0]["label"] for c in curves] == ["R CCA", "R ICA?", "R ECA?"]
+    assert [p["label"] for p in seeded["controlPoints"]] == ["R CCA", "R ICA?"]

@@ -52,6 +52,11 @@ def test_daughters_the_other_way_round_and_seeds_beside_the_vessels_are_told(tmp
     of = score_fork(*made.answer(made.fork(swap=True)), truth, made.GRID)
     assert of.named is False
     assert of.seeds == {"common": "its own", "internal": "another", "external": "another"}
+    untold = score_fork(*made.answer(made.fork(swap=True, internal_probability=None)), truth, made.GRID)
+    assert untold.named is None and set(untold.seeds.values()) == {"its own"}, "no names that could be wrong"
+    twice = {**made.vessels(), "external": made.vessels()["internal"]}
+    of = score_fork(*made.answer(made.fork(vessels=twice, internal_probability=None)), truth, made.GRID)
+    assert sorted(of.seeds.values()) == ["another", "its own", "its own"]
     aside = {name: line + [0, 5, 0, 0] for name, line in made.vessels().items()}
     of = score_fork(*made.answer(made.fork(vessels=aside, internal_probability=None)), truth, made.GRID)
     assert of.named is None and set(of.seeds.values()) == {"none"}
