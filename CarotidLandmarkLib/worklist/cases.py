@@ -140,14 +140,17 @@ def _from_results(folder: Path) -> Iterator[WorkCase]:
 
 
 def _failed(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, volume and sentence of the cases of which detections.csv says that detect failed."""
+    """Name, volume and sentence of the cases of which detections.csv says that detect failed; of the table itself, if it
+    cannot be read."""
     try:
         with open(folder / RESULTS, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("status") == "error" and row.get("case"):
                     yield row["case"], row.get("path") or "", row.get("error") or "Nothing could be detected."
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except FileNotFoundError:
         return
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield RESULTS, "", f"{RESULTS} cannot be read ({error}): cases in which detection failed may be missing here."
 
 
 def _found(folder: Path, told: object) -> str | None:

@@ -125,6 +125,8 @@ def test_results_with_what_failed_and_what_was_not_detected(scans, tmp_path):
     assert "is not JSON" in cases["cut"].problem and "is not there" in cases["gone"].problem
     assert cases["mr"].problem == "No CT." and cases["mr"].volume == str(scans / "neck2.nrrd")
     assert read_list(results / "detections.csv") == list(cases.values())
+    (results / "detections.csv").write_bytes(b"case;path\xff\n")
+    assert "cannot be read" in {case.name: case for case in read_list(results)}["detections.csv"].problem
     write_result(scans, "neck0", scans / "neck0.nrrd")
     assert [(case.name, bool(case.statuses)) for case in read_list(scans)] == [
         ("neck0", True),
