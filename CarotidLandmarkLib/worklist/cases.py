@@ -140,7 +140,7 @@ def _from_results(folder: Path) -> Iterator[WorkCase]:
 
 
 def _failed(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, volume and sentence of the cases of which detections.csv says that detect failed; of the table itself, if it
+    """Name, volume and sentence of the cases of which detections.csv says that detect failed; or of that table, if it
     cannot be read."""
     try:
         with open(folder / RESULTS, encoding="utf-8", newline="") as file:

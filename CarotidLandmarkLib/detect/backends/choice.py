@@ -29,12 +29,13 @@ def _automatic(weights: Weights, device: str) -> Backend:
     try:
         from ...model.openvino_graph import lacking
     except ImportError as error:
-        if not has_torch():
+        try:
+            return _in_torch(weights, device)
+        except CannotRunError as other:
             raise CannotRunError(
                 f"Neither OpenVINO ({error}) nor PyTorch is there, and one of them must run the networks: "
-                "pip install openvino."
+                f"pip install openvino. ({other})"
             ) from error
-        return _in_torch(weights, device)
     known = lacking(weights.config) is None or not has_torch()
     return _in_openvino(weights) if known else _in_torch(weights, device)
 

@@ -84,6 +84,16 @@ def test_where_nothing_runs_the_networks_one_sentence_says_so(ct, weights, tmp_p
         assert said in done.stderr and "pip install" in done.stderr
 
 
+def test_a_torch_that_cannot_be_imported_is_as_good_as_none(ct, weights, tmp_path, monkeypatch):
+    torch = tmp_path / "broken" / "torch" / "__init__.py"
+    torch.parent.mkdir(parents=True)
+    torch.write_text("raise ImportError('DLL load failed')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=os.pathsep)
+    done = without("openvino", "detect", ct, "-o", tmp_path, "--weights", weights)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
+    assert "Neither OpenVINO" in done.stderr and "DLL load failed" in done.stderr
+
+
 def test_evaluate_needs_no_torch_but_for_heatmaps_and_equivariance(ct, weights, balls, tmp_path):
     write_markups(tmp_path / "neck.mrk.json", LandmarkSet(balls))
     words = (
