@@ -15,6 +15,7 @@ from .presence import Evidence
 from .search import SEARCH_ENDS, Search
 
 AGAIN_MM = (3.0, 30.0)  # so far from an answer the lumen may divide for the network to look once more, there
+BELOW = "The vessel below comes from another fork farther down, where the network sees a bifurcation, too."
 ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
 
 
@@ -51,8 +52,9 @@ class Witness:
 
 
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
-    """Ask the lumen about each side's answer that is complete; where it divides elsewhere, the network looks there, and
-    an answer there that the lumen bears out takes the place of the first, in `evidence`, too. Raises CancelledError."""
+    """Ask the lumen about each side's answer that is complete. Where it divides elsewhere, or farther down, too, the
+    network looks there; an answer there that the lumen bears out takes the place of the first, in `evidence`, too, and
+    one farther down that it does not contradicts the first. Raises CancelledError."""
     witnesses = {}
     for side, seen in evidence.items():
         if not seen.complete:
@@ -60,16 +62,27 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
             witnesses[side] = ask_lumen(volume, side, seen)
-        carina, distance = witnesses[side].fork.carina, witnesses[side].check.distance_mm
-        if carina is None or distance is None or not AGAIN_MM[0] < distance < AGAIN_MM[1]:
+        first = witnesses[side]
+        place = _elsewhere(first)
+        other = None if place is None else search.again(side, seen, place)
+        if other is None:
             continue
-        other = search.again(side, seen, carina)
-        if other is not None:
-            with search.clock("fork"):
-                witness = ask_lumen(volume, side, other)
-            if witness.check.status == "verified":
-                evidence[side], witnesses[side] = other, witness
+        with search.clock("fork"):
+            second = ask_lumen(volume, side, other)
+        if second.check.status == "verified":
+            evidence[side], witnesses[side] = other, second
+        elif place is first.fork.below:
+            first.check = replace(first.check, status="contradicted", reasons=[BELOW])
     return witnesses
+
+
+def _elsewhere(witness: Witness) -> np.ndarray | None:
+    """Where else (3,) LPS mm the landmark may be: where the lumen divides away from the answer, or at the fork farther
+    down of which the artery below is a branch."""
+    distance = witness.check.distance_mm
+    if distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1]:
+        return witness.fork.carina
+    return witness.fork.below
 
 
 def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:

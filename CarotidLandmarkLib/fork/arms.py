@@ -43,7 +43,7 @@ def follow(triple: Triple, part: Part) -> Triple:
     distance, found = min(close, key=lambda pair: pair[0], default=(np.inf, triple))
     if distance > SAME_MM:
         return triple
-    found.divides_below = found.fork_below(3 - found.common.length[-1])
+    found.below = found.fork_below(3 - found.common.length[-1])
     downs = [arm for leaves, arm in found.rest if leaves < 3 - found.common.length[-1] and arm.rise < 0]
     if downs:
         down = min(downs, key=lambda arm: arm.rise)

@@ -74,7 +74,8 @@ class Fork:
     volume. lumen: (z, y, x) bool on `grid`, what the three vessels hold. level_hu: of the lumen. tissue_hu: of what is
     around it. common, internal, external: the vessels.
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
-    branches. carina: (3,) LPS mm, where the lumens part. missing: the key of MISSING of what there is not, or None.
+    branches. carina: (3,) LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the
+    common one is a daughter; None if there is none. missing: the key of MISSING of what there is not, or None.
     calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork.
     notes: sentences on the quality.
     """
@@ -91,6 +92,7 @@ class Fork:
     internal_probability: float | None = None
     others: list[Branch] = field(default_factory=list)
     carina: np.ndarray | None = None
+    below: np.ndarray | None = None
     missing: str | None = None
     calcified: bool = False
     defects: list[str] = field(default_factory=list)
@@ -158,7 +160,8 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
     part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu), best.recipe.rim_mm)
     triple = follow(best.triple, part) if part else best.triple
-    if triple.divides_below:
+    if triple.below is not None:
+        fork.below = point + triple.below
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]
     probability = probability_internal(*triple.daughters, triple.rest, side)
     widest = float(triple.common.at(*BELOW_MM).mean())

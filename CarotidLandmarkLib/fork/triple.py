@@ -65,15 +65,15 @@ class Arm:
 @dataclass
 class Triple:
     """common, and two daughters, the wider first; score: how much of it is there; rest: the other branches, each with
-    the length at which it leaves, negative along the common, positive along a daughter. divides_below: the vessel below
-    is a daughter of another fork farther down, see `follow`."""
+    the length at which it leaves, negative along the common, positive along a daughter. below: (3,) mm from the box's
+    middle, the fork farther down of which the vessel below is a daughter, see `follow`."""
 
     tree: Tree
     common: Arm
     daughters: tuple[Arm, Arm]
     rest: list[tuple[float, Arm]]
     score: float
-    divides_below: bool = False
+    below: np.ndarray | None = None
 
     def apart(self, other: Triple) -> float:
         """How far in mm the fork of another, or a daughter 10 mm on, lies from this one's. Puts those in this order."""
@@ -108,8 +108,8 @@ class Triple:
                 widest = max(widest, float(np.median(self.tree.radius[aside])))
         return widest
 
-    def fork_below(self, start: float) -> bool:
-        """Does a vessel like the common carotid leave it at or below the length `start`, go down, and climb from there?
+    def fork_below(self, start: float) -> np.ndarray | None:
+        """Where (3,) a vessel like the common carotid leaves it at or below the length `start`, goes down, and climbs.
 
         It is the sister of what is taken for the common carotid.
         """
@@ -121,8 +121,8 @@ class Triple:
             if leaves < start and high > SISTER_MM[1]:
                 wide = float(np.median(arm.radius[(climbs >= SISTER_MM[0]) & (climbs <= SISTER_MM[1])]))
                 if SISTER_SHARE[0] * usual < wide < SISTER_SHARE[1] * usual:
-                    return True
-        return False
+                    return arm.centre[lowest]
+        return None
 
     def mask(self, shape: tuple[int, ...]) -> np.ndarray:
         """(z, y, x) bool of `shape`, the voxels of the three vessels."""

@@ -103,6 +103,22 @@ class Looks:
         return self.other
 
 
+@pytest.mark.parametrize(("second", "taken"), [("verified", True), ("unclear", False), (None, False)])
+def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(second, taken, monkeypatch) -> None:
+    first, other = answer(CARINA + [0, 0, 25.0]), None if second is None else answer(CARINA)
+
+    def ask(volume: object, side: str, seen: Evidence) -> Witness:
+        status, below = ("unclear", CARINA) if seen is first else (second, None)
+        return Witness(Fork(side, seen.position, carina=seen.position, below=below), Check(status, distance_mm=0.0))
+
+    monkeypatch.setattr(lumen, "ask_lumen", ask)
+    search, evidence = Looks(other), {"left": first}
+    witnesses = lumen.ask_both(search, draw([]), evidence)
+    assert [place.tolist() for place in search.places] == [CARINA.tolist()]
+    assert evidence["left"] is (other if taken else first)
+    assert witnesses["left"].check.status == {"unclear": "contradicted", None: "unclear"}.get(second, "verified")
+
+
 @pytest.mark.parametrize(
     ("away", "second", "taken"),
     [(14.0, "verified", True), (14.0, "unclear", False), (14.0, None, False), (2.0, "verified", False)],
