@@ -11,6 +11,7 @@ from ..fork.structures import Structures, measure_structures
 from ..landmarks.detection import Detection
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
+from .peaks import apart
 from .presence import Evidence
 from .search import SEARCH_ENDS, Search
 
@@ -71,7 +72,7 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
             second = ask_lumen(volume, side, other)
         if second.check.status == "verified":
             evidence[side], witnesses[side] = other, second
-        elif place is first.fork.below:
+        elif place is first.fork.below and _rivals(other, seen, search.believe):
             first.check = replace(first.check, status="contradicted", reasons=[BELOW])
     return witnesses
 
@@ -83,6 +84,11 @@ def _elsewhere(witness: Witness) -> np.ndarray | None:
     if distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1]:
         return witness.fork.carina
     return witness.fork.below
+
+
+def _rivals(other: Evidence, seen: Evidence, believe: float) -> bool:
+    """Whether another answer is at another place, and believed by the last two scales."""
+    return bool(apart([other.position], [seen.position])) and min(other.presences[-2:]) >= believe
 
 
 def checks_of(witnesses: dict[str, Witness]) -> dict[str, Check]:

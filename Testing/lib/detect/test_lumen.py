@@ -89,6 +89,8 @@ def test_no_artery_has_to_be_found_at_three_places(denied, no_artery, monkeypatc
 class Looks:
     """A search that ends at `other` when it is sent anywhere again."""
 
+    believe = 0.3
+
     def __init__(self, other: Evidence | None) -> None:
         self.other, self.places = other, []
 
@@ -103,9 +105,23 @@ class Looks:
         return self.other
 
 
-@pytest.mark.parametrize(("second", "taken"), [("verified", True), ("unclear", False), (None, False)])
-def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(second, taken, monkeypatch) -> None:
-    first, other = answer(CARINA + [0, 0, 25.0]), None if second is None else answer(CARINA)
+@pytest.mark.parametrize(
+    ("up", "presences", "second", "now"),
+    [
+        (25.0, [0.9, 0.9], "verified", "verified"),
+        (25.0, [0.9, 0.9], "unclear", "contradicted"),
+        (25.0, [0.2, 0.9], "unclear", "unclear"),
+        (25.0, None, None, "unclear"),
+        (2.0, [0.9, 0.9], "unclear", "unclear"),
+    ],
+    ids=["borne out", "not borne out", "doubted", "nothing there", "the same place"],
+)
+def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(
+    up, presences, second, now, monkeypatch
+) -> None:
+    first, other = answer(CARINA + [0, 0, up]), None
+    if presences:
+        other = Evidence([1.0, 0.5], presences, [CARINA] * 2, first.covariance, complete=True)
 
     def ask(volume: object, side: str, seen: Evidence) -> Witness:
         status, below = ("unclear", CARINA) if seen is first else (second, None)
@@ -115,8 +131,8 @@ def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(second,
     search, evidence = Looks(other), {"left": first}
     witnesses = lumen.ask_both(search, draw([]), evidence)
     assert [place.tolist() for place in search.places] == [CARINA.tolist()]
-    assert evidence["left"] is (other if taken else first)
-    assert witnesses["left"].check.status == {"unclear": "contradicted", None: "unclear"}.get(second, "verified")
+    assert evidence["left"] is (other if now == "verified" else first)
+    assert witnesses["left"].check.status == now
 
 
 @pytest.mark.parametrize(
