@@ -181,9 +181,6 @@ def test_what_the_process_dies_of_comes_last_and_is_given_up(start, root, tmp_pa
     write_series(root / "a", "1.2.1")
     write_series(root / "b", "1.2.2")
 
-    def die(name, folder):
-        raise Killed
-
     deadly = start().arrivals.look()[0].name
     for _ in range(MOST_DEATHS):
         watch = start()
