@@ -1,9 +1,10 @@
 """`carotid-landmark watch` in a storm: series that arrive at random moments, bad ones among them, while it is killed.
 
     python Testing/benchmarks/watch_storm.py [--series 200] [--half 20] [--twice 20] [--gone 5] [--kills 10]
+    python Testing/benchmarks/watch_storm.py --crowd 100000
 
 The reader, the SR and all that is written are real; the detector looks at nothing. Prints a line of JSON, and what went
-wrong: exit code 1.
+wrong: exit code 1. With --crowd: how long a look at so many folders of a series takes, and how much memory it holds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from CarotidLandmarkLib.intake.arrivals import Arrived  # noqa: E402
+import psutil  # noqa: E402
+
+from CarotidLandmarkLib.intake.arrivals import Arrivals, Arrived  # noqa: E402
 from CarotidLandmarkLib.landmarks.detection import read_detection  # noqa: E402
 from Testing.lib.intake.still import PERSON, SECRETS, write_series  # noqa: E402
 
@@ -34,11 +37,33 @@ def main() -> None:
     for name, count in (("series", 200), ("half", 20), ("twice", 20), ("gone", 5), ("kills", 10), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=count)
     parser.add_argument("--quiet-for", type=float, default=3.0)
-    args = parser.parse_args()
+    parser.add_argument("--crowd", type=int)
+    args = vars(parser.parse_args())
+    count = args.pop("crowd")
     with tempfile.TemporaryDirectory() as folder:
-        told = Storm(Path(folder), **vars(args)).run()
+        told = crowd(Path(folder), count) if count else Storm(Path(folder), **args).run()
     print(json.dumps(told))
     sys.exit(bool(told["wrong"]))
+
+
+def crowd(folder: Path, count: int) -> dict[str, object]:
+    """``count`` folders with a series of one small image each: looked at until all are answered, and once more."""
+    (template,) = write_series(folder / "template", "1.2.826.1000000", slices=1).iterdir()
+    data = template.read_bytes()[:2000]
+    for number in range(count):
+        home = folder / "in" / str(number)
+        home.mkdir(parents=True)
+        (home / "1.dcm").write_bytes(data.replace(b"1000000", f"{1000000 + number}".encode()))
+    process, seconds = psutil.Process(), {}
+    before, arrivals, seen = process.memory_info().rss, Arrivals(folder / "in", 0.0), set()
+    for what in ("new", "to be settled", "settled"):
+        started = time.perf_counter()
+        for one in arrivals.look():
+            arrivals.answered(one)
+            seen.add(one.name)
+        seconds[what] = round(time.perf_counter() - started, 2)
+    wrong = [f"{len(seen)} of {count}"] * (len(seen) != count)
+    return {"series": count, "seconds": seconds, "MB": (process.memory_info().rss - before) >> 20, "wrong": wrong}
 
 
 class Storm:
