@@ -132,11 +132,6 @@ def _signals() -> Iterator[list[int]]:
 
 def _list(arrivals: Arrivals, books: Books) -> int:
     for series in sorted(arrivals.look(), key=lambda series: series.folder):
-        if books.record("done", series.name).get("identity") == series.identity:
-            state = "done"
-        elif books.knows(series):
-            state = "failed: " + books.record("failed", series.name)["message"]
-        else:
-            state = "waiting"
+        state = books.told(series) or "waiting"
         print(f"{series.name}  {len(series.images)} images in {series.folder}: {state}")
     return 0

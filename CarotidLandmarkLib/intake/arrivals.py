@@ -43,7 +43,7 @@ class Arrived:
     @cached_property
     def name(self) -> str:
         """What stands for the series in names of files and in logs, where neither UID nor folder may."""
-        return hashlib.sha256(self.uid.encode()).hexdigest()[:NAME_LETTERS]
+        return hashlib.sha256(self.uid.encode("utf-8", "surrogateescape")).hexdigest()[:NAME_LETTERS]
 
     @cached_property
     def images(self) -> list[Image]:

@@ -58,10 +58,16 @@ class Books:
             for ready in sorted((self.home / "ready").iterdir()):
                 self._bring_out(ready)
 
-    def knows(self, series: Arrived) -> bool:
-        """Whether this series is done, or has failed, as it is now."""
-        done, failed = self.record("done", series.name), self.record("failed", series.name)
-        return done.get("identity") == series.identity or failed.get("state") == series.state
+    def told(self, series: Arrived) -> str:
+        """ "done" or "failed: …" of a series that was answered as it is now, "" where that is still to be done.
+
+        One of which images have gone meanwhile is none to do again: somebody is clearing up.
+        """
+        for kind, key, now in (("failed", "state", series.state), ("done", "identity", series.identity)):
+            there = self.record(kind, series.name)
+            if there and (there.get(key) == now or len(series.images) < there.get("images", 0)):
+                return kind if kind == "done" else f"{kind}: {there.get('message')}"
+        return ""
 
     def record(self, kind: str, name: str) -> dict[str, Any]:
         """What is written in "done" or "failed" of the series of this name; {} where nothing is."""
@@ -104,8 +110,9 @@ class Books:
         """Note that the series cannot be answered as it is. Raises CannotRunError where that cannot be written."""
         file = self._file("failed", series.name)
         with self._writing():
-            file.parent.mkdir(exist_ok=True)
-            write_json(file, {"schema": SCHEMA, "version": __version__, "state": series.state, "message": sentence})
+            file.parent.mkdir(parents=True, exist_ok=True)
+            told = {"state": series.state, "images": len(series.images), "message": sentence}
+            write_json(file, {"schema": SCHEMA, "version": __version__, **told})
             self._end(series)
 
     def _end(self, series: Arrived) -> None:
@@ -122,7 +129,7 @@ class Books:
                 with suppress(FileNotFoundError):
                     os.replace(ready / name, self.out / name)
             done, failed = self._file("done", ready.name), self._file("failed", ready.name)
-            done.parent.mkdir(exist_ok=True)
+            done.parent.mkdir(parents=True, exist_ok=True)
             os.replace(ready / RECORD, done)
             for old in (failed, self.home / "begun" / ready.name):
                 old.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ class Watch:
         self.books.bring_out()
         due = []
         for series in self.arrivals.look():
-            if self.books.knows(series):
+            if self.books.told(series):
                 self.arrivals.answered(series)
             else:
                 due.append(series)

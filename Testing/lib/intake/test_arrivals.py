@@ -177,6 +177,17 @@ def test_only_ct_images_count_and_neither_links_nor_hidden_files(arrivals, root,
     assert whole(arrivals) == [] and not arrivals._open
 
 
+def test_a_folder_whose_name_is_no_text_and_a_series_without_a_uid_are_taken(arrivals, root, clock):
+    home = os.fsdecode(os.fsencode(root) + b"/\xff\xfe")
+    for file in write_series(root / "x", "1.2.1", slices=2, SeriesInstanceUID="").iterdir():
+        os.makedirs(home, exist_ok=True)
+        shutil.move(file, home)
+    arrivals.look()
+    clock.now = 60
+    (series,) = arrivals.look()
+    assert series.folder == home and len(series.images) == 2 and len(series.name) == 16
+
+
 def test_a_file_that_cannot_be_read_for_once_is_read_later(arrivals, root, clock, monkeypatch):
     write_series(root, "1.2.1", slices=3)
     peek = room.peek

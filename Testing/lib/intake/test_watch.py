@@ -107,6 +107,21 @@ def test_a_bad_series_is_noted_and_tried_again_only_when_it_has_changed(start, r
     assert again.books.record("failed", name) == {} and revision(again, name) == 1
 
 
+@pytest.mark.parametrize("bad", [False, True])
+def test_clearing_up_slice_by_slice_is_no_reason_to_do_it_again(bad, start, root, tmp_path):
+    write_series(root, "1.2.1")
+    if bad:
+        (root / "1.2.1.3.dcm").write_bytes((root / "1.2.1.3.dcm").read_bytes()[:-90])
+    (name,) = do_all(start())
+    for number in (3, 4, 7):
+        (root / f"1.2.1.{number}.dcm").unlink()
+        watch = start()
+        assert do_all(watch) == []
+    assert results(tmp_path) == [name] * (not bad)
+    write_series(root, "1.2.1", slices=13)
+    assert do_all(start()) == [name]
+
+
 def test_a_series_that_goes_while_it_is_read_leaves_nothing(start, root, tmp_path):
     write_series(root, "1.2.1")
 
