@@ -70,11 +70,12 @@ class Books:
         return ""
 
     def record(self, kind: str, name: str) -> dict[str, Any]:
-        """What is written in "done" or "failed" of the series of this name; {} where nothing is."""
-        try:
-            return dict(json.loads(self._file(kind, name).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError):  # ValueError: another program's, or a disk's fault
-            return {}
+        """What is written in "done" or "failed" of the series of this name; {} where nothing is.
+
+        Raises CannotRunError where it cannot be read.
+        """
+        with self._writing():
+            return _read(self._file(kind, name))
 
     @contextmanager
     def working_on(self, series: Arrived) -> Iterator[Path]:
@@ -121,8 +122,8 @@ class Books:
 
     def _bring_out(self, ready: Path) -> None:
         """The record, by which the series is known as done, goes last, so this can be done again at any point."""
-        if (ready / RECORD).exists():
-            files = json.loads((ready / RECORD).read_text(encoding="utf-8"))["files"]
+        files = _read(ready / RECORD).get("files")
+        if files:
             for name in {f"{ready.name}{ending}" for ending in ENDINGS} - set(files):
                 (self.out / name).unlink(missing_ok=True)
             for name in files[1:] + files[:1]:  # the markups last, as write_case has it
@@ -160,3 +161,11 @@ class Books:
             raise CannotRunError(
                 f"Cannot write to {self.out} ({reason}): see that it can be written and is not full."
             ) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a record says, {} where there is none, or none that is whole, as after a power cut."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}

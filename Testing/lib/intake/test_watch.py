@@ -192,6 +192,32 @@ def test_results_that_are_half_brought_out_are_brought_out_at_the_start(start, r
     assert len(list((tmp_path / "out").glob("*.json"))) == 2
 
 
+def test_records_that_a_power_cut_has_spoilt_are_none(start, root, tmp_path):
+    write_series(root, "1.2.1")
+    (name,) = do_all(start())
+    home = tmp_path / "out" / ".watch"
+    (home / "done" / name[:2] / f"{name}.json").write_bytes(b"\0" * 40)
+    (home / "ready" / name).mkdir()
+    (home / "ready" / name / "record.json").touch()
+    (home / "begun" / name).touch()
+    again = start()
+    assert again.books.deaths == {name: 1} and not list((home / "ready").iterdir())
+    assert do_all(again) == [name] and revision(again, name) == 1
+
+
+def test_a_record_that_cannot_be_read_is_waited_for(start, root, monkeypatch):
+    write_series(root, "1.2.1")
+    watch = start()
+
+    def fail(*words, **options):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(CannotRunError, match="Input/output error"):
+        watch.step()
+    assert watch.seen == []
+
+
 def test_what_the_process_dies_of_comes_last_and_is_given_up(start, root, tmp_path):
     write_series(root / "a", "1.2.1")
     write_series(root / "b", "1.2.2")
