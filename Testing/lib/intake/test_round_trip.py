@@ -107,7 +107,7 @@ def test_a_series_that_is_received_is_answered_and_its_report_arrives(commands, 
     run(f"storescp --output-directory archive {archive} &")
     wait_for(lambda: listens(received) and listens(archive))
     run(f"storescu +sd 127.0.0.1 {received} scanner")
-    watching = run(watch.replace("OUT", "OUT --quiet-for 1 --every 0.2 --samples 2 --no-fork"))
+    watching = run(watch.replace("OUT", "OUT --quiet-for 1 --every 0.2 --samples 1 --no-fork"))
     wait_for(lambda: list((tmp_path / "OUT").glob("*.sr.dcm")) or watching.poll() is not None)
     watching.send_signal(signal.SIGTERM)
     said = watching.communicate(timeout=PATIENCE_S)[1]
