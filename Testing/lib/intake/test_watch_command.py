@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -15,7 +16,7 @@ from CarotidLandmarkLib.cli import main  # noqa: E402
 from Testing.benchmarks.watch_storm import Storm  # noqa: E402
 from Testing.lib.intake.still import SECRETS, StillDetector, use_still_detector, write_series  # noqa: E402
 
-needs_highdicom = pytest.mark.skipif(sys.version_info < (3, 10), reason="highdicom needs Python 3.10")
+needs_highdicom = pytest.mark.skipif(not find_spec("highdicom"), reason="needs highdicom, of the extra [dicom]")
 
 
 @pytest.fixture
