@@ -18,7 +18,7 @@ from CarotidLandmarkLib.intake import books as books_room  # noqa: E402
 from CarotidLandmarkLib.intake import watch as room  # noqa: E402
 from CarotidLandmarkLib.intake.arrivals import Arrivals  # noqa: E402
 from CarotidLandmarkLib.intake.books import Books  # noqa: E402
-from CarotidLandmarkLib.intake.watch import MOST_DEATHS, Watch, open_log, without_names  # noqa: E402
+from CarotidLandmarkLib.intake.watch import MOST_DEATHS, Watch, open_log  # noqa: E402
 from CarotidLandmarkLib.landmarks.detection import read_detection  # noqa: E402
 from Testing.lib.intake.still import SECRETS, StillDetector, write_series  # noqa: E402
 
@@ -299,30 +299,6 @@ def test_neither_log_nor_names_nor_state_tell_who_it_was(start, root, tmp_path):
     for path in (tmp_path / "out").rglob("*"):
         held = [path.name, path.read_text() if ".watch" in path.parts and path.is_file() else ""]
         assert not [secret for secret in (*SECRETS, "1.2.1") if secret in "\n".join(held)], path
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (BadInputError("'/in/O'Neil/a' is cut off: copy it."), "'…' is cut off: copy it."),
-        (BadInputError("'/in/x' has 'Quixote' as its Rows, not a number."), "'…' as its Rows, not a number."),
-        (CannotRunError("Memory ran out; close other programs."), "Memory ran out; close other programs."),
-    ],
-)
-def test_sentences_are_told_without_what_they_quote(error, told):
-    assert without_names(error) == told
-
-
-def test_the_log_goes_round(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(room, "LOG_BYTES", 200)
-    monkeypatch.setattr(room, "LOG_FILES", 2)
-    with open_log(tmp_path, quiet=True) as log:
-        for number in range(50):
-            log.info("series %d", number)
-        log.warning("look")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.log", "watch.log.1", "watch.log.2"]
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 600
-    assert capsys.readouterr().err.endswith("WARNING look\n") and "series" not in capsys.readouterr().err
 
 
 def test_records_are_small_and_say_what_there_was(start, root, tmp_path):
