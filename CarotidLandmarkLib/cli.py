@@ -23,6 +23,8 @@ from .streams import Lenient, one_line, open_closed_streams
 
 COMMANDS = {
     "detect": "find both carotid bifurcations in one or many CT volumes",
+    "watch": "detect in each series that a DICOM receiver puts into a folder",
+    "mercure": "detect as a processing module of the DICOM router mercure",
     "demo": "detect in a phantom that comes with the package, and draw the result",
     "model": "say what a weights file holds; install, choose and check weights",
     "phantom": "write synthetic neck CT angiograms with their true landmarks",

@@ -57,6 +57,7 @@ PEEKED = {
     "patient": b"\x10\x00\x20\x00",
     "study": b"\x20\x00\x0d\x00",
     "series": b"\x20\x00\x0e\x00",
+    "instance": b"\x02\x00\x03\x00|\x08\x00\x18\x00",
 }
 NUMBER = re.compile(r" *[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)? *", re.ASCII)
 LARGEST = 1e6
@@ -103,7 +104,8 @@ def decode(text: str, charset: str) -> str:
 
 
 def peek(path: Path) -> dict[str, str]:
-    """Transfer syntax, storage class, patient ID, study and series UID as far as the first bytes show them, else "".
+    """Transfer syntax, storage class, patient ID and the UIDs of study, series and instance; "" for what the first
+    bytes do not show.
 
     It reads what GDCM does not: files cut off, compressed in a way of their own, or without an image.
     """

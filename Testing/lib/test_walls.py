@@ -51,7 +51,7 @@ def test_no_file_names_slicer(name: str) -> None:
     assert starts_with(imports(name), SLICER) == set()
 
 
-@pytest.mark.parametrize("room", ["detect", "model", "pictures", "volume", "landmarks"])
+@pytest.mark.parametrize("room", ["detect", "intake", "model", "pictures", "volume", "landmarks"])
 def test_what_detect_stands_on_names_no_training_room(room: str) -> None:
     files = [name for name in MODULES if name.startswith(f"CarotidLandmarkLib.{room}")]
     assert files
