@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .files import suffix_of
-from .headers import CT_IMAGE, is_dicom, peek
+from .headers import CT_IMAGES, is_dicom, peek
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 NO_IMAGES = tuple(STORAGE + kind for kind in ("9.", "11.", "66", "67", "88.", "104.", "481."))  # PS3.4 B.5
@@ -70,7 +70,7 @@ def _examine(folder: Path, files: list[Path]) -> Examined | None:
         if not is_dicom(path):
             continue
         told = peek(path)
-        ct, image = told["class"].startswith(CT_IMAGE), not told["class"].startswith(NO_IMAGES)
+        ct, image = told["class"] in CT_IMAGES, not told["class"].startswith(NO_IMAGES)
         if best is None or (ct, image) > (best.ct, best.image):
             study = (told["patient"], told["study"]) if told["study"] else ("", str(folder))
             best = Examined(ct, image, study, told["series"])

@@ -45,7 +45,7 @@ Tags = dict[str, str]
 CODECS = {"ISO_IR_13": "shift_jis", "ISO_IR_192": "utf-8", "ISO_IR_203": "iso8859-15", "ISO_IR_149": "euc_kr"}
 CODECS |= dict.fromkeys(("ISO_IR_87", "ISO_IR_159"), "iso2022_jp_2")
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+CT_IMAGES = tuple("1.2.840.10008.5.1.4.1.1.2" + end for end in ("", ".1", ".2"))  # slices, enhanced, converted to that
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 JPEG = "1.2.840.10008.1.2.4."
 READABLE = {JPEG + end for end in ("50", "51", "57", "70", "80", "81", "90", "91")}
@@ -82,7 +82,7 @@ def read_tags(path: Path) -> Tags | None:
         require_itk_name(path)
         reader = read_header(path, "GDCMImageIO")
     except (BadInputError, RuntimeError) as error:
-        if not peek(path)["class"].startswith(CT_IMAGE):
+        if peek(path)["class"] not in CT_IMAGES:
             return None
         raise (error if isinstance(error, BadInputError) else unreadable(path)) from error
     tags = {name: reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else "" for name, tag in TAGS.items()}

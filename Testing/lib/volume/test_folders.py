@@ -94,6 +94,13 @@ def test_folders_without_an_image(tmp_path):
     assert names(tmp_path) == [("mr", "mr")]
 
 
+@pytest.mark.parametrize("ct", ["", ".1", ".2"])
+def test_an_image_is_no_ct_because_its_class_begins_alike(tmp_path, ct):
+    series(tmp_path / "all", sop="1.2.840.10008.5.1.4.1.1.20", modality="NM")
+    series(tmp_path / "all" / "b", sop=f"1.2.840.10008.5.1.4.1.1.2{ct}")
+    assert names(tmp_path / "all") == [("b", "b")]
+
+
 def test_volumes_in_folders_have_the_names_of_their_folders(tmp_path):
     for name in (
         "s0001/ct.nii.gz",
