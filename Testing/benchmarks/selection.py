@@ -1,0 +1,247 @@
+"""Which cases to correct first: those of which the engine is least sure, or any? selection.py DATA --out DIR
+
+    python Testing/benchmarks/site_phantoms.py DATA --count 80 --first-seed 91000
+    python Testing/benchmarks/selection.py DATA --out DIR [--test 20] [--steps 0] [--parallel 2]
+
+The last --test cases of DATA judge. Of the others the first 0, 5, 10, 20 and 50 are "corrected" in three orders: least
+sure first, surest first, and --random orders by chance, whose landmarks are averaged. From these cases offset and
+ellipsoids are learned as `site` learns them (also from 5, which `site` refuses); with --steps the finest net is trained
+on them, too, for so many steps, least sure first and in the first order by chance. Goes on with what is there in DIR;
+writes selection.md, .json and .png to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from CarotidLandmarkLib.atomic import write_json, write_text
+from CarotidLandmarkLib.detect.case import Settings
+from CarotidLandmarkLib.landmarks.detection import Detection, chi2_quantile
+from CarotidLandmarkLib.model.header import DEFAULT
+from CarotidLandmarkLib.model.weights import read_weights
+from CarotidLandmarkLib.study.report.figures import save
+from CarotidLandmarkLib.study.report.plots import COLORS, FAINT, INK
+from CarotidLandmarkLib.study.report.tables import Table, interval, number
+from CarotidLandmarkLib.study.report.write import markdown_of
+from CarotidLandmarkLib.study.scores import Score
+from CarotidLandmarkLib.study.site.cases import LEAST_FOR_TUNING, SiteCases, read_site
+from CarotidLandmarkLib.study.site.choose import site_scores
+from CarotidLandmarkLib.study.site.fit import Adaptation, adaptation, residuals, spread_change
+from CarotidLandmarkLib.study.site.stages import Engine, Progress, detect_all, prepare_all, tune_all
+from CarotidLandmarkLib.study.site.tune import Tuning
+from CarotidLandmarkLib.study.stats import bootstrap, mean
+from CarotidLandmarkLib.study.stats import interval as interval_of
+
+COUNTS, CONFIDENCE, FAR_MM, PHANTOMS = (0, 5, 10, 20, 50), 0.9, 2.5, 12
+UNSURE, SURE, CHANCE = ORDERS = ("least sure first", "surest first", "by chance")
+URGENCY = ("found", "absent", "review")  # the worklist's, the other way round
+OFFSET, TUNED = "offset", "tuned"
+# Each a mean over landmarks: its name, its factor, and its digits.
+FIGURES = {
+    "error_mm": ("Mean error, mm", 1, 2),
+    "far": (f"Over {FAR_MM:g} mm or missed, %", 100, 1),
+    "inside": (f"Coverage of the {CONFIDENCE:.0%} ellipsoid, %", 100, 1),
+    "found": ("found, %", 100, 1),
+}
+
+
+def doubt(detection: Detection) -> tuple[int, float]:
+    """How unsure the engine is of a case: its most urgent status, then its largest ellipsoid, mm^3."""
+    volumes = [of.confidence_volume_mm3 for of in detection.landmarks if of.confidence_volume_mm3 is not None]
+    return max(URGENCY.index(of.status) for of in detection.landmarks), max(volumes, default=0.0)
+
+
+def orders(detections: Mapping[str, Detection], random: int) -> dict[str, list[list[str]]]:
+    """Of each of ORDERS the case names in that order, ``random`` times in CHANCE."""
+    names = sorted(detections, key=lambda name: doubt(detections[name]), reverse=True)
+    drawn = [np.random.default_rng(seed).permutation(sorted(names)).tolist() for seed in range(random)]
+    return {UNSURE: [names], SURE: [names[::-1]], CHANCE: drawn}
+
+
+def learned(site: SiteCases, detections: Mapping[str, Detection], names: Sequence[str]) -> Adaptation:
+    """What these corrected cases teach; nothing where there are none."""
+    found = residuals(site, {name: detections[name] for name in names})
+    return adaptation(found, CONFIDENCE) if names else Adaptation(np.zeros(3), 1.0, 0)
+
+
+def columns(scores: Sequence[Score]) -> np.ndarray:
+    """FIGURES of each landmark (n, 4), all of them in the volume; NaN is what is not known of one that was missed."""
+    limit = chi2_quantile(CONFIDENCE)
+    values = [
+        (
+            s.error_mm,
+            not s.error_mm <= FAR_MM,
+            math.nan if math.isnan(s.mahalanobis2) else s.mahalanobis2 <= limit,
+            s.status == "found",
+        )
+        for s in scores
+    ]
+    return np.array(values, float)
+
+
+def means(values: np.ndarray, cases: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Mean and 95% interval, by bootstrap over cases, of each of FIGURES; ``values`` (n, 4)."""
+    told = {}
+    for key, column in zip(FIGURES, values.T):
+        known = ~np.isnan(column)
+        draws = bootstrap(partial(mean, column[known]), [case for case, is_known in zip(cases, known) if is_known])
+        told[key] = {"mean": float(column[known].mean()), "interval_95": interval_of(draws)}
+    return told
+
+
+def curve(
+    site: SiteCases, way: str, answers: Mapping[tuple[str, int], Sequence[Mapping[str, Detection]]]
+) -> list[dict]:
+    """A row for each (order, number of cases) of ``answers``: figures of the test cases, averaged over orders of this
+    kind, the least and largest mean among these, and the figures less those by chance."""
+    rows = []
+    scores = {key: [site_scores(site, of) for of in several] for key, several in answers.items()}
+    values = {key: np.stack([columns(of) for of in several]) for key, several in scores.items()}
+    for (order, count), of in values.items():
+        cases = [s.case for s in scores[order, count][0]]
+        each = np.nanmean(of, axis=1)
+        rows.append(
+            {
+                **{"way": way, "order": order, "corrected": count, "orders": len(of)},
+                "figures": means(of.mean(axis=0), cases),
+                "range": {key: [float(v.min()), float(v.max())] for key, v in zip(FIGURES, each.T)},
+                "less_chance": means(of.mean(axis=0) - values[CHANCE, count].mean(axis=0), cases),
+            }
+        )
+    return rows
+
+
+def offset_curve(
+    site: SiteCases, test: Sequence[str], before: Mapping[str, Detection], chosen: Mapping[str, list[list[str]]]
+) -> tuple[list[dict], dict[str, dict[int, list[dict]]]]:
+    """Rows of answers moved as so many cases teach, and what each order teaches."""
+    answers, taught = {}, {}
+    for order, several in chosen.items():
+        for count in COUNTS:
+            adapted = [learned(site, before, names[:count]) for names in several]
+            answers[order, count] = [{name: of.apply(before[name]) for name in test} for of in adapted]
+            taught.setdefault(order, {})[count] = [
+                {"offset_mm": of.offset.tolist(), "covariance_factor": of.factor} for of in adapted
+            ]
+    return curve(site, OFFSET, answers), taught
+
+
+def tuned_curve(
+    site: SiteCases,
+    test: Sequence[str],
+    before: Mapping[str, Detection],
+    chosen: Mapping[str, list[list[str]]],
+    work: Path,
+    steps: int,
+    engine: Engine,
+) -> list[dict]:
+    """Rows of nets that were trained on so many cases, for ``steps`` whatever their number; ellipsoids by the factor
+    that moved answers have, less what they have grown by the training."""
+    cases, progress = {case.name: case for case in site.cases}, Progress(parallel=engine.parallel)
+    answers = {}
+    for count in [count for count in COUNTS if count >= LEAST_FOR_TUNING]:
+        for order in (UNSURE, CHANCE):
+            names = chosen[order][0][:count]
+            adapted, folder = learned(site, before, names), work / f"{order} {count} {steps}".replace(" ", "-")
+            kept, mine = work / "kept", [cases[name] for name in names]
+            tuning = Tuning(folder, DEFAULT, mine, adapted.offset, kept, PHANTOMS, steps)
+            if not tuning.weights.is_file():
+                prepare_all([*mine, *range(PHANTOMS)], DEFAULT, kept, engine, progress)
+                tune_all([tuning], engine, progress)
+            judges = [cases[name] for name in test]
+            raw = detect_all(judges, tuning.weights, folder / "detections", engine, f"{order}, {count}", progress)
+            grown = spread_change({name: before[name] for name in test}, raw)
+            adapted = replace(adapted, factor=adapted.factor * math.exp(-2 * grown))
+            answers[order, count] = [{name: adapted.apply(of) for name, of in raw.items()}]
+    return curve(site, TUNED, answers)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str, key: str) -> Table:
+    """A line for each row, each of FIGURES with its interval."""
+    lines = []
+    for row in rows:
+        shown = [(row[key][name], factor, digits) for name, (_, factor, digits) in FIGURES.items()]
+        cells = [f"{number(of['mean'], *as_)} {interval(of['interval_95'], *as_)}" for of, *as_ in shown]
+        lines.append((row["way"], str(row["corrected"]), row["order"], *cells))
+    return Table(title, ("", "Corrected", "Order", *(label for label, *_ in FIGURES.values())), lines)
+
+
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Each figure that changes against the number of corrected cases, a line for each order and way."""
+    from matplotlib.figure import Figure
+
+    shown = {key: of for key, of in FIGURES.items() if len({row["figures"][key]["mean"] for row in rows}) > 1}
+    lines = [(way, order) for way in (OFFSET, TUNED) for order in ORDERS]
+    figure = Figure((4.2 * len(shown), 4.4), layout="constrained")
+    for axes, (key, (label, factor, _)) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items()):
+        for number_of, (way, order) in enumerate(lines):
+            mine = [row for row in rows if (row["way"], row["order"]) == (way, order)]
+            if not mine:
+                continue
+            x = np.array([COUNTS.index(row["corrected"]) for row in mine]) + 0.06 * (number_of - len(lines) / 2)
+            y = factor * np.array([row["figures"][key]["mean"] for row in mine])
+            limits = factor * np.array([row["figures"][key]["interval_95"] for row in mine]).T
+            style = {"color": COLORS[ORDERS.index(order)], "linestyle": "-" if way == OFFSET else "--", "marker": "o"}
+            name = order if way == OFFSET else f"{order}, {way}"
+            axes.errorbar(x, y, np.abs(limits - y), markersize=4, linewidth=1.4, elinewidth=0.8, label=name, **style)
+            if mine[0]["orders"] > 1:
+                between = factor * np.array([row["range"][key] for row in mine]).T
+                axes.fill_between(x, *between, color=style["color"], alpha=0.15, linewidth=0)
+        if key == "inside":
+            axes.axhline(100 * CONFIDENCE, color=INK, linewidth=0.8, linestyle=":")
+        axes.set_xticks(range(len(COUNTS)), COUNTS)
+        axes.set_xlabel("Corrected cases")
+        axes.set_title(label, fontsize=10)
+        axes.set_ylim(bottom=0, top=100 if factor == 100 and key != "far" else None)
+        axes.grid(axis="y", color=FAINT, linewidth=0.4)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside upper center", ncols=len(labels))
+    save(figure, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--test", type=int, default=20)
+    parser.add_argument("--random", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--parallel", type=int, default=2)
+    args = parser.parse_args()
+    base = read_weights(DEFAULT).header
+    site = read_site(args.data, base)
+    engine = Engine(Settings(confidence=CONFIDENCE), parallel=args.parallel)
+    before = detect_all(site.cases, None, args.out / "unchanged", engine, "detection", Progress(parallel=args.parallel))
+    names = sorted(before)
+    pool, test = names[: -args.test], names[-args.test :]
+    chosen = orders({name: before[name] for name in pool}, args.random)
+    rows, taught = offset_curve(site, test, before, chosen)
+    if args.steps:
+        rows += tuned_curve(site, test, before, chosen, args.out / "tuned", args.steps, engine)
+    of = {key: base.get(key) for key in ("name", "version", "sha256")}
+    facts = {"weights": of, "pool": len(pool), "test": len(test), "steps": args.steps, "rows": rows, "taught": taught}
+    write_json(args.out / "selection.json", facts)
+    draw(rows, args.out / "selection.png")
+    remarks = [
+        f"Weights {of['name']} {of['version']}; {len(pool)} cases to choose from, {len(test)} to judge. 95% intervals "
+        f"by bootstrap over the latter. “{CHANCE}”: landmarks averaged over {args.random} orders, of “{TUNED}” one.",
+        f"“{OFFSET}” changes no status. “{TUNED}”: {args.steps} steps whatever the number of cases, {PHANTOMS} "
+        "phantoms mixed in.",
+    ]
+    tables = [
+        table(rows, "By number of corrected cases", "figures"),
+        table([row for row in rows if row["order"] != CHANCE], "Less those by chance, paired", "less_chance"),
+    ]
+    write_text(args.out / "selection.md", markdown_of("Which cases to correct first", [], tables, remarks))
+
+
+if __name__ == "__main__":
+    main()

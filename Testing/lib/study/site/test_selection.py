@@ -1,0 +1,113 @@
+"""The experiment on which cases to correct first: its orders, what it averages, and what it judges on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from CarotidLandmarkLib.detect.case import Settings
+from CarotidLandmarkLib.landmarks.points import SIDES
+from CarotidLandmarkLib.study.site.choose import site_scores
+from CarotidLandmarkLib.study.site.fit import Adaptation
+from CarotidLandmarkLib.study.site.stages import Engine
+from Testing.benchmarks import selection
+from Testing.benchmarks.selection import (
+    CHANCE,
+    COUNTS,
+    ORDERS,
+    SURE,
+    UNSURE,
+    columns,
+    draw,
+    learned,
+    means,
+    offset_curve,
+    orders,
+    tuned_curve,
+)
+
+ENGINE = Engine(Settings(), parallel=1)
+RULE = np.array([0.3, -0.5, 1.2])
+
+
+def test_least_sure_first_is_by_status_and_then_by_the_larger_ellipsoid(make_answer):
+    at = {"left": np.zeros(3), "right": np.ones(3)}
+    small, wide = make_answer("small", at, sd=0.2), make_answer("wide", at, sd=0.9)
+    wider = make_answer("wider", at, sd=1.0)
+    half = replace(small, case="half", landmarks=[wider.landmarks[0], small.landmarks[1]])
+    answers = {"small": small, "half": half, "wide": wide}
+    answers["doubted"] = make_answer("doubted", at, sd=0.1, status="review")
+    answers["gone"] = make_answer("gone", dict.fromkeys(SIDES))
+    chosen = orders(answers, 3)
+    assert chosen[UNSURE] == [["doubted", "gone", "half", "wide", "small"]]
+    assert chosen[SURE] == [["small", "wide", "half", "gone", "doubted"]]
+    assert all(sorted(of) == sorted(answers) for of in chosen[CHANCE]) and len(chosen[CHANCE]) == 3
+    assert len({tuple(of) for of in chosen[CHANCE]}) > 1 and orders(answers, 3) == chosen
+
+
+def test_figures_leave_out_what_a_missed_landmark_does_not_have(draw_site, make_answer):
+    site, answers = draw_site(4, rule=np.zeros(3))
+    answers["p00"] = make_answer("p00", {"left": None, "right": site.truths["p00"]["right"]})
+    answers["p01"] = make_answer(
+        "p01", {**site.truths["p01"], "left": site.truths["p01"]["left"] + [0, 0, 4.0]}, 0.2, "review"
+    )
+    scores = site_scores(site, answers)
+    told = means(columns(scores), [s.case for s in scores])
+    assert told["far"]["mean"] == pytest.approx(2 / 8) and told["found"]["mean"] == pytest.approx(5 / 8)
+    assert 4 / 7 < told["error_mm"]["mean"] < 4 / 7 + 0.5 and told["inside"]["mean"] <= 6 / 7
+    low, high = told["error_mm"]["interval_95"]
+    assert low < told["error_mm"]["mean"] < high
+
+
+def test_nothing_is_learned_of_nothing_and_the_test_cases_teach_nothing(draw_site):
+    site, answers = draw_site(60)
+    none = learned(site, answers, [])
+    assert none.factor == 1.0 and not none.offset.any()
+    test = [f"p{number:02d}" for number in range(54, 60)]
+    chosen = orders({name: of for name, of in answers.items() if name not in test}, 3)
+    rows, taught = offset_curve(site, test, answers, chosen)
+    assert [(row["order"], row["corrected"]) for row in rows] == [(order, n) for order in ORDERS for n in COUNTS]
+    by = {(row["order"], row["corrected"]): row for row in rows}
+    for order in ORDERS:
+        errors = [by[order, count]["figures"]["error_mm"]["mean"] for count in COUNTS]
+        assert errors[0] > 1.2 and max(errors[1:]) < 0.5
+        assert taught[order][50][0]["offset_mm"] == pytest.approx(RULE, abs=0.1)
+    assert by[UNSURE, 0]["less_chance"]["error_mm"] == {"mean": 0.0, "interval_95": [0.0, 0.0]}
+    low, high = by[CHANCE, 5]["range"]["error_mm"]
+    assert low < by[CHANCE, 5]["figures"]["error_mm"]["mean"] < high and by[CHANCE, 5]["orders"] == 3
+    for name in test:
+        site.truths[name] = {side: point + 5 for side, point in site.truths[name].items()}
+    assert offset_curve(site, test, answers, chosen)[1] == taught
+
+
+def test_the_figure_has_a_line_for_each_order(draw_site, tmp_path):
+    pytest.importorskip("matplotlib")
+    site, answers = draw_site(56)
+    test = [f"p{number:02d}" for number in range(50, 56)]
+    rows, _ = offset_curve(site, test, answers, orders({n: of for n, of in answers.items() if n not in test}, 2))
+    draw(rows, tmp_path / "selection.png")
+    assert (tmp_path / "selection.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_nets_are_trained_on_the_first_of_each_order_and_wider_answers_have_the_ellipsoids_of_before(
+    draw_site, tmp_path, monkeypatch
+):
+    site, before = draw_site(26)
+    test = [f"p{number:02d}" for number in range(20, 26)]
+    chosen = orders({name: of for name, of in before.items() if name not in test}, 2)
+    trained = []
+    monkeypatch.setattr(selection, "prepare_all", lambda *_: None)
+    monkeypatch.setattr(selection, "tune_all", lambda tunings, *_: trained.extend(tunings))
+    wider = {name: Adaptation(np.zeros(3), 4.0, 0).apply(before[name]) for name in test}
+    monkeypatch.setattr(selection, "detect_all", lambda cases, *_: {case.name: wider[case.name] for case in cases})
+    monkeypatch.setattr(selection, "COUNTS", (0, 5, 10, 20))
+    rows = tuned_curve(site, test, before, chosen, tmp_path, 7, ENGINE)
+    assert [(row["order"], row["corrected"]) for row in rows] == [(o, n) for n in (10, 20) for o in (UNSURE, CHANCE)]
+    assert [[case.name for case in of.cases] for of in trained[:2]] == [chosen[o][0][:10] for o in (UNSURE, CHANCE)]
+    assert {of.steps for of in trained} == {7} and len({of.folder for of in trained}) == 4
+    moved = {(row["order"], row["corrected"]): row for row in offset_curve(site, test, before, chosen)[0]}
+    for row in rows[::2]:
+        assert row["order"] == UNSURE and row["figures"] == moved[UNSURE, row["corrected"]]["figures"]
+    assert trained[0].offset == pytest.approx(learned(site, before, chosen[UNSURE][0][:10]).offset)
