@@ -44,11 +44,12 @@ COUNTS, CONFIDENCE, FAR_MM, PHANTOMS = (0, 5, 10, 20, 50), 0.9, 2.5, 12
 UNSURE, SURE, CHANCE = ORDERS = ("least sure first", "surest first", "by chance")
 URGENCY = ("found", "absent", "review")  # the worklist's, the other way round
 OFFSET, TUNED = "offset", "tuned"
-# Each a mean over landmarks: its name, its factor, and its digits.
+# Each a mean over landmarks: what it is called, by what it is multiplied, and its digits.
 FIGURES = {
     "error_mm": ("Mean error, mm", 1, 2),
     "far": (f"Over {FAR_MM:g} mm or missed, %", 100, 1),
     "inside": (f"Coverage of the {CONFIDENCE:.0%} ellipsoid, %", 100, 1),
+    "radius_mm": ("Radius of a ball of its volume, mm", 1, 2),
     "found": ("found, %", 100, 1),
 }
 
@@ -73,13 +74,14 @@ def learned(site: SiteCases, detections: Mapping[str, Detection], names: Sequenc
 
 
 def columns(scores: Sequence[Score]) -> np.ndarray:
-    """FIGURES of each landmark (n, 4), all of them in the volume; NaN is what is not known of one that was missed."""
+    """FIGURES of each landmark (n, 5), all of them in the volume; NaN is what is not known of one that was missed."""
     limit = chi2_quantile(CONFIDENCE)
     values = [
         (
             s.error_mm,
             not s.error_mm <= FAR_MM,
             math.nan if math.isnan(s.mahalanobis2) else s.mahalanobis2 <= limit,
+            (s.volume_mm3 * 3 / 4 / math.pi) ** (1 / 3),
             s.status == "found",
         )
         for s in scores
@@ -88,7 +90,7 @@ def columns(scores: Sequence[Score]) -> np.ndarray:
 
 
 def means(values: np.ndarray, cases: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Mean and 95% interval, by bootstrap over cases, of each of FIGURES; ``values`` (n, 4)."""
+    """Mean and 95% interval, by bootstrap over cases, of each of FIGURES; ``values`` (n, 5)."""
     told = {}
     for key, column in zip(FIGURES, values.T):
         known = ~np.isnan(column)

@@ -57,6 +57,7 @@ def test_figures_leave_out_what_a_missed_landmark_does_not_have(draw_site, make_
     told = means(columns(scores), [s.case for s in scores])
     assert told["far"]["mean"] == pytest.approx(2 / 8) and told["found"]["mean"] == pytest.approx(5 / 8)
     assert 4 / 7 < told["error_mm"]["mean"] < 4 / 7 + 0.5 and told["inside"]["mean"] <= 6 / 7
+    assert told["radius_mm"]["mean"] == pytest.approx(0.2 * 2.5003, rel=1e-3)  # all of an SD of 0.2 mm
     low, high = told["error_mm"]["interval_95"]
     assert low < told["error_mm"]["mean"] < high
 
