@@ -47,6 +47,16 @@ def test_least_sure_first_is_by_status_and_then_by_the_larger_ellipsoid(make_ans
     assert len({tuple(of) for of in chosen[CHANCE]}) > 1 and orders(answers, 3) == chosen
 
 
+def test_the_rule_moves_the_points_of_cases_with_both_landmarks(site_folder):
+    folder, _ = site_folder(3, changed={"p01": {"left": None}})
+    plain, moved = selection.read(folder, (0.0, 0.0, 0.0)), selection.read(folder, RULE)
+    assert [case.name for case in moved.cases] == list(moved.truths) == ["p00", "p02"]
+    for name, of in moved.truths.items():
+        assert of["left"] - plain.truths[name]["left"] == pytest.approx(RULE)
+        assert of["right"] - plain.truths[name]["right"] == pytest.approx(RULE * [-1, 1, 1])
+    assert moved.cases[1].points == moved.truths["p02"]
+
+
 def test_figures_leave_out_what_a_missed_landmark_does_not_have(draw_site, make_answer):
     site, answers = draw_site(4, rule=np.zeros(3))
     answers["p00"] = make_answer("p00", {"left": None, "right": site.truths["p00"]["right"]})
