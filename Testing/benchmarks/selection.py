@@ -2,14 +2,15 @@
 
     python Testing/benchmarks/site_phantoms.py DATA --count 24
     python Testing/benchmarks/site_phantoms.py DATA --count 56 --first-seed 91000
-    python Testing/benchmarks/selection.py DATA --out DIR [--test 20] [--steps 0] [--rule X Y Z] [--parallel 2]
+    python Testing/benchmarks/selection.py DATA --out DIR [--divisions 1] [--steps 0] [--rule X Y Z] [--parallel 2]
 
 Of DATA count the cases with both landmarks in the volume; --rule moves their points (left side, LPS mm) where DATA has
-no definition of its own. The last --test of them judge. Of the others the first 0, 5, 10, 20 and 50 are "corrected" in
-three orders: least sure first, surest first, and --random orders by chance, whose landmarks are averaged. From these
-cases offset and ellipsoids are learned as `site` learns them (also from 5, which `site` refuses); with --steps the
-finest net is trained on them, too, for so many steps, least sure first and in the first order by chance. Goes on with
-what is there in DIR; writes selection.md, .json and .png to it.
+no definition of its own. They are divided at random, --divisions times: --test (20) of them judge. Of the others the
+first 0, 5, 10, 20 and 50 are "corrected" in three orders: least sure first, surest first, and --random (20) orders by
+chance, whose landmarks are averaged. From these cases offset and ellipsoids are learned as `site` learns them (also
+from 5, which `site` refuses); with --steps the finest net is trained on them, too, for so many steps, in the first
+division, least sure first and in the first order by chance. Goes on with what is there in DIR; writes selection.md,
+.json and .png to it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ COUNTS, CONFIDENCE, FAR_MM, PHANTOMS = (0, 5, 10, 20, 50), 0.9, 2.5, 12
 UNSURE, SURE, CHANCE = ORDERS = ("least sure first", "surest first", "by chance")
 URGENCY = ("found", "absent", "review")  # the worklist's, the other way round
 OFFSET, TUNED = "offset", "tuned"
+Values = dict[tuple[str, int], np.ndarray]  # (order, number of cases) -> (orders of this kind, landmarks, FIGURES)
 # Each a mean over landmarks: what it is called, by what it is multiplied, and its digits.
 FIGURES = {
     "error_mm": ("Mean error, mm", 1, 2),
@@ -112,44 +114,38 @@ def means(values: np.ndarray, cases: Sequence[str]) -> dict[str, dict[str, Any]]
     return told
 
 
-def curve(
-    site: SiteCases, way: str, answers: Mapping[tuple[str, int], Sequence[Mapping[str, Detection]]]
-) -> list[dict]:
-    """A row for each (order, number of cases) of ``answers``: figures of the test cases, averaged over orders of this
-    kind, the least and largest mean among these, and the figures less those by chance."""
+def offset_values(
+    site: SiteCases, test: Sequence[str], before: Mapping[str, Detection], chosen: Mapping[str, list[list[str]]]
+) -> tuple[Values, list[dict[str, Any]]]:
+    """Of answers moved as so many cases teach; and what each order teaches."""
+    values, taught = {}, []
+    for order, several in chosen.items():
+        for count in COUNTS:
+            adapted = [learned(site, before, names[:count]) for names in several]
+            values[order, count] = np.stack(
+                [columns(site_scores(site, {name: of.apply(before[name]) for name in test})) for of in adapted]
+            )
+            offsets, factors = [of.offset.tolist() for of in adapted], [of.factor for of in adapted]
+            taught.append({"order": order, "corrected": count, "offset_mm": offsets, "covariance_factor": factors})
+    return values, taught
+
+
+def rows_of(way: str, values: Values, cases: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each (order, number of cases): figures of the landmarks, which are of these ``cases``, averaged over
+    orders of this kind; and less those by chance."""
     rows = []
-    scores = {key: [site_scores(site, of) for of in several] for key, several in answers.items()}
-    values = {key: np.stack([columns(of) for of in several]) for key, several in scores.items()}
     for (order, count), of in values.items():
-        cases = [s.case for s in scores[order, count][0]]
-        each = np.nanmean(of, axis=1)
         rows.append(
             {
                 **{"way": way, "order": order, "corrected": count, "orders": len(of)},
                 "figures": means(of.mean(axis=0), cases),
-                "range": {key: [float(v.min()), float(v.max())] for key, v in zip(FIGURES, each.T)},
                 "less_chance": means(of.mean(axis=0) - values[CHANCE, count].mean(axis=0), cases),
             }
         )
     return rows
 
 
-def offset_curve(
-    site: SiteCases, test: Sequence[str], before: Mapping[str, Detection], chosen: Mapping[str, list[list[str]]]
-) -> tuple[list[dict], dict[str, dict[int, list[dict]]]]:
-    """Rows of answers moved as so many cases teach, and what each order teaches."""
-    answers, taught = {}, {}
-    for order, several in chosen.items():
-        for count in COUNTS:
-            adapted = [learned(site, before, names[:count]) for names in several]
-            answers[order, count] = [{name: of.apply(before[name]) for name in test} for of in adapted]
-            taught.setdefault(order, {})[count] = [
-                {"offset_mm": of.offset.tolist(), "covariance_factor": of.factor} for of in adapted
-            ]
-    return curve(site, OFFSET, answers), taught
-
-
-def tuned_curve(
+def tuned_values(
     site: SiteCases,
     test: Sequence[str],
     before: Mapping[str, Detection],
@@ -157,11 +153,11 @@ def tuned_curve(
     work: Path,
     steps: int,
     engine: Engine,
-) -> list[dict]:
-    """Rows of nets that were trained on so many cases, for ``steps`` whatever their number; ellipsoids by the factor
+) -> Values:
+    """Of nets that were trained on so many cases, for ``steps`` whatever their number; ellipsoids by the factor
     that moved answers have, less what they have grown by the training."""
     cases, progress = {case.name: case for case in site.cases}, Progress(parallel=engine.parallel)
-    answers = {}
+    values = {}
     for count in [count for count in COUNTS if count >= LEAST_FOR_TUNING]:
         for order in (UNSURE, CHANCE):
             names = chosen[order][0][:count]
@@ -175,8 +171,9 @@ def tuned_curve(
             raw = detect_all(judges, tuning.weights, folder / "detections", engine, f"{order}, {count}", progress)
             grown = spread_change({name: before[name] for name in test}, raw)
             adapted = replace(adapted, factor=adapted.factor * math.exp(-2 * grown))
-            answers[order, count] = [{name: adapted.apply(of) for name, of in raw.items()}]
-    return curve(site, TUNED, answers)
+            moved = {name: adapted.apply(of) for name, of in raw.items()}
+            values[order, count] = columns(site_scores(site, moved))[None]
+    return values
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str, key: str) -> Table:
@@ -207,9 +204,6 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             style = {"color": COLORS[ORDERS.index(order)], "linestyle": "-" if way == OFFSET else "--", "marker": "o"}
             name = order if way == OFFSET else f"{order}, {way}"
             axes.errorbar(x, y, np.abs(limits - y), markersize=4, linewidth=1.4, elinewidth=0.8, label=name, **style)
-            if mine[0]["orders"] > 1:
-                between = factor * np.array([row["range"][key] for row in mine]).T
-                axes.fill_between(x, *between, color=style["color"], alpha=0.15, linewidth=0)
         if key == "inside":
             axes.axhline(100 * CONFIDENCE, color=INK, linewidth=0.8, linestyle=":")
         axes.set_xticks(range(len(COUNTS)), COUNTS)
@@ -227,6 +221,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--test", type=int, default=20)
+    parser.add_argument("--divisions", type=int, default=1)
     parser.add_argument("--random", type=int, default=20)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--rule", type=float, nargs=3, default=(0.0, 0.0, 0.0), metavar=("X", "Y", "Z"))
@@ -236,19 +231,27 @@ def main() -> None:
     site = read(args.data, args.rule)
     engine = Engine(Settings(confidence=CONFIDENCE), parallel=args.parallel)
     before = detect_all(site.cases, None, args.out / "unchanged", engine, "detection", Progress(parallel=args.parallel))
-    names = sorted(before)
-    pool, test = names[: -args.test], names[-args.test :]
-    chosen = orders({name: before[name] for name in pool}, args.random)
-    rows, taught = offset_curve(site, test, before, chosen)
+    parts, taught, cases, size = [], [], [], len(before) - args.test
+    for seed in range(args.divisions):
+        names = np.random.default_rng(seed).permutation(sorted(before)).tolist()
+        test, chosen = names[size:], orders({name: before[name] for name in names[:size]}, args.random)
+        values, of_orders = offset_values(site, test, before, chosen)
+        parts.append(values)
+        taught.append(of_orders)
+        cases += [name for name in site.truths if name in test for _ in SIDES]
+        if args.steps and not seed:
+            tuned = tuned_values(site, test, before, chosen, args.out / "tuned", args.steps, engine)
+    rows = rows_of(OFFSET, {key: np.concatenate([of[key] for of in parts], axis=1) for key in parts[0]}, cases)
     if args.steps:
-        rows += tuned_curve(site, test, before, chosen, args.out / "tuned", args.steps, engine)
+        rows += rows_of(TUNED, tuned, cases[: 2 * args.test])
     of = {key: base.get(key) for key in ("name", "version", "sha256")}
-    facts = {"weights": of, "pool": len(pool), "test": len(test), "steps": args.steps, "rows": rows, "taught": taught}
-    write_json(args.out / "selection.json", facts)
+    facts = {"weights": of, "pool": size, "test": args.test, "divisions": args.divisions, "steps": args.steps}
+    write_json(args.out / "selection.json", {**facts, "rows": rows, "taught": taught})
     draw(rows, args.out / "selection.png")
     remarks = [
-        f"Weights {of['name']} {of['version']}; {len(pool)} cases to choose from, {len(test)} to judge. 95% intervals "
-        f"by bootstrap over the latter. “{CHANCE}”: landmarks averaged over {args.random} orders, of “{TUNED}” one.",
+        f"Weights {of['name']} {of['version']}; {size} cases to choose from, {args.test} to judge, divided at random "
+        f"{args.divisions} times, for “{TUNED}” once. 95% intervals by bootstrap over cases that judge. “{CHANCE}”: "
+        f"landmarks averaged over {args.random} orders, of “{TUNED}” one.",
         f"“{OFFSET}” changes no status. “{TUNED}”: {args.steps} steps whatever the number of cases, {PHANTOMS} "
         "phantoms mixed in.",
     ]

@@ -16,6 +16,7 @@ from Testing.benchmarks import selection
 from Testing.benchmarks.selection import (
     CHANCE,
     COUNTS,
+    FIGURES,
     ORDERS,
     SURE,
     UNSURE,
@@ -23,9 +24,10 @@ from Testing.benchmarks.selection import (
     draw,
     learned,
     means,
-    offset_curve,
+    offset_values,
     orders,
-    tuned_curve,
+    rows_of,
+    tuned_values,
 )
 
 ENGINE = Engine(Settings(), parallel=1)
@@ -72,33 +74,41 @@ def test_figures_leave_out_what_a_missed_landmark_does_not_have(draw_site, make_
     assert low < told["error_mm"]["mean"] < high
 
 
+def rows_by(site, test, values):
+    rows = rows_of("offset", values, [name for name in test for _ in SIDES])
+    return {(row["order"], row["corrected"]): row for row in rows}
+
+
 def test_nothing_is_learned_of_nothing_and_the_test_cases_teach_nothing(draw_site):
     site, answers = draw_site(60)
     none = learned(site, answers, [])
     assert none.factor == 1.0 and not none.offset.any()
     test = [f"p{number:02d}" for number in range(54, 60)]
     chosen = orders({name: of for name, of in answers.items() if name not in test}, 3)
-    rows, taught = offset_curve(site, test, answers, chosen)
-    assert [(row["order"], row["corrected"]) for row in rows] == [(order, n) for order in ORDERS for n in COUNTS]
-    by = {(row["order"], row["corrected"]): row for row in rows}
+    values, taught = offset_values(site, test, answers, chosen)
+    assert {of.shape for key, of in values.items() if key[0] == CHANCE} == {(3, 12, len(FIGURES))}
+    by = rows_by(site, test, values)
+    assert list(by) == [(order, count) for order in ORDERS for count in COUNTS]
     for order in ORDERS:
         errors = [by[order, count]["figures"]["error_mm"]["mean"] for count in COUNTS]
         assert errors[0] > 1.2 and max(errors[1:]) < 0.5
-        assert taught[order][50][0]["offset_mm"] == pytest.approx(RULE, abs=0.1)
-    assert by[UNSURE, 0]["less_chance"]["error_mm"] == {"mean": 0.0, "interval_95": [0.0, 0.0]}
-    low, high = by[CHANCE, 5]["range"]["error_mm"]
-    assert low < by[CHANCE, 5]["figures"]["error_mm"]["mean"] < high and by[CHANCE, 5]["orders"] == 3
+    assert all(of["offset_mm"][0] == pytest.approx(RULE, abs=0.1) for of in taught if of["corrected"] == 50)
+    nothing = by[UNSURE, 0]["less_chance"]["error_mm"]
+    assert nothing["mean"] == pytest.approx(0) and nothing["interval_95"] == pytest.approx([0, 0])
+    mine, others = (by[order, 5]["figures"]["error_mm"]["mean"] for order in (SURE, CHANCE))
+    assert by[SURE, 5]["less_chance"]["error_mm"]["mean"] == pytest.approx(mine - others)
     for name in test:
         site.truths[name] = {side: point + 5 for side, point in site.truths[name].items()}
-    assert offset_curve(site, test, answers, chosen)[1] == taught
+    assert offset_values(site, test, answers, chosen)[1] == taught
 
 
 def test_the_figure_has_a_line_for_each_order(draw_site, tmp_path):
     pytest.importorskip("matplotlib")
     site, answers = draw_site(56)
     test = [f"p{number:02d}" for number in range(50, 56)]
-    rows, _ = offset_curve(site, test, answers, orders({n: of for n, of in answers.items() if n not in test}, 2))
-    draw(rows, tmp_path / "selection.png")
+    chosen = orders({name: of for name, of in answers.items() if name not in test}, 2)
+    rows = rows_by(site, test, offset_values(site, test, answers, chosen)[0])
+    draw(list(rows.values()), tmp_path / "selection.png")
     assert (tmp_path / "selection.png").read_bytes()[1:4] == b"PNG"
 
 
@@ -114,11 +124,12 @@ def test_nets_are_trained_on_the_first_of_each_order_and_wider_answers_have_the_
     wider = {name: Adaptation(np.zeros(3), 4.0, 0).apply(before[name]) for name in test}
     monkeypatch.setattr(selection, "detect_all", lambda cases, *_: {case.name: wider[case.name] for case in cases})
     monkeypatch.setattr(selection, "COUNTS", (0, 5, 10, 20))
-    rows = tuned_curve(site, test, before, chosen, tmp_path, 7, ENGINE)
-    assert [(row["order"], row["corrected"]) for row in rows] == [(o, n) for n in (10, 20) for o in (UNSURE, CHANCE)]
+    values = tuned_values(site, test, before, chosen, tmp_path, 7, ENGINE)
+    assert list(values) == [(order, count) for count in (10, 20) for order in (UNSURE, CHANCE)]
     assert [[case.name for case in of.cases] for of in trained[:2]] == [chosen[o][0][:10] for o in (UNSURE, CHANCE)]
     assert {of.steps for of in trained} == {7} and len({of.folder for of in trained}) == 4
-    moved = {(row["order"], row["corrected"]): row for row in offset_curve(site, test, before, chosen)[0]}
-    for row in rows[::2]:
-        assert row["order"] == UNSURE and row["figures"] == moved[UNSURE, row["corrected"]]["figures"]
+    moved = offset_values(site, test, before, chosen)[0]
+    for count in (10, 20):
+        assert values[UNSURE, count] == pytest.approx(moved[UNSURE, count])
+        assert values[CHANCE, count][0] == pytest.approx(moved[CHANCE, count][0])
     assert trained[0].offset == pytest.approx(learned(site, before, chosen[UNSURE][0][:10]).offset)
