@@ -116,18 +116,19 @@ def means(values: np.ndarray, cases: Sequence[str]) -> dict[str, dict[str, Any]]
 
 def offset_values(
     site: SiteCases, test: Sequence[str], before: Mapping[str, Detection], chosen: Mapping[str, list[list[str]]]
-) -> tuple[Values, list[dict[str, Any]]]:
-    """Of answers moved as so many cases teach; and what each order teaches."""
-    values, taught = {}, []
+) -> tuple[Values, dict[tuple[str, int], list[float]]]:
+    """Of answers moved as so many cases teach; and how far the offset, by each order, is from what all cases to choose
+    from teach, mm."""
+    values, off = {}, {}
+    whole = learned(site, before, chosen[UNSURE][0]).offset
     for order, several in chosen.items():
         for count in COUNTS:
             adapted = [learned(site, before, names[:count]) for names in several]
+            off[order, count] = [float(np.linalg.norm(of.offset - whole)) for of in adapted]
             values[order, count] = np.stack(
                 [columns(site_scores(site, {name: of.apply(before[name]) for name in test})) for of in adapted]
             )
-            offsets, factors = [of.offset.tolist() for of in adapted], [of.factor for of in adapted]
-            taught.append({"order": order, "corrected": count, "offset_mm": offsets, "covariance_factor": factors})
-    return values, taught
+    return values, off
 
 
 def rows_of(way: str, values: Values, cases: Sequence[str]) -> list[dict[str, Any]]:
@@ -182,8 +183,9 @@ def table(rows: Sequence[Mapping[str, Any]], title: str, key: str) -> Table:
     for row in rows:
         shown = [(row[key][name], factor, digits) for name, (_, factor, digits) in FIGURES.items()]
         cells = [f"{number(of['mean'], *as_)} {interval(of['interval_95'], *as_)}" for of, *as_ in shown]
-        lines.append((row["way"], str(row["corrected"]), row["order"], *cells))
-    return Table(title, ("", "Corrected", "Order", *(label for label, *_ in FIGURES.values())), lines)
+        lines.append((row["way"], str(row["corrected"]), row["order"], number(row.get("offset_off_mm")), *cells))
+    header = ("", "Corrected", "Order", "Offset off, mm", *(label for label, *_ in FIGURES.values()))
+    return Table(title, header, lines)
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -191,14 +193,13 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     shown = {key: of for key, of in FIGURES.items() if len({row["figures"][key]["mean"] for row in rows}) > 1}
-    lines = [(way, order) for way in (OFFSET, TUNED) for order in ORDERS]
-    figure = Figure((4.2 * len(shown), 4.4), layout="constrained")
-    for axes, (key, (label, factor, _)) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items()):
-        for number_of, (way, order) in enumerate(lines):
+    lines = list(dict.fromkeys((row["way"], row["order"]) for row in rows))
+    figure = Figure((8.6, 3.6 * math.ceil(len(shown) / 2)), layout="constrained")
+    panels = figure.subplots(math.ceil(len(shown) / 2), 2, squeeze=False).flat
+    for axes, (key, (label, factor, _)) in zip(panels, shown.items()):
+        for place, (way, order) in enumerate(lines):
             mine = [row for row in rows if (row["way"], row["order"]) == (way, order)]
-            if not mine:
-                continue
-            x = np.array([COUNTS.index(row["corrected"]) for row in mine]) + 0.06 * (number_of - len(lines) / 2)
+            x = np.array([COUNTS.index(row["corrected"]) for row in mine]) + 0.07 * (place - (len(lines) - 1) / 2)
             y = factor * np.array([row["figures"][key]["mean"] for row in mine])
             limits = factor * np.array([row["figures"][key]["interval_95"] for row in mine]).T
             style = {"color": COLORS[ORDERS.index(order)], "linestyle": "-" if way == OFFSET else "--", "marker": "o"}
@@ -231,27 +232,32 @@ def main() -> None:
     site = read(args.data, args.rule)
     engine = Engine(Settings(confidence=CONFIDENCE), parallel=args.parallel)
     before = detect_all(site.cases, None, args.out / "unchanged", engine, "detection", Progress(parallel=args.parallel))
-    parts, taught, cases, size = [], [], [], len(before) - args.test
+    parts: list[Values] = []
+    off: dict[tuple[str, int], list[float]] = {}
+    cases: list[str] = []
+    size = len(before) - args.test
     for seed in range(args.divisions):
         names = np.random.default_rng(seed).permutation(sorted(before)).tolist()
         test, chosen = names[size:], orders({name: before[name] for name in names[:size]}, args.random)
-        values, of_orders = offset_values(site, test, before, chosen)
+        values, distances = offset_values(site, test, before, chosen)
         parts.append(values)
-        taught.append(of_orders)
+        off = {key: [*off.get(key, []), *of] for key, of in distances.items()}
         cases += [name for name in site.truths if name in test for _ in SIDES]
         if args.steps and not seed:
             tuned = tuned_values(site, test, before, chosen, args.out / "tuned", args.steps, engine)
     rows = rows_of(OFFSET, {key: np.concatenate([of[key] for of in parts], axis=1) for key in parts[0]}, cases)
+    rows = [{**row, "offset_off_mm": float(np.mean(off[row["order"], row["corrected"]]))} for row in rows]
     if args.steps:
         rows += rows_of(TUNED, tuned, cases[: 2 * args.test])
     of = {key: base.get(key) for key in ("name", "version", "sha256")}
     facts = {"weights": of, "pool": size, "test": args.test, "divisions": args.divisions, "steps": args.steps}
-    write_json(args.out / "selection.json", {**facts, "rows": rows, "taught": taught})
+    write_json(args.out / "selection.json", {**facts, "rows": rows})
     draw(rows, args.out / "selection.png")
     remarks = [
         f"Weights {of['name']} {of['version']}; {size} cases to choose from, {args.test} to judge, divided at random "
         f"{args.divisions} times, for “{TUNED}” once. 95% intervals by bootstrap over cases that judge. “{CHANCE}”: "
         f"landmarks averaged over {args.random} orders, of “{TUNED}” one.",
+        "Offset off: from what all cases to choose from teach.",
         f"“{OFFSET}” changes no status. “{TUNED}”: {args.steps} steps whatever the number of cases, {PHANTOMS} "
         "phantoms mixed in.",
     ]

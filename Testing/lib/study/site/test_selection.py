@@ -85,21 +85,22 @@ def test_nothing_is_learned_of_nothing_and_the_test_cases_teach_nothing(draw_sit
     assert none.factor == 1.0 and not none.offset.any()
     test = [f"p{number:02d}" for number in range(54, 60)]
     chosen = orders({name: of for name, of in answers.items() if name not in test}, 3)
-    values, taught = offset_values(site, test, answers, chosen)
+    values, off = offset_values(site, test, answers, chosen)
     assert {of.shape for key, of in values.items() if key[0] == CHANCE} == {(3, 12, len(FIGURES))}
     by = rows_by(site, test, values)
     assert list(by) == [(order, count) for order in ORDERS for count in COUNTS]
     for order in ORDERS:
         errors = [by[order, count]["figures"]["error_mm"]["mean"] for count in COUNTS]
         assert errors[0] > 1.2 and max(errors[1:]) < 0.5
-    assert all(of["offset_mm"][0] == pytest.approx(RULE, abs=0.1) for of in taught if of["corrected"] == 50)
+    assert [len(off[order, 50]) for order in ORDERS] == [1, 1, 3]
+    assert max(off[CHANCE, 50]) < max(off[CHANCE, 5]) < 0.5 and off[SURE, 0] == pytest.approx([1.33], abs=0.1)
     nothing = by[UNSURE, 0]["less_chance"]["error_mm"]
     assert nothing["mean"] == pytest.approx(0) and nothing["interval_95"] == pytest.approx([0, 0])
     mine, others = (by[order, 5]["figures"]["error_mm"]["mean"] for order in (SURE, CHANCE))
     assert by[SURE, 5]["less_chance"]["error_mm"]["mean"] == pytest.approx(mine - others)
     for name in test:
         site.truths[name] = {side: point + 5 for side, point in site.truths[name].items()}
-    assert offset_values(site, test, answers, chosen)[1] == taught
+    assert offset_values(site, test, answers, chosen)[1] == off
 
 
 def test_the_figure_has_a_line_for_each_order(draw_site, tmp_path):
