@@ -29,9 +29,8 @@ GAIN, FROM_HU, DARKER_HU = 1.33, 90.0, 12.0
 NOISE_HU, GRAIN_PIXELS = 14.0, (0.3, 0.6, 0.6)
 
 
-def seeds(count: int) -> Iterator[int]:
-    """So many whose phantoms show both forks."""
-    seed = FIRST_SEED
+def seeds(count: int, seed: int) -> Iterator[int]:
+    """So many whose phantoms show both forks, from this one on."""
     while count:
         phantom = Phantom.draw(seed, SPLIT)
         scan = Scan.draw(phantom)
@@ -66,12 +65,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--parallel", type=int, default=2)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     with pool(args.parallel) as executor:
-        coming = [executor.submit(make, args.folder, seed, args.plain) for seed in seeds(args.count)]
+        coming = [executor.submit(make, args.folder, seed, args.plain) for seed in seeds(args.count, args.first_seed)]
         for number, future in enumerate(coming, start=1):
             future.result()
             print(f"\r{number} of {len(coming)}", end="", flush=True)

@@ -15,11 +15,13 @@ import numpy as np
 from ...landmarks.detection import Detection, LandmarkDetection, chi2_quantile, ellipsoid
 from ...landmarks.points import SIDES, mirrored
 from ..scores import FAILURE_MM, mahalanobis2
-from ..stats import bootstrap, interval, percentiles
+from ..stats import bootstrap, interval
 from .cases import SiteCases
 
 PRIOR_MM = 1.0  # standard deviation of the definitions of sites, on each axis
 NORMAL_SD = 1.4826  # a normal standard deviation in medians of the distance from the median
+SURE_MM = 0.2  # standard deviation of an answer as sure as any, when answers are weighed
+ROUNDING = 1e-9
 LEAST = 1e-6  # of a squared distance, for its logarithm
 PRIOR_LANDMARKS = 5  # that obey the ellipsoids as they are, beside those that were measured
 
@@ -78,26 +80,27 @@ def residuals(site: SiteCases, detections: Mapping[str, Detection]) -> list[Away
 
 
 def fit_offset(found: Sequence[Away]) -> np.ndarray:
-    """The median (3,), which answers that went astray hardly move, shrunk towards zero: as the mean of a posterior
-    where sites' definitions are normal with PRIOR_MM. Of one patient nothing can be told: zero."""
-    vectors, patients = _vectors(found)
+    """The median (3,), which answers that went astray hardly move, each answer weighed by how sure it is, shrunk
+    towards zero: as the mean of a posterior where sites' definitions are normal with PRIOR_MM. Of one patient nothing
+    can be told: zero. Readers begin with what the engine is least sure of, and that must not draw the offset."""
+    vectors, sureness, patients = _vectors(found)
     if len(set(patients)) < 2:
         return np.zeros(3)
-    middle = np.median(vectors, axis=0)
-    spread = NORMAL_SD * np.median(np.abs(vectors - middle), axis=0)
-    error2 = math.pi / 2 * spread**2 / len(vectors)
+    middle = _medians(vectors, sureness)
+    spread = NORMAL_SD * _medians(np.abs(vectors - middle), sureness)
+    error2 = math.pi / 2 * spread**2 * (sureness**2).sum(axis=0) / sureness.sum(axis=0) ** 2
     return np.asarray(middle * PRIOR_MM**2 / (PRIOR_MM**2 + error2))
 
 
 def offset_interval(found: Sequence[Away]) -> tuple[np.ndarray, np.ndarray]:
-    """The median (3,) without shrinking, and its 95% interval (2, 3) by bootstrap over patients; zero of nothing."""
-    vectors, patients = _vectors(found)
+    """This median (3,), not shrunk, and its 95% interval (2, 3) by bootstrap over patients; zero of nothing."""
+    vectors, sureness, patients = _vectors(found)
     if not len(vectors):
         return np.zeros(3), np.zeros((2, 3))
     limits = []
-    for values in vectors.T:
-        limits.append(interval(bootstrap(partial(_median, values), patients)) or [0.0, 0.0])
-    return np.median(vectors, axis=0), np.transpose(limits)
+    for values, weights in zip(vectors.T, sureness.T):
+        limits.append(interval(bootstrap(partial(_median, values, weights), patients)) or [0.0, 0.0])
+    return _medians(vectors, sureness), np.transpose(limits)
 
 
 def honest_factor(distances2: Iterable[float], confidence: float) -> float:
@@ -140,14 +143,27 @@ def spread_change(before: Mapping[str, Detection], after: Mapping[str, Detection
     return float(np.median(grown)) if grown else 0.0
 
 
-def _median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return percentiles(values, [50], weights)[0]
+def _medians(vectors: np.ndarray, sureness: np.ndarray) -> np.ndarray:
+    return np.array([_median(values, weights, np.ones(len(values))) for values, weights in zip(vectors.T, sureness.T)])
 
 
-def _vectors(found: Sequence[Away]) -> tuple[np.ndarray, list[str]]:
-    """(n, 3), one for each side of each patient, so that who has many scans does not count for many; and of whom."""
-    of_sides: dict[tuple[int, str], list[np.ndarray]] = {}
+def _median(values: np.ndarray, sureness: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The value (...) with half of the weight on either side, of (n,) values that are there ``counts`` (..., n) times;
+    the middle of two between which that is."""
+    order = np.argsort(values)
+    below = (sureness * counts)[..., order].cumsum(axis=-1)
+    half = below[..., -1:] / 2
+    low, high = (below >= half * (1 - ROUNDING)).argmax(axis=-1), (below > half * (1 + ROUNDING)).argmax(axis=-1)
+    return np.asarray((values[order][low] + values[order][high]) / 2)
+
+
+def _vectors(found: Sequence[Away]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(n, 3), one for each side of each patient, so that who has many scans does not count for many; how sure each is
+    along each axis (n, 3), one over mm^2; and of whom."""
+    of_sides: dict[tuple[int, str], list[Away]] = {}
     for of in found:
-        of_sides.setdefault((of.patient, of.side), []).append(of.mm)
-    vectors = [np.mean(of, axis=0) for of in of_sides.values()]
-    return np.array(vectors).reshape(-1, 3), [str(patient) for patient, _ in of_sides]
+        of_sides.setdefault((of.patient, of.side), []).append(of)
+    vectors = [np.mean([of.mm for of in several], axis=0) for several in of_sides.values()]
+    variances = [np.mean([np.diag(of.covariance) for of in several], axis=0) for several in of_sides.values()]
+    sureness = 1 / (np.array(variances).reshape(-1, 3) + SURE_MM**2)
+    return np.array(vectors).reshape(-1, 3), sureness, [str(patient) for patient, _ in of_sides]

@@ -162,8 +162,8 @@ def all_tables(found: Findings, report: Mapping[str, Any], rows: Mapping[str, Se
         (axis.capitalize(), f"{number(of['median'])} {interval(of['interval_95'])}")
         for axis, of in report["offset_mm"].items()
     ]
-    note = "From the weights' point to the reader's, both sides mirrored onto each other: lateral is away from the "
-    note += "midline, posterior towards the back, cranial towards the head. 95% intervals over patients."
+    note = "From the weights' point to the reader's, both sides mirrored onto each other; surer answers count more. "
+    note += "Lateral is away from the midline, posterior towards the back, cranial towards the head. 95% intervals."
     statuses = [
         (said.capitalize(), *(str(count) for count in of.values())) for said, of in report["against_missing"].items()
     ]

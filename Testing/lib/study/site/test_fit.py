@@ -55,6 +55,21 @@ def test_errors_of_another_kind_and_patients_with_many_scans_do_not_draw_the_off
     assert fit_offset([*wild, *many])[0] < RULE[0] + 0.2
 
 
+def test_what_the_engine_is_unsure_of_hardly_draws_the_offset(draw_site):
+    sure, unsure = (residuals(*draw_site(count, seed=seed)) for count, seed in ((4, 1), (6, 2)))
+    apart = [replace(of, patient=of.patient + 10, mm=of.mm + [1.5, 0, 0]) for of in unsure]
+    assert fit_offset([*sure, *apart])[0] > RULE[0] + 1
+    doubted = [replace(of, covariance=of.covariance * 100) for of in apart]
+    assert fit_offset([*sure, *doubted]) == pytest.approx(RULE, abs=0.2)
+    assert offset_interval([*sure, *doubted])[0] == pytest.approx(RULE, abs=0.2)
+
+
+def test_answers_that_are_equally_sure_have_the_plain_median(draw_site):
+    for count in (6, 7):
+        found = residuals(*draw_site(count, sd=1.0))
+        assert offset_interval(found)[0] == pytest.approx(np.median([of.mm for of in found], axis=0))
+
+
 def test_missing_absent_and_unreviewed_landmarks_teach_no_offset(draw_site, make_answer):
     site, answers = draw_site(6)
     site.truths["p00"] = {"left": None, "right": site.truths["p00"]["right"]}
