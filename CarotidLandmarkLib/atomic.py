@@ -30,7 +30,7 @@ def replacing(path: str | os.PathLike[str], suffix: str = ".part") -> Iterator[P
     part = target.with_name(f".{secrets.token_hex(8)}{suffix}")  # short: the target's name may fill the system's limit
     try:
         yield part
-        os.replace(part, target)
+        put(part, target)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}; the disk may be full"
         raise CannotRunError(f"Cannot write {target} ({reason}); choose a folder that can be written.") from error
@@ -48,6 +48,14 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8, lone surrogates (bytes of a name that are no text) spelled out; else as write_bytes."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def put(part: Path, target: Path) -> None:
+    """Rename ``part``, a file in place of the one that is there, or a whole folder to where none is.
+
+    Raises OSError where that cannot be.
+    """
+    os.replace(part, target)
 
 
 def rename_to_next(part: Path, home: Path) -> Path:

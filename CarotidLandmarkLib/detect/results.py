@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic import as_json, write_bytes, write_text
+from ..atomic import as_json, put, write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import seeds, write_forks, write_seeds
 from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection, write_detection
@@ -156,7 +156,7 @@ def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[P
             if ending not in SIGNS or _is_ours(old):
                 old.unlink(missing_ok=True)  # it must not be taken for the new report's
         for name in (f"{case}{REPORT}", *others[::-1]):
-            os.replace(Path(partial, name), folder / name)
+            put(Path(partial, name), folder / name)
     return [folder / name for name in (others[0], f"{case}{REPORT}", *others[1:])]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..atomic import write_json
+from ..atomic import put, write_json
 from ..detect.results import FORK, MARKUPS, PICTURE, SEEDS, SR, prepare_folder, write_case
 from ..errors import CannotRunError
 from ..landmarks.detection import Detection
@@ -104,7 +104,7 @@ class Books:
             revision = self.record("done", series.name).get("revision", 0) + 1
             told = {"identity": series.identity, "images": len(series.images), "revision": revision, "files": files}
             write_json(making / RECORD, {"schema": SCHEMA, "version": __version__, **told})
-            os.rename(making, ready)
+            put(making, ready)
             self._bring_out(ready)
 
     def fail(self, series: Arrived, sentence: str) -> None:
@@ -128,10 +128,10 @@ class Books:
                 (self.out / name).unlink(missing_ok=True)
             for name in files[1:] + files[:1]:  # the markups last, as write_case has it
                 with suppress(FileNotFoundError):
-                    os.replace(ready / name, self.out / name)
+                    put(ready / name, self.out / name)
             done, failed = self._file("done", ready.name), self._file("failed", ready.name)
             done.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(ready / RECORD, done)
+            put(ready / RECORD, done)
             for old in (failed, self.home / "begun" / ready.name):
                 old.unlink(missing_ok=True)
         shutil.rmtree(ready)
