@@ -2,7 +2,7 @@
 
     python -m Testing.lib.intake.still watch IN OUT …
 
-STILL_SECONDS in the environment: how long it thinks.
+STILL_SECONDS in the environment: how long it thinks. STILL_SIGNALS: the numbers of signals that come to it meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class StillDetector:
 
     def detect(self, volume, samples, confidence, seed, case, progress, cancelled, fork):
         time.sleep(float(os.environ.get("STILL_SECONDS", 0)))
+        for number in os.environ.get("STILL_SIGNALS", "").split():
+            os.kill(os.getpid(), int(number))
         at, spread = volume.grid.index_to_world((np.array(volume.grid.size) - 1) / 2), np.eye(3)
         both = [
             LandmarkDetection(side, "found", [], 0.9, at, spread, *ellipsoid(spread, confidence))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -13,8 +14,8 @@ import pytest
 pytest.importorskip("pydicom", minversion="3.0", reason="needs pydicom 3, of the extra [dicom]")
 
 from CarotidLandmarkLib.cli import main  # noqa: E402
-from Testing.benchmarks.watch_storm import Storm  # noqa: E402
-from Testing.lib.intake.still import SECRETS, StillDetector, use_still_detector, write_series  # noqa: E402
+from Testing.benchmarks.watch_storm import ROOT, Storm  # noqa: E402
+from Testing.lib.intake.still import SECRETS, use_still_detector, write_series  # noqa: E402
 
 needs_highdicom = pytest.mark.skipif(not find_spec("highdicom"), reason="needs highdicom, of the extra [dicom]")
 
@@ -66,33 +67,34 @@ def test_list_says_what_became_of_each_and_where_it_lies(watch, root, tmp_path, 
     assert results(tmp_path)[0].startswith(lines[0].split()[0])
 
 
+def signalled(root, out, *numbers):
+    """`watch` as a process to which these signals come while it is at a series: its exit code and what it said."""
+    words = ["watch", root, out, "--no-sr", "--quiet-for", "0.01", "--every", "0.01"]
+    command = [sys.executable, "-m", "Testing.lib.intake.still", *map(str, words)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "STILL_SIGNALS": " ".join(str(int(number)) for number in numbers)}
+    done = subprocess.run(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, timeout=100)
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_after_the_series_it_is_at(number, code, watch, root, tmp_path, monkeypatch, capsys):
+def test_a_signal_ends_it_after_the_series_it_is_at(number, code, root, tmp_path):
     for uid in ("1.2.1", "1.2.2"):
         write_series(root / uid, uid)
-    detect = StillDetector.detect
-
-    def interrupted(*words, **options):
-        os.kill(os.getpid(), number)
-        return detect(*words, **options)
-
-    monkeypatch.setattr(StillDetector, "detect", interrupted)
-    before = signal.getsignal(number)
-    assert watch("--quiet-for", 0.01, "--every", 0.01) == code
-    assert len(results(tmp_path)) == 2 and signal.getsignal(number) is before
-    assert "Traceback" not in capsys.readouterr().err
+    told, said = signalled(root, tmp_path / "out", number)
+    assert told == code and len(results(tmp_path)) == 2
+    assert "Traceback" not in said
 
 
-def test_a_second_interrupt_ends_it_at_once(watch, root, tmp_path, monkeypatch):
+def test_a_second_interrupt_ends_it_at_once(root, tmp_path):
     write_series(root, "1.2.1")
-
-    def interrupted(*words, **options):
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(StillDetector, "detect", interrupted)
-    assert watch("--quiet-for", 0.01, "--every", 0.01) == 130
+    assert signalled(root, tmp_path / "out", signal.SIGINT, signal.SIGINT)[0] == 130
     assert results(tmp_path) == [] and not list((tmp_path / "out" / ".watch" / "begun").iterdir())
+
+
+def test_signals_are_as_before_afterwards(watch):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert watch("--once") == 0
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_folders_that_cannot_be_are_refused(watch, root, tmp_path, capsys):
