@@ -22,7 +22,7 @@ STEP_MM = 1.6  # or no farther from the point before, with a radius that is like
 SIMILAR, WIDE_SHARE = (0.7, 1.35), 1.45  # shares of those radii: like them, and the most;
 THIN_SHARE, THIN_ASIDE_SHARE = 0.62, 0.75  # thinner is a narrow place, but a branch where it is so far aside
 WIDENS_MM = 1.4  # and wider is a vessel behind a narrow place, if it widens by no more than this over AHEAD points
-APART = 1.3  # times nearer to where it was foretold goes the one of two vessels that the lumen they share is of
+OWNER = 1.3  # times nearer to where it was foretold goes the one of two vessels that the lumen they share is of
 GAP_MM = 6.0  # places that are not of the vessel are passed over so far if it goes on behind them
 
 
@@ -48,7 +48,7 @@ def along_trunk(tree: Tree, arm: Arm) -> Arm:
     )
 
 
-def apart(one: Arm, two: Arm) -> tuple[Arm, Arm]:
+def unshared(one: Arm, two: Arm) -> tuple[Arm, Arm]:
     """The same two vessels, but what both run in to their ends is of one of them, whose course foretells it; of neither
     where that of both does as well."""
     ends = []
@@ -59,7 +59,7 @@ def apart(one: Arm, two: Arm) -> tuple[Arm, Arm]:
         return one, two
     away = [_turn(arm, end) for arm, end in zip((one, two), ends)]
     first, second = (
-        arm if APART * own < its else _cut(arm, end) for arm, end, own, its in zip((one, two), ends, away, away[::-1])
+        arm if OWNER * own < its else _cut(arm, end) for arm, end, own, its in zip((one, two), ends, away, away[::-1])
     )
     return first, second
 

@@ -15,7 +15,7 @@ from ..volume.geometry import Grid
 from .arms import find_triples, follow, starts_below
 from .box import SPACING_MM, cut_box
 from .carina import find_carina
-from .course import along_trunk, apart, trusted
+from .course import along_trunk, trusted, unshared
 from .lumen import LEAST_BRIGHT_MM3, Recipe, bright_volume, lumen_levels, lumen_mask, ordered_masks, tissue_level
 from .names import probability_internal
 from .tree import part_at_middle
@@ -165,7 +165,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]
     probability = probability_internal(*triple.daughters, triple.rest, side)
     widest = float(triple.common.at(*BELOW_MM).mean())
-    daughters = apart(*(along_trunk(triple.tree, arm) for arm in triple.daughters))
+    daughters = unshared(*(along_trunk(triple.tree, arm) for arm in triple.daughters))
     one, two = (trusted(arm, widest) for arm in daughters)
     triple.common, triple.daughters = trusted(triple.common, widest), (one, two)
     fork.lumen = triple.mask(box.hu.shape)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.fork import Branch, trace_fork
-from CarotidLandmarkLib.fork.course import along_trunk, apart, trusted
+from CarotidLandmarkLib.fork.course import along_trunk, trusted, unshared
 from CarotidLandmarkLib.fork.tree import Tree
 from CarotidLandmarkLib.fork.triple import Arm
 from Testing.lib.fork.tubes import CARINA, LUMEN, RADIUS, SLOPE, Tube, draw, fork
@@ -85,22 +85,22 @@ def meeting(slope: float) -> tuple[Arm, Arm]:
 
 
 def test_what_two_vessels_run_in_together_is_of_the_one_that_goes_straight_on() -> None:
-    trunk, other = apart(*meeting(0.0))
+    trunk, other = unshared(*meeting(0.0))
     assert trunk.length[-1] == 39 and other.length[-1] == 19 and other.nodes == list(range(100, 120))
-    other, trunk = apart(*meeting(0.0)[::-1])
+    other, trunk = unshared(*meeting(0.0)[::-1])
     assert trunk.length[-1] == 39 and other.length[-1] == 19
 
 
 def test_what_foretells_neither_of_two_vessels_is_of_none() -> None:
-    assert [arm.length[-1] for arm in apart(*meeting(-0.25))] == [19, 19]
+    assert [arm.length[-1] for arm in unshared(*meeting(-0.25))] == [19, 19]
 
 
 def test_two_vessels_that_part_again_stay_as_they_are() -> None:
     one, two = meeting(0.0)
     two.nodes[35:] = range(200, 205)
-    assert [arm.length[-1] for arm in apart(one, two)] == [39, 39]
+    assert [arm.length[-1] for arm in unshared(one, two)] == [39, 39]
     two.nodes[20:] = range(300, 320)
-    assert [arm.length[-1] for arm in apart(one, two)] == [39, 39]
+    assert [arm.length[-1] for arm in unshared(one, two)] == [39, 39]
 
 
 def inside_mm(branch: Branch, tubes: list[Tube]) -> np.ndarray:
