@@ -76,6 +76,7 @@ def volume(row: Row) -> str:
 def chart(rows: Sequence[Row]) -> Figure:
     """The medians on a logarithmic axis, with the spread, a panel a size."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     sizes = list(dict.fromkeys(row.size for row in rows))
     groups = [[row for row in rows if row.size == size] for size in sizes]
@@ -93,6 +94,7 @@ def chart(rows: Sequence[Row]) -> Figure:
         axes.set_title(volume(group[0]), fontsize=10, loc="left")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(LogFormatter())
         axes.margins(x=0.15)
         axes.grid(color="#DDDDDD", linewidth=0.5)
     panels[-1].set_xlabel("seconds (logarithmic); lines from the least to the most")
