@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -37,8 +38,8 @@ class Table(NamedTuple):
 
 
 def escape(text: str) -> str:
-    """A text that Markdown shows as it is, on one line."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    """A text that Markdown shows as it is, on one line; so does a terminal, but for what may be a tag."""
+    return " ".join(re.sub("<(?! )", "&lt;", text.replace("|", "\\|")).split())
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -64,9 +65,9 @@ def protocol(report: Mapping[str, Any]) -> Table:
     for threshold in report["all"]["success"]:
         rows.append((f"Within {threshold} mm", *(_success(group, threshold) for group in groups)))
     rows += [
-        (f"Errors over {FAILURE_MM:g} mm (found / review)", *(_pair(group["failures_over_10_mm"]) for group in groups)),
+        (f"Errors over {FAILURE_MM:g} mm (found / review)", *(pair(group["failures_over_10_mm"]) for group in groups)),
         ("— of the located", *(_share(group, "share_over_10_mm") for group in groups)),
-        ("Not in the volume but located (found / review)", *(_pair(group["false_positives"]) for group in groups)),
+        ("Not in the volume but located (found / review)", *(pair(group["false_positives"]) for group in groups)),
         (
             f"Silent: found, but over {SILENT_MM:g} mm off or not there",
             *(_share(group, "silent_share") for group in groups),
@@ -138,7 +139,7 @@ def methods(report: Mapping[str, Any]) -> Table:
             (
                 *(name, str(of["cases"]), _counts(group), _mean(group), interval(group["interval_95"]["mean_mm"])),
                 *(number(group["median_mm"]), number(group["p95_mm"]), _success(group, COMPARED)),
-                *(_pair(group["failures_over_10_mm"]), _pair(group["false_positives"])),
+                *(pair(group["failures_over_10_mm"]), pair(group["false_positives"])),
             )
         )
     header = ["Method", "Cases", "In the volume (located / missed)", "Mean ± SD, mm", "95% interval", "Median, mm"]
@@ -258,7 +259,8 @@ def _mean(group: Mapping[str, Any]) -> str:
     return f"{number(group['mean_mm'])} ± {number(group['sd_mm'])}"
 
 
-def _pair(counts: Mapping[str, int]) -> str:
+def pair(counts: Mapping[str, int]) -> str:
+    """How many of them are `found`, how many for `review`."""
     return f"{counts['found']} / {counts['review']}"
 
 

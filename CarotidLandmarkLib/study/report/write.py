@@ -74,7 +74,7 @@ def markdown_of(title: str, summary: Sequence[str], tables: Sequence[Table], rem
     """Return these parts as Markdown."""
     parts = [f"# {escape(title)}", "\n".join(f"- {escape(sentence)}" for sentence in summary)]
     for table in tables:
-        parts += [f"## {escape(table.title)}", table.markdown(), table.note.replace("<", "&lt;")]
+        parts += [f"## {escape(table.title)}", table.markdown(), escape(table.note)]
     parts += ["## How it was measured", "\n".join(f"- {escape(remark)}" for remark in remarks)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

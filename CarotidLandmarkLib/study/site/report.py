@@ -13,7 +13,7 @@ from ...landmarks.detection import Detection
 from ...landmarks.points import AXES
 from ..report.figures import Drawn, missing_packages, save
 from ..report.rows import Row, coverages, make_rows, worst_first
-from ..report.tables import Table, interval, number, percent, plural
+from ..report.tables import Table, interval, number, pair, percent, plural
 from ..report.tables import coverages as coverage_table
 from ..report.write import landmarks, markdown_of, render
 from ..scores import LARGE_ERROR_MM
@@ -255,7 +255,7 @@ def _cost(cost: Mapping[str, Mapping[str, Any]]) -> Table:
         ("95th percentile without it, mm", *(number(t["p95_mm"]) for t in plain)),
         ("Missed", *(str(t["missed"]) for t in plain)),
         ("Found of those within 3 mm", *(percent(t["found_of_good"]) for t in plain)),
-        ("Not there but located", *(str(sum(t["false_positives"].values())) for t in plain)),
+        ("Not there but located (found / review)", *(pair(t["false_positives"]) for t in plain)),
     ]
     cases = next(iter(cost.values()))["moved"]["cases"]
     note = (

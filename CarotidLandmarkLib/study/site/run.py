@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from .stages import (
 from .tune import Tuning
 
 FOLDS = 3
+DOUBTED_SHARE = 1 / 3  # of what was located; beyond it the cases hardly come by chance
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
     engine, confidence = plan.engine, plan.engine.settings.confidence
     before = detect_all(site.cases, plan.weights, plan.work / "unchanged", engine, "detection", progress, failed)
     site = site.without(failed)
+    remarks += _doubt_warning(before.values())
     folds = site.folds(FOLDS)
     found = residuals(site, before)
     learned = {fold: adaptation(_outside(found, folds, fold), confidence) for fold in set(folds.values())}
@@ -120,6 +122,18 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
         failed=failed,
         remarks=remarks,
     )
+
+
+def _doubt_warning(detections: Iterable[Detection]) -> list[str]:
+    """A sentence where so many answers are for review that the cases may have been chosen for that."""
+    located = [of for detection in detections for of in detection.landmarks if of.status != "absent"]
+    doubted = sum(of.status == "review" for of in located)
+    if doubted <= DOUBTED_SHARE * len(located):
+        return []
+    return [
+        f"{doubted} of {len(located)} located landmarks are for review. Unless it is so in all your scans, these cases "
+        "were chosen for their doubt: the new ellipsoids are then too large for the others. Take cases by chance."
+    ]
 
 
 def _may_tune(site: SiteCases, plan: Plan, remarks: list[str]) -> bool:

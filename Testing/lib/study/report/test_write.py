@@ -171,6 +171,7 @@ def test_summary_and_tables_say_what_was_measured(read):
 def test_markdown_holds_the_same_tables(report):
     text = markdown(report)
     assert "| made 1.0 − other &lt;2> | 7 | " in text
+    assert "\n| Slice spacing, mm | < 1 | " in text
     assert "| c | left | missed | absent | – | 0.10 | Nothing is seen. |" in text
     assert "<script>" not in text and "- failed: z: It cannot be read." in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]

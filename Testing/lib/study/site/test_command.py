@@ -150,6 +150,15 @@ def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights):
     assert header["site"]["offset_lps_mm"] == pytest.approx([1.3, -0.5, 1.2], abs=0.1)
 
 
+@pytest.mark.parametrize("cases, warned", [(4, False), (5, True)])
+def test_cases_that_were_chosen_for_their_doubt_are_warned_of(site, capsys, draw_site, cases, warned):
+    answers = dict(list(draw_site(12)[1].items())[:cases])
+    for landmark in (landmark for of in answers.values() for landmark in of.landmarks):
+        landmark.status, landmark.reasons = "review", ["The scales disagree."]
+    assert site(12, None, changed=answers) == 0
+    assert (f"{2 * cases} of 24 located landmarks are for review." in capsys.readouterr().out) == warned
+
+
 def test_absent_stands_against_marked_missing(site, tmp_path, make_answer):
     changed = {"p00": make_answer("p00", dict.fromkeys(SIDES))}
     assert site(8, None, changed=changed) == 0
