@@ -3,6 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
+from CarotidLandmarkLib.detect import SAMPLES
+
 VOLUME = "Volume"  # role of the node reference
 READER = ("correctionsFolder", "initials")  # also kept in the application's settings, for the next scene
 DISPLAY = ("uncertaintyVisible", "opacity", "confidence", "colorByStatus", "lumenVisible", "centrelinesVisible")
@@ -17,7 +19,7 @@ class PanelParameters:
     """
 
     device: str = "auto"
-    samples: int = 50
+    samples: int = SAMPLES
     seed: int = 0
     weights: str = ""
     weightsSha256: str = ""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..detect import BACKENDS, DEVICES, LARGEST_SEED
+from ..detect import BACKENDS, DEVICES, LARGEST_SEED, SAMPLES
 
 CONFIDENCE_HELP = (
     "of the ellipsoid, which speaks of the bifurcation as the weights were trained on it: those of the package on the "
@@ -99,7 +99,8 @@ def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
         default="auto",
         help="what runs the networks (auto: torch for a CUDA GPU, else OpenVINO, else torch)",
     )
-    add("--samples", type=whole_number(1), default=50, metavar="N", help="passes of the finest scale (default: 50)")
+    passes = f"passes of the finest scale (default: {SAMPLES})"
+    add("--samples", type=whole_number(1), default=SAMPLES, metavar="N", help=passes)
     add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
     add("--weights", type=some_weights, metavar="FILE|NAME", help=WEIGHTS_HELP)
     add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")

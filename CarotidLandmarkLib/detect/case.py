@@ -26,7 +26,7 @@ from ..landmarks.reading import Reading
 from ..pictures.key import key_image, png
 from ..volume.ct import CTVolume
 from ..volume.read import read_volume
-from . import LARGEST_SEED
+from . import LARGEST_SEED, SAMPLES
 from .detector import Detector
 from .device import is_out_of_memory
 from .lumen import add_heights
@@ -45,7 +45,7 @@ class Settings:
     Raises BadInputError for a seed below 0 or above LARGEST_SEED, and for structures without the fork.
     """
 
-    samples: int = 50
+    samples: int = SAMPLES
     confidence: float = 0.90
     seed: int = 0
     series: str | None = None

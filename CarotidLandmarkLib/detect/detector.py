@@ -15,6 +15,7 @@ from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
 from ..model.weights import Weights, read_weights
 from ..volume.ct import CTVolume
+from . import SAMPLES
 from .backends.backend import Backend
 from .backends.choice import load
 from .definition import read_offsets
@@ -57,7 +58,7 @@ class Detector:
     def detect(
         self,
         volume: CTVolume,
-        samples: int = 50,
+        samples: int = SAMPLES,
         confidence: float = 0.90,
         seed: int = 0,
         case: str = "",
@@ -131,7 +132,7 @@ class Detector:
         }
 
     def examine(
-        self, volume: CTVolume, samples: int = 50, seed: int = 0, fork: bool = True
+        self, volume: CTVolume, samples: int = SAMPLES, seed: int = 0, fork: bool = True
     ) -> tuple[dict[str, Evidence], dict[str, Check]]:
         """What `detect` judges: each scale's answers of each side, up to where it is given up, and what the lumen says
         of the sides that are not."""
@@ -139,7 +140,7 @@ class Detector:
         evidence = search.run()
         return evidence, checks_of(ask_both(search, volume, evidence) if fork else {})
 
-    def locate(self, volume: CTVolume, samples: int = 50, seed: int = 0) -> dict[str, Evidence]:
+    def locate(self, volume: CTVolume, samples: int = SAMPLES, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""
         return Search(self.backend, volume, samples, seed, believe=0.0).run()
 

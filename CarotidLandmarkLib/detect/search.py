@@ -14,6 +14,7 @@ from ..errors import CancelledError
 from ..landmarks.points import SIDES
 from ..volume.ct import CTVolume
 from ..volume.sample import VolumePyramid
+from . import SAMPLES
 from .backends.backend import Answer, Ask, Backend
 from .peaks import apart, likely_cells, peaks
 from .presence import Evidence
@@ -58,7 +59,7 @@ class Search:
         self,
         backend: Backend,
         volume: CTVolume,
-        samples: int = 50,
+        samples: int = SAMPLES,
         seed: int = 0,
         believe: float = 0.5,
         progress: Progress | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -147,9 +148,11 @@ def _read_stack(slices: list[Slice], where: str, warnings: list[str]) -> CTVolum
     layout = lay_out(stack, where)
     dtype = np.dtype(np.float32 if any(s.fractional for s in stack) else np.int16)
     require_memory(int(np.prod(layout.grid.size)) * dtype.itemsize, where)
-    array = resample(layout, lambda k: load(stack[k]), dtype)
     files = list(dict.fromkeys(s.path for s in stack))
-    return CTVolume(array, layout.grid, where, hash_files(files), warnings=warnings + layout.warnings, files=files)
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(hash_files, files)
+        array = resample(layout, lambda k: load(stack[k]), dtype)
+    return CTVolume(array, layout.grid, where, digest.result(), warnings=warnings + layout.warnings, files=files)
 
 
 class _Pixels:

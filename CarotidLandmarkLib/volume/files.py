@@ -7,6 +7,7 @@ import math
 import re
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,16 +68,18 @@ def read_file(path: Path, spacing: Vector | None = None) -> CTVolume:
     if nifti:
         nifti.check_complete()
     given = None if stored else np.array(spacing, dtype=float)
-    if nifti and nifti.version == 2:
-        _check_room(path, nifti.size, nifti.dtype.itemsize)
-        array, grid = nifti.read()
-    else:
-        array, grid = _read_by_itk(path, given)
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(hash_files, [path, *files])
+        if nifti and nifti.version == 2:
+            _check_room(path, nifti.size, nifti.dtype.itemsize)
+            array, grid = nifti.read()
+        else:
+            array, grid = _read_by_itk(path, given)
     warnings = [] if oriented else ["The file stores no orientation: taken as LPS axes."]
     if given is not None:
         grid = Grid(grid.size, given, grid.origin, grid.direction)
         warnings.append(f"The file gives no spacing: taken as {by(given)} mm, as told.")
-    return CTVolume(to_hu_array(array), grid, str(path), hash_files([path, *files]), None, warnings)
+    return CTVolume(to_hu_array(array), grid, str(path), digest.result(), None, warnings)
 
 
 def _check_content(path: Path, suffix: str) -> None:

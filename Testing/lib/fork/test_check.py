@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,12 @@ def test_the_same_fork_contradicts_another_point(traced: Fork) -> None:
 def test_a_point_near_to_the_carina_is_this_one(traced: Fork) -> None:
     statuses = [check_fork(traced, traced.carina + [0, 0, height]).status for height in (3.4, 6.0)]
     assert statuses == ["verified", "unclear"]
+
+
+def test_calcium_hides_where_exactly_the_lumens_part(traced: Fork) -> None:
+    hidden = replace(traced, calcified=True)
+    statuses = [check_fork(hidden, traced.carina + [0, 0, height]).status for height in (5.4, 6.0, -14.0)]
+    assert statuses == ["verified", "unclear", "unclear"]
 
 
 def test_where_a_daughter_divides_is_no_carotid_fork() -> None:

@@ -71,7 +71,7 @@ def test_a_rule_of_its_own_gives_weights_with_its_offset_and_a_page(site, tmp_pa
     assert of["base"]["sha256"] == read_weights(weights).header["sha256"]
     assert len(of["volumes"]) == 12 and of["data"] == told["data_sha256"]
     assert of["results"]["offset"]["mean_mm"] == told["ways"]["offset"]["all"]["mean_mm"]
-    assert of["command"] == "carotid-landmark site data --samples 50 --confidence 0.9 --seed 0 --steps 0 --tests 0"
+    assert of["command"] == "carotid-landmark site data --samples 25 --confidence 0.9 --seed 0 --steps 0 --tests 0"
     assert header["sha256"] == told["sha256"] and header["calibration"]["cases"] == 12
     assert header["name"] == "random-site"
     page = (out / "report.html").read_text()
