@@ -12,6 +12,7 @@ from .trace import Fork
 
 AGREES_MM = 3.5  # the point is the carina of the lumen,
 CALCIFIED_MM = 5.5  # or of what was followed with calcium, which hides where the lumens part: off by 3.1 mm, else 0.7
+CERTAIN_MM = 2.0  # and so near to it calibres that are odd (narrowed, a thin daughter) do not make it another fork
 ELSEWHERE_MM = 7.0  # it is not this fork's
 
 
@@ -42,7 +43,7 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     if fork.carina is None:
         return Check("unclear", list(fork.notes))
     distance = float(np.linalg.norm(fork.carina - point))
-    if fork.defects:
+    if fork.defects and not (distance <= CERTAIN_MM and set(fork.defects) <= set(fork.calibres)):
         return Check("unclear", list(fork.defects), distance_mm=distance)
     if distance <= (CALCIFIED_MM if fork.calcified else AGREES_MM):
         return Check("verified", distance_mm=distance)

@@ -76,8 +76,8 @@ class Fork:
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
     branches. carina: (3,) LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the
     common one is a daughter; None if there is none. missing: the key of MISSING of what there is not, or None.
-    calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork.
-    notes: sentences on the quality.
+    calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork,
+    calibres: those of them that only say how wide a vessel is. notes: sentences on the quality.
     """
 
     side: str
@@ -96,6 +96,7 @@ class Fork:
     missing: str | None = None
     calcified: bool = False
     defects: list[str] = field(default_factory=list)
+    calibres: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -158,6 +159,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.calcified = True
         fork.notes.append("Calcium hides the lumen: the vessels were followed together with it.")
     fork.level_hu, fork.defects, fork.carina = best.level, best.defects, point + best.carina
+    fork.calibres = best.triple.calibres()
     part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu), best.recipe.rim_mm)
     triple = follow(best.triple, part) if part else best.triple
     if triple.below is not None:

@@ -133,25 +133,33 @@ class Triple:
         out[where] = np.isin(self.tree.nodes, nodes)
         return out
 
-    def defects(self) -> list[str]:
-        """What speaks against a carotid fork, none for one that is all there."""
+    def calibres(self) -> list[str]:
+        """What of the radii speaks against a carotid fork: it may be narrowed all the same, or have a thin daughter."""
         out = []
         below = self.common.at(*BELOW_MM)
-        if self.common.length[-1] + 1 < BELOW_MM[1]:
-            out.append(f"The vessel below is followed for {self.common.length[-1]:.0f} mm only.")
-        elif not (below.min() >= COMMON_MM[0] and below.max() <= COMMON_MM[1]):
+        if self._reaches(self.common) and not (below.min() >= COMMON_MM[0] and below.max() <= COMMON_MM[1]):
             out.append(f"The vessel below has a radius of {below.min():.1f} to {below.max():.1f} mm.")
-        there = [node for node, far in zip(self.common.nodes, self.common.length) if ROUND_MM[0] < far < ROUND_MM[1]]
-        if there and np.median(self.tree.oval[there]) > MOST_OVAL:
-            out.append("The vessel below is not round: it is two that touch.")
-        for arm in self.daughters:
+        for arm in filter(self._reaches, self.daughters):
             above = arm.at(*ABOVE_MM)
-            if arm.length[-1] + 1 < ABOVE_MM[1]:
-                out.append(f"A vessel above is followed for {arm.length[-1]:.0f} mm only.")
-            elif not (above.min() >= DAUGHTER_MM[0] and above.max() <= DAUGHTER_MM[1]):
+            if not (above.min() >= DAUGHTER_MM[0] and above.max() <= DAUGHTER_MM[1]):
                 out.append(f"A vessel above has a radius of {above.min():.1f} to {above.max():.1f} mm.")
             elif not DAUGHTER_SHARE[0] * below.mean() <= above.mean() <= DAUGHTER_SHARE[1] * below.mean():
                 out.append(f"The vessels have radii of {below.mean():.1f} mm below and {above.mean():.1f} mm above.")
+        return out
+
+    def _reaches(self, arm: Arm) -> bool:
+        """Whether a vessel is followed as far as it is looked at."""
+        return bool(arm.length[-1] + 1 >= (BELOW_MM if arm is self.common else ABOVE_MM)[1])
+
+    def defects(self) -> list[str]:
+        """What speaks against a carotid fork, none for one that is all there."""
+        named = [("The vessel below", self.common), *(("A vessel above", arm) for arm in self.daughters)]
+        out = [f"{n} is followed for {arm.length[-1]:.0f} mm only." for n, arm in named if not self._reaches(arm)]
+        out += self.calibres()
+        below = self.common.at(*BELOW_MM)
+        there = [node for node, far in zip(self.common.nodes, self.common.length) if ROUND_MM[0] < far < ROUND_MM[1]]
+        if there and np.median(self.tree.oval[there]) > MOST_OVAL:
+            out.append("The vessel below is not round: it is two that touch.")
         if 0 < self.daughters[0].at(*ABOVE_MM).mean() < WIDER_SHARE * below.mean():
             out.append("Both vessels above are much thinner than the one below.")
         for leaves, arm in self.rest:

@@ -47,6 +47,16 @@ def test_calcium_hides_where_exactly_the_lumens_part(traced: Fork) -> None:
     assert statuses == ["verified", "unclear", "unclear"]
 
 
+@pytest.mark.parametrize("height, status", [(0.0, "verified"), (3.0, "unclear")])
+def test_a_thin_daughter_counts_where_the_lumens_do_not_part_at_the_point(height: float, status: str) -> None:
+    common, internal, external = fork()
+    volume = draw([common, internal, (external[0], 0.8, LUMEN)])
+    point = CARINA - [0, 0, 4.0]
+    traced = trace_fork(volume, point, "left")
+    assert traced.calibres == traced.defects and "A vessel above has a radius" in traced.defects[0]
+    assert check_fork(traced, traced.carina + [0, 0, height]).status == status
+
+
 def test_where_a_daughter_divides_is_no_carotid_fork() -> None:
     common, _, external = fork()
     aside = SLOPE * 24
