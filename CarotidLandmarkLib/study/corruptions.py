@@ -10,6 +10,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from ..fork.box import cut_box
+from ..fork.lumen import lumen_levels
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 
@@ -17,6 +19,7 @@ Points = Mapping[str, "np.ndarray | None"]
 TISSUE_HU = 45.0
 AIR_HU = -1024.0
 LUMEN_REACH_MM = 80.0
+NEAR_MM = 6.0  # of a landmark the lumen comes so near
 
 
 @dataclass(frozen=True)
@@ -131,20 +134,20 @@ def _lumen(volume: CTVolume, points: Points) -> np.ndarray:
         if point is None:
             continue
         at = volume.grid.world_to_index(point)
-        reach = np.ceil(3.0 / volume.grid.spacing).astype(int)
+        reach = np.ceil(NEAR_MM / volume.grid.spacing).astype(int)
         low = np.maximum(np.round(at).astype(int) - reach, 0)
         near = volume.array[tuple(slice(a, a + 2 * r + 1) for a, r in zip(low[::-1], reach[::-1]))]
-        inside = near[(near > 100) & (near < 800)]
-        if not inside.size:
-            continue
-        level = float(np.median(inside))
-        offset = np.argwhere((near >= level) & (near < 800))
-        seed = low + offset[np.abs(offset[:, ::-1] + low - at).sum(1).argmin()][::-1]
-        limits = (TISSUE_HU + 0.55 * (level - TISSUE_HU), TISSUE_HU + 1.6 * (level - TISSUE_HU))
-        grown = sitk.ConnectedThreshold(image, [[int(n) for n in seed]], *limits)
-        voxels = np.argwhere(sitk.GetArrayViewFromImage(grown))
-        away = np.linalg.norm(volume.grid.index_to_world(voxels[:, ::-1]) - point, axis=1)
-        found[tuple(voxels[away <= LUMEN_REACH_MM].T)] = True
+        for level in lumen_levels(cut_box(volume, point)):
+            limits = (TISSUE_HU + 0.55 * (level - TISSUE_HU), TISSUE_HU + 1.6 * (level - TISSUE_HU))
+            offset = np.argwhere((near >= limits[0]) & (near <= limits[1]))
+            if not len(offset):
+                continue
+            away = (offset[:, ::-1] + low - at) * volume.grid.spacing
+            seed = low + offset[np.square(away).sum(1).argmin()][::-1]
+            grown = sitk.ConnectedThreshold(image, [[int(n) for n in seed]], *limits)
+            voxels = np.argwhere(sitk.GetArrayViewFromImage(grown))
+            away = np.linalg.norm(volume.grid.index_to_world(voxels[:, ::-1]) - point, axis=1)
+            found[tuple(voxels[away <= LUMEN_REACH_MM].T)] = True
     return found
 
 

@@ -7,6 +7,7 @@ from CarotidLandmarkLib.study.corruptions import CORRUPTIONS
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.sample import sample
+from Testing.lib.fork.tubes import CARINA, draw, fork
 
 DIRECTION = np.array([[0.0, 1, 0], [0, 0, -1], [1, 0, 0]])  # slices are along the first index axis
 
@@ -70,6 +71,15 @@ def test_without_contrast_medium_the_lumen_is_soft_tissue_and_no_landmark_is_see
     assert none.points == dict.fromkeys(balls) and half.points.keys() == balls.keys()
     far = np.abs(scan.array - 40) < 30
     assert np.abs(none.volume.array - scan.array)[far].mean() < 1
+
+
+def test_calcium_beside_the_landmark_is_not_taken_for_the_lumen():
+    tubes = fork(hu=200.0)
+    plaque = ([[0, 2.6, 2], [0, 2.6, 14]], 2.4, 780.0)
+    worse = corrupt("contrast", draw([*tubes, plaque]), {"left": CARINA, "right": None}, 0)
+    for corners, _, _ in tubes:
+        for share in (0.4, 0.6, 0.8):
+            assert at(worse.volume, (1 - share) * np.array(corners[0]) + share * np.array(corners[1])) < 90
 
 
 def test_a_turned_patient_is_the_same_patient(volume, balls):
