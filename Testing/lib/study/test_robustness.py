@@ -90,6 +90,17 @@ def test_every_step_is_measured_written_and_kept(benchmark, capsys):
     assert "another seed" in capsys.readouterr().err
 
 
+@pytest.mark.torch
+def test_a_scan_that_is_as_it_was_is_searched_once(benchmark, detector, monkeypatch):
+    searched = []
+    detect = detector.detect
+    monkeypatch.setattr(
+        detector, "detect", lambda volume, *words, **more: searched.append(volume) or detect(volume, *words, **more)
+    )
+    assert benchmark()[1] == ["a", "b"]
+    assert len(searched) == 2 * 3  # as it is, twice the noise, no contrast medium
+
+
 def test_without_data_it_says_so(tmp_path, capsys):
     assert main(["benchmark", "robustness", "--out", str(tmp_path)]) == 2
     assert "--data" in capsys.readouterr().err
