@@ -70,7 +70,7 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
             continue
         with search.clock("fork"):
             second = ask_lumen(volume, side, other)
-        if second.check.status == "verified":
+        if second.check.certain:
             evidence[side], witnesses[side] = other, second
         elif place is first.fork.below and _rivals(other, seen, search.believe):
             first.check = replace(first.check, status="contradicted", reasons=[BELOW])

@@ -133,7 +133,7 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | No
         against = [name for name, sign in told.items() if sign.value > sign.limit]
     else:
         against = trust.against(values)
-    if check is not None and check.status == "verified" and all(OF_THE_NETWORK.match(name) for name in against):
+    if check is not None and check.certain and all(OF_THE_NETWORK.match(name) for name in against):
         return Verdict("found", [])
     reasons = [told[name].sentence for name in against]
     if check is not None and check.status == "contradicted" and "lumen" not in against:

@@ -33,6 +33,7 @@ def find_triples(part: Part, starts: list[np.ndarray]) -> list[Triple]:
 
 def follow(triple: Triple, part: Part) -> Triple:
     """The same fork with its vessels as far as they go in `part` of a higher box; `triple` where it is not there."""
+    triple.below = triple.fork_below()
     start = np.argwhere(triple.tree.nodes == triple.common.nodes[-1]) + triple.tree.first - part.first
     start = start[((start >= 0) & (start < part.mask.shape)).all(1)]
     start = start[part.mask[tuple(start.T)]]
@@ -43,7 +44,7 @@ def follow(triple: Triple, part: Part) -> Triple:
     distance, found = min(close, key=lambda pair: pair[0], default=(np.inf, triple))
     if distance > SAME_MM:
         return triple
-    found.below = found.fork_below(3 - found.common.length[-1])
+    found.below = found.fork_below()
     downs = [arm for leaves, arm in found.rest if leaves < 3 - found.common.length[-1] and arm.rise < 0]
     if downs:
         down = min(downs, key=lambda arm: arm.rise)

@@ -12,7 +12,7 @@ from .trace import Fork
 
 AGREES_MM = 3.5  # the point is the carina of the lumen,
 CALCIFIED_MM = 5.5  # or of what was followed with calcium, which hides where the lumens part: off by 3.1 mm, else 0.7
-CERTAIN_MM = 2.0  # and so near to it calibres that are odd (narrowed, a thin daughter) do not make it another fork
+CERTAIN_MM = 2.0  # so near to it calibres that are odd (narrowed, a thin daughter) do not make it another fork
 ELSEWHERE_MM = 7.0  # it is not this fork's
 
 
@@ -23,12 +23,14 @@ class Check:
     status: "verified" (one artery below, two above, their carina at the point), "contradicted" (a measured reason) or
     "unclear". reasons: sentences, none for a verified point. no_artery: the contradiction means that no artery is here
     at all, not that the point is at a wrong place of one. distance_mm: from the point to the lumen's carina, if any.
+    certain: a verified point is so near to the carina, and so clear of calcium, that it outweighs the network's doubts.
     """
 
     status: str
     reasons: list[str] = field(default_factory=list)
     no_artery: bool = False
     distance_mm: float | None = None
+    certain: bool = False
 
 
 def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
@@ -46,7 +48,7 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     if fork.defects and not (distance <= CERTAIN_MM and set(fork.defects) <= set(fork.calibres)):
         return Check("unclear", list(fork.defects), distance_mm=distance)
     if distance <= (CALCIFIED_MM if fork.calcified else AGREES_MM):
-        return Check("verified", distance_mm=distance)
+        return Check("verified", distance_mm=distance, certain=distance <= CERTAIN_MM and not fork.calcified)
     sure = distance > ELSEWHERE_MM and not fork.calcified
     reason = f"The artery divides {distance:.0f} mm from the point."
     return Check("contradicted" if sure else "unclear", [reason], distance_mm=distance)

@@ -13,6 +13,7 @@ from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 from .arms import find_triples, follow, starts_below
+from .beside import brighter_vessel
 from .box import SPACING_MM, cut_box
 from .carina import find_carina
 from .course import along_trunk, trusted, unshared
@@ -147,7 +148,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
             carina = find_carina(box.hu, lines[0], lines[1], level, fork.tissue_hu)
             if carina is None:
                 continue
-            defects = triple.defects() + triple.unlike(box.hu, level, fork.tissue_hu)
+            defects = triple.defects() + triple.unlike(box.hu, level, fork.tissue_hu, recipe.calcium)
             penalty = len(defects) + max(0.0, float(np.linalg.norm(carina)) / CLOSE_MM - 1)
             if best is None or penalty < best.penalty:
                 best = Candidate(penalty, triple, defects, carina, recipe, level)
@@ -162,6 +163,8 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     fork.calibres = best.triple.calibres()
     part = part_at_middle(lumen_mask(box.hu, best.recipe, best.level, fork.tissue_hu), best.recipe.rim_mm)
     triple = follow(best.triple, part) if part else best.triple
+    if brighter_vessel(box.hu, fork.level_hu, fork.tissue_hu, triple.common, side):
+        fork.defects = [*fork.defects, "A brighter vessel runs beside it, nearer to the midline: this may be the vein."]
     if triple.below is not None:
         fork.below = point + triple.below
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]

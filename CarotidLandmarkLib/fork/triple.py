@@ -8,20 +8,24 @@ import numpy as np
 from scipy import ndimage
 
 from .box import SPACING_MM
+from .lumen import BEYOND, RIM_VOXELS
 from .tree import Tree
 
 BELOW_MM, ABOVE_MM = (10.0, 15.0), (8.0, 12.0)  # where the vessels are looked at, along each from the fork
 SEEN_MM, LIKE_SHARE = (3.0, 16.0), 0.75  # from there to there so much of each vessel has to be as bright as the lumen
 AROUND = 0.5 * np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0.0]])  # places looked at, in radii,
 LIKE_PLACES = 2  # of which so many are enough: the others may be calcium
+CLEAR_SHARE = 0.25  # of each vessel some of them lie away from calcium, whose rim is as bright as a lumen
 COMMON_MM, DAUGHTER_MM = (1.5, 6.2), (0.95, 6.0)  # radii there
 ROUND_MM, MOST_OVAL = (7.0, 16.0), 1.5  # the common carotid is round there; two vessels side by side are not
 DAUGHTER_SHARE, WIDER_SHARE = (0.3, 1.8), 0.48  # of the common carotid's radius, and the wider one's at least
-OTHER_SHARE, CROSSING_SHARE = 0.6, 0.5  # so wide a vessel does not leave the common carotid, nor go down at the fork,
+OTHER_SHARE = 0.6  # so wide a vessel, or one wider than a daughter, does not leave the common carotid below the fork,
+CROSSING_MM, CROSSING_SHARE = (5.9, 6.0, 12.0), (0.5, 1.0, 1.0)  # nor, so near to it, so wide a one go down there,
 NECK_SHARE = 0.6  # but through a neck that is narrower than this share of it the wave has leaked into another vessel
 TURN_MM = 4.0  # a branch that rises or falls by less goes sideways
 JOINED_MM, JOINED_SHARE = 2.5, 0.4  # nor has one been aside for so long that is so wide and comes back
-SISTER_MM, SISTER_SHARE = (3.0, 12.0), (0.6, 1.4)  # where a sister is looked at, and its radius: a vein is wider
+SISTER_MM, SISTER_SHARE = (3.0, 12.0), 0.6  # where a sister is looked at, and its radius at least,
+SISTER_MOST_MM = 5.5  # and at most: a vein is wider
 
 
 @dataclass(eq=False)
@@ -85,17 +89,24 @@ class Triple:
         distance, other.daughters = min(orders, key=lambda pair: pair[0])
         return distance
 
-    def unlike(self, hu: np.ndarray, level: float, tissue: float) -> list[str]:
-        """What speaks against contrast all along the vessels, in a box of HU (z, y, x)."""
+    def unlike(self, hu: np.ndarray, level: float, tissue: float, calcified: bool = False) -> list[str]:
+        """What speaks against contrast all along the vessels, in a box of HU (z, y, x); calcified: calcium was followed
+        as if it were lumen, and some has to be seen beside it."""
         out = []
+        hidden = np.zeros(hu.shape, bool)
+        if calcified:
+            hidden = ndimage.binary_dilation(hu > level + BEYOND * (level - tissue), iterations=RIM_VOXELS)
         for name, arm in (("below", self.common), ("above", self.daughters[0]), ("above", self.daughters[1])):
             part = (arm.length > SEEN_MM[0]) & (arm.length < SEEN_MM[1])
             places = arm.centre[part, None] + arm.radius[part, None, None] * AROUND
             index = np.moveaxis(places[..., ::-1], -1, 0) / SPACING_MM + np.array(hu.shape)[:, None, None] // 2
             values = (ndimage.map_coordinates(hu, index, order=1) - tissue) / (level - tissue)
-            alike = ((values > 0.5) & (values < 1.5)).sum(1) >= LIKE_PLACES
-            if len(alike) and alike.mean() < LIKE_SHARE:
+            alike = (values > 0.5) & (values < 1.5)
+            clear = alike & (ndimage.map_coordinates(hidden, index, order=0) == 0)
+            if len(alike) and (alike.sum(1) >= LIKE_PLACES).mean() < LIKE_SHARE:
                 out.append(f"A vessel {name} is not as bright as the lumen at the point.")
+            elif len(alike) and clear.any(1).mean() < CLEAR_SHARE:
+                out.append(f"A vessel {name} shows no lumen beside its calcium.")
         return out
 
     def _joined_below(self) -> float:
@@ -108,19 +119,19 @@ class Triple:
                 widest = max(widest, float(np.median(self.tree.radius[aside])))
         return widest
 
-    def fork_below(self, start: float) -> np.ndarray | None:
-        """Where (3,) a vessel like the common carotid leaves it at or below the length `start`, goes down, and climbs.
+    def fork_below(self) -> np.ndarray | None:
+        """Where (3,) a vessel like the common carotid leaves it below the fork, and climbs, perhaps after going down.
 
         It is the sister of what is taken for the common carotid.
         """
-        usual = float(self.common.at(*BELOW_MM).mean())
+        least = SISTER_SHARE * float(self.common.at(*BELOW_MM).mean())
         for leaves, arm in self.rest:
             lowest = int(arm.centre[:, 2].argmin())
             climbs = arm.length - arm.length[lowest]
             high = arm.centre[lowest:, 2].max() - arm.centre[lowest, 2]
-            if leaves < start and high > SISTER_MM[1]:
+            if leaves < -TURN_MM and high > SISTER_MM[1]:
                 wide = float(np.median(arm.radius[(climbs >= SISTER_MM[0]) & (climbs <= SISTER_MM[1])]))
-                if SISTER_SHARE[0] * usual < wide < SISTER_SHARE[1] * usual:
+                if least < wide < SISTER_MOST_MM:
                     return arm.centre[lowest]
         return None
 
@@ -162,14 +173,16 @@ class Triple:
             out.append("The vessel below is not round: it is two that touch.")
         if 0 < self.daughters[0].at(*ABOVE_MM).mean() < WIDER_SHARE * below.mean():
             out.append("Both vessels above are much thinner than the one below.")
+        thinner = min(float(arm.at(*ABOVE_MM).mean()) for arm in self.daughters)
         for leaves, arm in self.rest:
             wide = float(arm.at(6.0)[0])
             up, down = arm.rise > TURN_MM, arm.rise < -TURN_MM
             both_ways = any(arm.rise * other.rise < 0 for at, other in self.rest if abs(at - leaves) < 0.5)
             leaks = both_ways and wide > 0 and arm.radius[1:5].min() < NECK_SHARE * wide
             share = wide / max(below.mean(), 0.1)
-            aside = up and 3 - self.common.length[-1] < leaves < -1 and share > OTHER_SHARE
-            crosses = down and abs(leaves) < 6 and share > CROSSING_SHARE
+            between = 3 - self.common.length[-1] < leaves < -1
+            aside = up and between and (share > OTHER_SHARE or wide > thinner)
+            crosses = down and share > np.interp(abs(leaves), CROSSING_MM, CROSSING_SHARE, right=np.inf)
             if (aside or crosses) and not leaks:
                 where = "below" if leaves < 0 else "above"
                 out.append(f"Another wide vessel leaves {abs(leaves):.0f} mm {where} the fork.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,9 @@ def test_no_artery_has_to_be_found_at_three_places(denied, no_artery, monkeypatc
     assert aside == pytest.approx([0, lumen.ASIDE_MM, lumen.ASIDE_MM])
 
 
+CHECKS = {"certain": Check("verified", certain=True), "verified": Check("verified"), "unclear": Check("unclear")}
+
+
 class Looks:
     """A search that ends at `other` when it is sent anywhere again."""
 
@@ -108,13 +112,14 @@ class Looks:
 @pytest.mark.parametrize(
     ("up", "presences", "second", "now"),
     [
-        (25.0, [0.9, 0.9], "verified", "verified"),
+        (25.0, [0.9, 0.9], "certain", "verified"),
+        (25.0, [0.9, 0.9], "verified", "contradicted"),
         (25.0, [0.9, 0.9], "unclear", "contradicted"),
         (25.0, [0.2, 0.9], "unclear", "unclear"),
         (25.0, None, None, "unclear"),
         (2.0, [0.9, 0.9], "unclear", "unclear"),
     ],
-    ids=["borne out", "not borne out", "doubted", "nothing there", "the same place"],
+    ids=["borne out", "hardly borne out", "not borne out", "doubted", "nothing there", "the same place"],
 )
 def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(
     up, presences, second, now, monkeypatch
@@ -125,7 +130,9 @@ def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(
 
     def ask(volume: object, side: str, seen: Evidence) -> Witness:
         status, below = ("unclear", CARINA) if seen is first else (second, None)
-        return Witness(Fork(side, seen.position, carina=seen.position, below=below), Check(status, distance_mm=0.0))
+        return Witness(
+            Fork(side, seen.position, carina=seen.position, below=below), replace(CHECKS[status], distance_mm=0.0)
+        )
 
     monkeypatch.setattr(lumen, "ask_lumen", ask)
     search, evidence = Looks(other), {"left": first}
@@ -137,15 +144,21 @@ def test_at_a_fork_of_a_branch_the_network_looks_again_at_the_fork_below(
 
 @pytest.mark.parametrize(
     ("away", "second", "taken"),
-    [(14.0, "verified", True), (14.0, "unclear", False), (14.0, None, False), (2.0, "verified", False)],
+    [
+        (14.0, "certain", True),
+        (14.0, "verified", False),
+        (14.0, "unclear", False),
+        (14.0, None, False),
+        (2.0, "certain", False),
+    ],
 )
 def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second, taken, monkeypatch) -> None:
     first, other = answer(CARINA - [0, 0, away]), None if second is None else answer(CARINA)
 
     def ask(volume: object, side: str, seen: Evidence) -> Witness:
         distance = float(np.linalg.norm(seen.position - CARINA))
-        status = "unclear" if seen is first else second
-        return Witness(Fork(side, seen.position, carina=CARINA), Check(status, distance_mm=distance))
+        check = CHECKS["unclear" if seen is first else second]
+        return Witness(Fork(side, seen.position, carina=CARINA), replace(check, distance_mm=distance))
 
     monkeypatch.setattr(lumen, "ask_lumen", ask)
     search, evidence = Looks(other), {"left": first, "right": Evidence([4.0], [0.1], [CARINA])}
@@ -153,7 +166,7 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
     assert [place.tolist() for place in search.places] == [CARINA.tolist()] * (away > 3)
     assert evidence["left"] is (other if taken else first)
     assert list(witnesses) == ["left"]  # of a side that was given up nothing is asked
-    assert witnesses["left"].check.status == (second if taken else "unclear")
+    assert witnesses["left"].check.status == ("verified" if taken else "unclear")
 
 
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:

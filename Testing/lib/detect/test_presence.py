@@ -105,7 +105,7 @@ def test_with_trust_signs_are_weighed_together_and_what_weighs_is_said():
     assert judge({"left": doubted, "right": seen(RIGHT)}, GRID, Thresholds())["left"].status == "review"
 
 
-VERIFIED, UNCLEAR = Check("verified"), Check("unclear", ["The vessel below is followed for 9 mm only."])
+VERIFIED, UNCLEAR = Check("verified", certain=True), Check("unclear", ["The vessel below is followed for 9 mm only."])
 CONTRADICTED = Check("contradicted", ["The artery divides 14 mm from the point."])
 DOUBTED = seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6))
 RIVAL = seen(LEFT, rivals=[((2, 0, 20), 0.9)])
@@ -123,6 +123,7 @@ def test_a_fork_that_is_verified_lifts_what_only_the_network_doubts(trust):
     for left in (DOUBTED, RIVAL, seen(LEFT, path=[LEFT, LEFT, LEFT, LEFT + [0, 0, 6]])):
         assert (with_check(left, None).status, with_check(left, VERIFIED, trust).status) == ("review", "found")
     assert with_check(SPREAD, VERIFIED, trust).status == "review"
+    assert with_check(RIVAL, Check("verified"), trust).status == "review"  # not near enough to outweigh a doubt
     pair = judge({"left": seen([80.0, 0, 0]), "right": seen(RIGHT)}, GRID, Thresholds(), trust, {"left": VERIFIED})
     assert pair["left"].status == "review"
 

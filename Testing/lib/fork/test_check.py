@@ -37,14 +37,16 @@ def test_the_same_fork_contradicts_another_point(traced: Fork) -> None:
 
 
 def test_a_point_near_to_the_carina_is_this_one(traced: Fork) -> None:
-    statuses = [check_fork(traced, traced.carina + [0, 0, height]).status for height in (3.4, 6.0)]
-    assert statuses == ["verified", "unclear"]
+    checks = [check_fork(traced, traced.carina + [0, 0, height]) for height in (1.9, 3.4, 6.0)]
+    assert [check.status for check in checks] == ["verified", "verified", "unclear"]
+    assert [check.certain for check in checks] == [True, False, False]
 
 
 def test_calcium_hides_where_exactly_the_lumens_part(traced: Fork) -> None:
     hidden = replace(traced, calcified=True)
-    statuses = [check_fork(hidden, traced.carina + [0, 0, height]).status for height in (5.4, 6.0, -14.0)]
-    assert statuses == ["verified", "unclear", "unclear"]
+    checks = [check_fork(hidden, traced.carina + [0, 0, height]) for height in (1.0, 5.4, 6.0, -14.0)]
+    assert [check.status for check in checks] == ["verified", "verified", "unclear", "unclear"]
+    assert not any(check.certain for check in checks)
 
 
 @pytest.mark.parametrize("height, status", [(0.0, "verified"), (3.0, "unclear")])
@@ -64,6 +66,41 @@ def test_where_a_daughter_divides_is_no_carotid_fork() -> None:
     twigs: list[Tube] = [([[aside, 0, 24], [aside + 4, way * 10, 49]], 2.0, LUMEN) for way in (1, -1)]
     found = check(draw([common, stem, external, *twigs]), np.array([aside + 0.8, 0, 30.0]))
     assert found.status == "unclear" and "farther down" in found.reasons[0]
+
+
+def test_where_the_thin_external_carotid_divides_its_wider_sister_tells() -> None:
+    common, internal, _ = fork()
+    aside = -SLOPE * 24
+    stem: Tube = ([[0, 0, 0], [aside, 0, 24]], 1.7, LUMEN)
+    twigs: list[Tube] = [([[aside, 0, 24], [aside - 4, way * 10, 49]], 1.4, LUMEN) for way in (1, -1)]
+    wide: Tube = (internal[0], 3.0, LUMEN)
+    found = check(draw([common, wide, stem, *twigs]), np.array([aside - 0.8, 0, 29.0]))
+    assert found.status == "unclear" and any("farther down" in reason for reason in found.reasons)
+
+
+def test_where_a_thin_branch_leaves_beyond_a_slender_sister_is_no_carotid_fork() -> None:
+    stem = ([[0, 0, -48], [0, 0, 48]], 3.6, LUMEN)
+    twig: Tube = ([[0, 0, 0], [20, 0, 45]], 1.4, LUMEN)
+    sister: Tube = ([[0, 0, -6], [-22, 0, 45]], 2.1, LUMEN)
+    point = np.array([3.6, 0, 11])
+    assert check(draw([stem, twig]), point).status == "verified"
+    found = check(draw([stem, twig, sister]), point)
+    assert found.status == "unclear" and "mm below the fork" in found.reasons[0]
+
+
+def test_where_a_wider_vessel_joins_a_daughter_from_below_it_is_not_the_common_carotid_that_divides() -> None:
+    common, internal, external = fork(radius=2.0)
+    other: Tube = ([[SLOPE * 12, 0, 12], [SLOPE * 12 + 9, 0, 0], [23, 0, -48]], 3.8, LUMEN)
+    found = check(draw([(common[0], 2.4, LUMEN), internal, external, other]), CARINA)
+    assert found.status == "unclear" and any("wide vessel leaves" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(("side", "status"), [("right", "unclear"), ("left", "verified")])
+def test_a_fork_lateral_of_a_brighter_vessel_is_the_veins(side: str, status: str) -> None:
+    artery = ([[13, 2, -48], [13, 2, 48]], 2.6, 1.8 * LUMEN)
+    found = check_fork(trace_fork(draw([*fork(slope=0.2), artery]), CARINA, side), CARINA)
+    assert found.status == status
+    assert (status == "verified") or "may be the vein" in found.reasons[0]
 
 
 def test_two_vessels_side_by_side_are_no_common_carotid() -> None:

@@ -26,6 +26,20 @@ def test_a_lumen_around_calcium_is_seen(core_mm: float, said: int) -> None:
     assert len(Triple(empty, arm, (arm, arm), [], 1.0).unlike(hu, LEVEL, TISSUE)) == said
 
 
+@pytest.mark.parametrize(("radius", "said"), [(2.4, 3), (4.2, 0)], ids=["rim", "lumen"])
+def test_the_rim_of_calcium_is_no_lumen(radius: float, said: int) -> None:
+    z, y, x = np.indices((61, 31, 31))
+    away = np.hypot(y - 15, x - 15) * SPACING_MM
+    hu = np.where(away < 0.8, CALCIUM, np.where(away < radius, LEVEL, TISSUE))
+    length = np.arange(17.0)
+    arm = Arm(length, np.stack([0 * length, 0 * length, length], 1), np.full(17, radius), [])
+    empty = grow(Part(hu > TISSUE, np.zeros(3, int)), np.array([[0, 15, 15]]), 1.0)
+    triple = Triple(empty, arm, (arm, arm), [], 1.0)
+    assert not triple.unlike(hu, LEVEL, TISSUE)
+    reasons = triple.unlike(hu, LEVEL, TISSUE, calcified=True)
+    assert len(reasons) == said and all("calcium" in reason for reason in reasons)
+
+
 def test_a_cross_section_of_two_is_oval() -> None:
     z, y, x = np.indices((40, 31, 31))
     one, two = np.hypot(y - 15, x - 11) < 4.5, np.hypot(y - 15, x - 19) < 4.5
