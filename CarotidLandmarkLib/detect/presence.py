@@ -7,8 +7,9 @@ of the volume, is `absent`. What speaks against one that is believed are its `si
 whole scans bring a `Trust` that weighs them together: where they make an error too likely, the landmark is `review`,
 with a sentence for each that weighs. Without it one sign beyond its own limit is enough.
 
-The lumen around the point is a witness that has seen none of this (see fork.check). A fork that it bears out lets pass
-what the network alone is in doubt about; one that it contradicts is `review`, and `absent` where there is no artery.
+The lumen around the point is a witness that has seen none of this (see fork.check). A fork that it bears out for
+certain lets pass what the network alone is in doubt about; one that it contradicts is `review`, and `absent` where
+there is no artery.
 """
 
 from __future__ import annotations
