@@ -14,6 +14,7 @@ AGREES_MM = 3.5  # the point is the carina of the lumen,
 CALCIFIED_MM = 5.5  # or of what was followed with calcium, which hides where the lumens part: off by 3.1 mm, else 0.7
 CERTAIN_MM = 2.0  # so near to it calibres that are odd (narrowed, a thin daughter) do not make it another fork
 ELSEWHERE_MM = 7.0  # it is not this fork's
+SISTER = "Where the volume ends below, a vessel like this one runs beside it: the fork may be a branch's."
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Check:
     "unclear". reasons: sentences, none for a verified point. no_artery: the contradiction means that no artery is here
     at all, not that the point is at a wrong place of one. distance_mm: from the point to the lumen's carina, if any.
     certain: a verified point is so near to the carina, and so clear of calcium, that it outweighs the network's doubts.
+    hidden: of an unclear point, no lumen shows beside it.
     """
 
     status: str
@@ -31,6 +33,7 @@ class Check:
     no_artery: bool = False
     distance_mm: float | None = None
     certain: bool = False
+    hidden: bool = False
 
 
 def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
@@ -41,10 +44,13 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     point = as_position(point_lps)
     if fork.missing:
         status = "unclear" if fork.missing in ("fork", "lumen") else "contradicted"
-        return Check(status, list(fork.notes), no_artery=fork.missing in ("contrast", "vessel"))
+        no_artery, hidden = fork.missing in ("contrast", "vessel"), fork.missing == "lumen"
+        return Check(status, list(fork.notes), no_artery, hidden=hidden)
     if fork.carina is None:
         return Check("unclear", list(fork.notes))
     distance = float(np.linalg.norm(fork.carina - point))
+    if fork.sister:
+        return Check("contradicted", [SISTER], distance_mm=distance)
     if fork.defects and not (distance <= CERTAIN_MM and set(fork.defects) <= set(fork.calibres)):
         return Check("unclear", list(fork.defects), distance_mm=distance)
     if distance <= (CALCIFIED_MM if fork.calcified else AGREES_MM):

@@ -13,7 +13,7 @@ from ..landmarks.points import as_position
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 from .arms import find_triples, follow, starts_below
-from .beside import brighter_vessel
+from .beside import brighter_vessel, sister_at_end
 from .box import SPACING_MM, cut_box
 from .carina import find_carina
 from .course import along_trunk, trusted, unshared
@@ -76,9 +76,10 @@ class Fork:
     around it. common, internal, external: the vessels.
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
     branches. carina: (3,) LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the
-    common one is a daughter; None if there is none. missing: the key of MISSING of what there is not, or None.
-    calcified: calcium was followed as if it were lumen. defects: sentences on what speaks against a carotid fork,
-    calibres: those of them that only say how wide a vessel is. notes: sentences on the quality.
+    common one is a daughter; None if there is none. sister: where the volume ends below, a vessel like the common one
+    runs close beside it. missing: the key of MISSING of what there is not, or None. calcified: calcium was followed as
+    if it were lumen. defects: sentences on what speaks against a carotid fork, calibres: those of them that only say
+    how wide a vessel is. notes: sentences on the quality.
     """
 
     side: str
@@ -94,6 +95,7 @@ class Fork:
     others: list[Branch] = field(default_factory=list)
     carina: np.ndarray | None = None
     below: np.ndarray | None = None
+    sister: bool = False
     missing: str | None = None
     calcified: bool = False
     defects: list[str] = field(default_factory=list)
@@ -165,6 +167,7 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
     triple = follow(best.triple, part) if part else best.triple
     if brighter_vessel(box.hu, fork.level_hu, fork.tissue_hu, triple.common, side):
         fork.defects = [*fork.defects, "A brighter vessel runs beside it, nearer to the midline: this may be the vein."]
+    fork.sister = sister_at_end(box, fork.level_hu, fork.tissue_hu, triple.common)
     if triple.below is not None:
         fork.below = point + triple.below
         fork.defects = [*fork.defects, "The vessel below comes from another fork farther down."]

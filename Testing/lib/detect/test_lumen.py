@@ -14,7 +14,7 @@ from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.lumen import Witness, add_heights, ask_lumen
 from CarotidLandmarkLib.detect.presence import Evidence
 from CarotidLandmarkLib.detect.search import Search
-from CarotidLandmarkLib.fork import Check, Fork
+from CarotidLandmarkLib.fork import Branch, Check, Fork
 from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
 from CarotidLandmarkLib.landmarks.forks import UNITS, VESSELS, ForkResult, Lumen
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, draw, fork
@@ -167,6 +167,36 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
     assert evidence["left"] is (other if taken else first)
     assert list(witnesses) == ["left"]  # of a side that was given up nothing is asked
     assert witnesses["left"].check.status == ("verified" if taken else "unclear")
+
+
+@pytest.mark.parametrize(
+    ("down", "presence", "leads", "looks", "now"),
+    [
+        (18.0, 0.95, True, 1, "taken"),
+        (18.0, 0.95, False, 1, "contradicted"),
+        (18.0, 0.8, True, 0, "verified"),
+        (40.0, 0.95, True, 0, "verified"),
+        (-18.0, 0.95, True, 0, "verified"),
+    ],
+    ids=["leads here", "leads elsewhere", "doubted", "too far", "above"],
+)
+def test_a_verified_fork_may_be_a_branchs_where_the_network_sees_another_farther_down(
+    down, presence, leads, looks, now, monkeypatch
+) -> None:
+    first, other = answer(CARINA + [0, 0, down]), answer(CARINA)
+    first.rivals = [(np.array([1.0, 0, -down]), presence), (np.array([0.0, 0, 20.0]), 0.99)]
+    line = Branch(np.linspace(CARINA, CARINA + [0 if leads else 15.0, 0, 40], 41), np.full(41, 2.0))
+
+    def ask(volume: object, side: str, seen: Evidence) -> Witness:
+        fork = Fork(side, seen.position, carina=seen.position, internal=line, external=line)
+        return Witness(fork, Check("verified", distance_mm=0.0, certain=True))
+
+    monkeypatch.setattr(lumen, "ask_lumen", ask)
+    search, evidence = Looks(other), {"left": first}
+    witnesses = lumen.ask_both(search, draw([]), evidence)
+    assert len(search.places) == looks
+    assert evidence["left"] is (other if now == "taken" else first)
+    assert witnesses["left"].check.status == ("verified" if now == "taken" else now)
 
 
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:

@@ -103,6 +103,33 @@ def test_a_fork_lateral_of_a_brighter_vessel_is_the_veins(side: str, status: str
     assert (status == "verified") or "may be the vein" in found.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("begins", "aside", "radius", "hu", "status"),
+    [
+        (-20.0, 6.5, 2.4, LUMEN, "contradicted"),
+        (-40.0, 6.5, 2.4, LUMEN, "verified"),
+        (-20.0, 12.0, 2.4, LUMEN, "verified"),
+        (-20.0, 8.5, 5.0, LUMEN, "verified"),
+        (-20.0, 6.5, 2.4, 0.6 * LUMEN, "verified"),
+    ],
+    ids=["a sister", "longer followed", "farther away", "a wide vein", "a dim vein"],
+)
+def test_a_fork_whose_artery_has_a_sister_where_the_volume_ends_may_be_a_branchs(
+    begins: float, aside: float, radius: float, hu: float, status: str
+) -> None:
+    beside: Tube = ([[0, -aside, -48], [0, -aside, 0], [0, -aside - 9, 48]], radius, hu)
+    whole = draw([*fork(), beside])
+    first = round((begins - whole.grid.origin[2]) / whole.grid.spacing[2])
+    grid = replace(
+        whole.grid,
+        size=(*whole.grid.size[:2], whole.grid.size[2] - first),
+        origin=whole.grid.index_to_world([0, 0, first]),
+    )
+    found = check(CTVolume(whole.array[first:], grid), CARINA)
+    assert found.status == status
+    assert status == "verified" or "runs beside it" in found.reasons[0]
+
+
 def test_two_vessels_side_by_side_are_no_common_carotid() -> None:
     pair = [([[way * 2.2, 0, -48], [way * 2.2, 0, 0], [way * 16, 0, 48]], RADIUS, LUMEN) for way in (1, -1)]
     found = check(draw(pair), np.array([0.0, 0, 2]))
@@ -236,7 +263,7 @@ def test_no_contrast_is_no_artery(hu: float) -> None:
 def test_a_thin_artery_is_not_no_artery(radius: float) -> None:
     thin = ([[0, 0, -48], [0, 0, 48]], radius, LUMEN)
     found = check(draw([thin]), np.array([0.5, 0.3, 0]))
-    assert found.status == "unclear" and not found.no_artery
+    assert found.status == "unclear" and not found.no_artery and found.hidden
 
 
 def test_a_vessel_that_metal_hides_below_is_not_no_artery() -> None:
