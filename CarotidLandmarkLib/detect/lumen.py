@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..fork import Check, Fork, check_fork, measure_fork, trace_fork
+from ..fork.check import AGREES_MM
 from ..fork.structures import Structures, measure_structures
+from ..fork.trace import ENOUGH_MM
 from ..landmarks.detection import Detection
 from ..landmarks.forks import ForkResult, Lumen
 from ..volume.ct import CTVolume
@@ -17,10 +19,9 @@ from .search import SEARCH_ENDS, Search
 
 AGAIN_MM = (3.0, 30.0)  # so far from an answer the lumen may divide for the network to look once more, there
 BELOW = "The vessel below comes from another fork farther down, where the network sees a bifurcation, too."
-RIVAL_BELOW = "A place farther down, from where this artery may come, looks like a bifurcation, too."
+RIVAL = "A place farther down, from where this artery may come, looks like a bifurcation, too."
 RIVAL_MM, RIVAL_PRESENCE = (8.0, 30.0), 0.9  # how far away such a place is, and how much of a bifurcation
 STEEP = 0.7  # its share of that which is height, at least
-LEADS_MM = 4.0  # a daughter that passes so near to an answer leads to it
 ASIDE_MM = 3.0  # at least so far along the ellipsoid's longest axis lie the two other places that are asked
 
 
@@ -59,8 +60,8 @@ class Witness:
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
     """Ask the lumen about each side's answer that is complete. Where it divides elsewhere, or farther down, too, the
     network looks there; an answer there that the lumen bears out takes the place of the first, in `evidence`, too, and
-    one farther down that it does not contradicts the first. So it is with another place farther down that looks like a
-    bifurcation, where one of its daughters leads to the first answer. Raises CancelledError."""
+    one farther down that it does not contradicts the first. So does another place farther down that looks like a
+    bifurcation, unless the lumen shows that it is none. Raises CancelledError."""
     witnesses = {}
     for side, seen in evidence.items():
         if not seen.complete:
@@ -69,45 +70,46 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
         with search.clock("fork"):
             witnesses[side] = ask_lumen(volume, side, seen)
         first = witnesses[side]
-        for place, words in _places(first, seen):
-            other = search.again(side, seen, place)
-            if other is None:
-                continue
-            with search.clock("fork"):
-                second = ask_lumen(volume, side, other)
-            if second.check.certain and (words != RIVAL_BELOW or _leads_to(second.fork, seen.position)):
-                evidence[side], witnesses[side] = other, second
-                break
-            if words and _rivals(other, seen, search.believe):
-                first.check = replace(first.check, status="contradicted", reasons=[words], certain=False)
+        if not first.check.no_artery and _fork_below(volume, side, seen):
+            first.check = replace(first.check, status="contradicted", reasons=[RIVAL], certain=False)
+        place = _elsewhere(first)
+        other = None if place is None else search.again(side, seen, place)
+        if other is None:
+            continue
+        with search.clock("fork"):
+            second = ask_lumen(volume, side, other)
+        if second.check.certain:
+            evidence[side], witnesses[side] = other, second
+        elif place is first.fork.below and _rivals(other, seen, search.believe):
+            first.check = replace(first.check, status="contradicted", reasons=[BELOW])
     return witnesses
 
 
-def _places(witness: Witness, seen: Evidence) -> list[tuple[np.ndarray, str]]:
-    """Where else (3,) LPS mm the landmark may be, and what an answer there says against this one: where the lumen
-    divides away from the answer, or at the fork farther down of which the artery below is a branch; and farther down
-    where the network was led, too."""
-    distance, places = witness.check.distance_mm, []
-    if distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1] and witness.fork.carina is not None:
-        places.append((witness.fork.carina, ""))
-    elif witness.fork.below is not None:
-        places.append((witness.fork.below, BELOW))
+def _elsewhere(witness: Witness) -> np.ndarray | None:
+    """Where else (3,) LPS mm the landmark may be: where the lumen divides away from the answer, or at the fork farther
+    down of which the artery below is a branch."""
+    distance = witness.check.distance_mm
+    if distance is not None and AGAIN_MM[0] < distance < AGAIN_MM[1]:
+        return witness.fork.carina
+    return witness.fork.below
+
+
+def _fork_below(volume: CTVolume, side: str, seen: Evidence) -> bool:
+    """Whether the network was led to a place farther down, too, at which the lumen divides or is cut off by the end of
+    the volume: then the answer may be a branch's."""
     below = [
         (presence, seen.position + away)
         for away, presence in seen.rivals
         if presence >= RIVAL_PRESENCE and RIVAL_MM[0] < np.linalg.norm(away) < RIVAL_MM[1]
         if away[2] < -STEEP * np.linalg.norm(away)
     ]
-    if below:
-        place = max(below, key=lambda rival: rival[0])[1]
-        places += [(place, RIVAL_BELOW)] if apart([place], [known for known, _ in places]) else []
-    return places
-
-
-def _leads_to(fork: Fork, place: np.ndarray) -> bool:
-    """Whether a daughter passes near `place` (3,) LPS mm."""
-    lines = [vessel.points for vessel in (fork.internal, fork.external) if vessel is not None]
-    return any(np.linalg.norm(line - place, axis=1).min() < LEADS_MM for line in lines)
+    if not below:
+        return False
+    place = max(below, key=lambda rival: rival[0])[1]
+    fork = trace_fork(volume, place, side)
+    if fork.carina is not None:
+        return float(np.linalg.norm(fork.carina - place)) <= AGREES_MM
+    return fork.missing == "fork" and float(volume.grid.distance_inside(place - [0, 0, ENOUGH_MM])) < 0
 
 
 def _rivals(other: Evidence, seen: Evidence, believe: float) -> bool:

@@ -14,7 +14,7 @@ from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.lumen import Witness, add_heights, ask_lumen
 from CarotidLandmarkLib.detect.presence import Evidence
 from CarotidLandmarkLib.detect.search import Search
-from CarotidLandmarkLib.fork import Branch, Check, Fork
+from CarotidLandmarkLib.fork import Check, Fork
 from CarotidLandmarkLib.landmarks.detection import Detection, LandmarkDetection
 from CarotidLandmarkLib.landmarks.forks import UNITS, VESSELS, ForkResult, Lumen
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, draw, fork
@@ -170,33 +170,35 @@ def test_where_the_lumen_divides_elsewhere_the_network_looks_again(away, second,
 
 
 @pytest.mark.parametrize(
-    ("down", "presence", "leads", "looks", "now"),
+    ("away", "presence", "there", "status"),
     [
-        (18.0, 0.95, True, 1, "taken"),
-        (18.0, 0.95, False, 1, "contradicted"),
-        (18.0, 0.8, True, 0, "verified"),
-        (40.0, 0.95, True, 0, "verified"),
-        (-18.0, 0.95, True, 0, "verified"),
+        ([1.0, 0, -18], 0.95, 0.0, "contradicted"),
+        ([1.0, 0, -18], 0.95, 8.0, "verified"),
+        ([1.0, 0, -18], 0.95, None, "contradicted"),
+        ([1.0, 0, -18], 0.8, 0.0, "verified"),
+        ([1.0, 0, -40], 0.95, 0.0, "verified"),
+        ([1.0, 0, 18], 0.95, 0.0, "verified"),
+        ([18.0, 0, -1], 0.95, 0.0, "verified"),
     ],
-    ids=["leads here", "leads elsewhere", "doubted", "too far", "above"],
+    ids=["a fork", "divides elsewhere", "cut off", "doubted", "too far", "above", "aside"],
 )
 def test_a_verified_fork_may_be_a_branchs_where_the_network_sees_another_farther_down(
-    down, presence, leads, looks, now, monkeypatch
+    away, presence, there, status, monkeypatch
 ) -> None:
-    first, other = answer(CARINA + [0, 0, down]), answer(CARINA)
-    first.rivals = [(np.array([1.0, 0, -down]), presence), (np.array([0.0, 0, 20.0]), 0.99)]
-    line = Branch(np.linspace(CARINA, CARINA + [0 if leads else 15.0, 0, 40], 41), np.full(41, 2.0))
+    """there: how far from the other place the lumen divides, None where the volume ends too early to see it."""
+    first = answer([0.0, 0, -25.0 if there is None else 10.0])
+    first.rivals = [(np.array(away), presence), (np.array([0.0, 0, 20.0]), 0.99)]
 
-    def ask(volume: object, side: str, seen: Evidence) -> Witness:
-        fork = Fork(side, seen.position, carina=seen.position, internal=line, external=line)
-        return Witness(fork, Check("verified", distance_mm=0.0, certain=True))
+    def trace(volume: object, place: np.ndarray, side: str) -> Fork:
+        if np.allclose(place, first.position):
+            return Fork(side, place, carina=place)
+        return Fork(side, place, missing="fork") if there is None else Fork(side, place, carina=place + [0, there, 0])
 
-    monkeypatch.setattr(lumen, "ask_lumen", ask)
-    search, evidence = Looks(other), {"left": first}
-    witnesses = lumen.ask_both(search, draw([]), evidence)
-    assert len(search.places) == looks
-    assert evidence["left"] is (other if now == "taken" else first)
-    assert witnesses["left"].check.status == ("verified" if now == "taken" else now)
+    monkeypatch.setattr(lumen, "trace_fork", trace)
+    witnesses = lumen.ask_both(Looks(None), draw([]), {"left": first})
+    found = witnesses["left"].check
+    assert (found.status, found.certain) == (status, status == "verified")
+    assert status == "verified" or "farther down" in found.reasons[0]
 
 
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
