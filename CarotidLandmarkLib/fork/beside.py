@@ -16,7 +16,7 @@ MOST_HU = 800.0  # which is darker than compact bone,
 MOST_UNEVEN = 0.3  # and of its contrast nine tenths of its values differ by no more: bone and cartilage by more
 BESIDE_MM, ALONG_MM = 18.0, 15.0  # its middle is never farther from the other's, over so much of height at least
 SEEN_BELOW_MM, END_MM, HIGH_MM = 30.0, 1.8, 6.0  # a volume that goes on so far shows the fork; its last; looked at
-SISTER_MM, SISTER_SHARE, SISTER_MOST_MM = 8.0, (0.55, 1.6), 4.5  # away on average; radius of the other's, and at most
+SISTER_MM, SISTER_SHARE, SISTER_MOST_MM = 16.0, (0.55, 1.6), 4.5  # away on average; radius of the other's, and at most
 SISTER_LIKE = 0.15  # of the contrast is how far its brightness is from the lumen's at most
 
 

@@ -108,11 +108,12 @@ def test_a_fork_lateral_of_a_brighter_vessel_is_the_veins(side: str, status: str
     [
         (-20.0, 6.5, 2.4, LUMEN, "contradicted"),
         (-40.0, 6.5, 2.4, LUMEN, "verified"),
-        (-20.0, 12.0, 2.4, LUMEN, "verified"),
+        (-20.0, 14.0, 2.4, LUMEN, "contradicted"),
+        (-20.0, 18.0, 2.4, LUMEN, "verified"),
         (-20.0, 8.5, 5.0, LUMEN, "verified"),
         (-20.0, 6.5, 2.4, 0.6 * LUMEN, "verified"),
     ],
-    ids=["a sister", "longer followed", "farther away", "a wide vein", "a dim vein"],
+    ids=["a sister", "longer followed", "far off", "farther away", "a wide vein", "a dim vein"],
 )
 def test_a_fork_whose_artery_has_a_sister_where_the_volume_ends_may_be_a_branchs(
     begins: float, aside: float, radius: float, hu: float, status: str
