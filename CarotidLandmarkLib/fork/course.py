@@ -153,5 +153,6 @@ def _unlike(tree: Tree, path: list[int], child: int, last: np.ndarray) -> float:
     before = tree.centre[path[-NODES_BACK:-1]]
     way, to = before[-1] - before[0], tree.centre[on[:TURN_AT][-1]] - before[-1]
     bend = 1 - way @ to / max(float(np.linalg.norm(way) * np.linalg.norm(to)), 1e-6)
-    change = abs(np.log(np.median(tree.radius[on]) / np.median(tree.radius[path[-CALIBRE_BACK:-2]])))
+    behind = path[-CALIBRE_BACK:-2] or path[:1]
+    change = abs(np.log(np.median(tree.radius[on]) / np.median(tree.radius[behind])))
     return float(change + bend + ENDS * (tree.time[last[child]] - tree.time[child] < TWIG_MM))

@@ -22,7 +22,7 @@ def probability_internal(one: Arm, two: Arm, rest: list[tuple[float, Arm]], side
     aside = (one.place(AT_MM) - two.place(AT_MM))[:2]
     calibre = [arm.radius[(arm.length > CALIBRE_MM[0]) & (arm.length < CALIBRE_MM[1])] for arm in (one, two)]
     distance = float(np.linalg.norm(aside))
-    if distance < 0.5 or min(arm.length[-1] for arm in (one, two)) < AT_MM:
+    if distance < 0.5 or min(arm.length[-1] for arm in (one, two)) < AT_MM or not all(map(len, calibre)):
         return None
     outwards = 1.0 if side == "left" else -1.0
     branches = [0, 0]

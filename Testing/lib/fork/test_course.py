@@ -74,6 +74,18 @@ def test_the_trunk_is_followed_and_not_the_longer_branch() -> None:
     assert found.length[-1] == 29 and np.abs(found.centre[:, 0]).max() == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_parting_at_once_behind_a_jump_is_judged_by_what_there_is() -> None:
+    """Two nodes come before it: the vessel, and what lies beyond a place where it touched another."""
+    time = np.array([0.0, 10, 11, 11, 12, 12, 13, 13])
+    centre = np.array([[0, 0, 0], [0, 0, 10], [0, 0, 11], [1, 0, 10], [0, 0, 12], [2, 0, 10], [0, 0, 13], [3, 0, 10.0]])
+    radius = np.array([2.4, 2.4, 2.4, 1, 2.4, 1, 2.4, 1])
+    no = np.zeros((0, 2), int)
+    tree = Tree(time, centre, radius, radius, np.array([-1, 0, 1, 1, 2, 3, 4, 5]), no, no, no)
+    nodes = [0, 1, 3, 5, 7]
+    assert along_trunk(tree, Arm(time[nodes], centre[nodes], radius[nodes], nodes)).nodes == [0, 1, 2, 4, 6]
+
+
 def meeting(slope: float) -> tuple[Arm, Arm]:
     """A vessel along z, bent by `slope` from 20 mm on, and one that comes from the side; then they are one."""
     bent = slope * np.maximum(LENGTH - 20, 0)

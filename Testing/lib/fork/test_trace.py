@@ -8,6 +8,8 @@ import pytest
 from CarotidLandmarkLib.fork import Branch, Fork, trace_fork
 from CarotidLandmarkLib.fork.box import cut_box
 from CarotidLandmarkLib.fork.carina import find_carina
+from CarotidLandmarkLib.fork.names import probability_internal
+from CarotidLandmarkLib.fork.triple import Arm
 from CarotidLandmarkLib.volume.ct import CTVolume
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, draw, fork, thicken
 
@@ -95,6 +97,15 @@ def test_of_even_vessels_one_lateral_and_one_behind_neither_is_named() -> None:
     even = [([[0, 0, 0], [way * 13, way * -6.2, 48]], 2.4, LUMEN) for way in (1, -1)]
     found = trace_fork(draw([fork()[0], *even]), CARINA, "left")
     assert found.internal_probability is None and "cannot be told" in found.notes[-1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_vessel_that_is_not_seen_where_calibres_are_compared_is_not_named() -> None:
+    length = np.arange(30.0)
+    seen = Arm(length, np.stack([length, length, length], 1), np.full(30, 2.5), list(range(30)))
+    gap = Arm(*(values[(length < 6) | (length > 14)] for values in (length, -seen.centre, seen.radius)), nodes=[])
+    assert probability_internal(seen, gap, [], "left") is None
+    assert probability_internal(seen, Arm(length, -seen.centre, seen.radius, []), [], "left") > 0.9
 
 
 def test_a_vessel_that_ends_with_the_volume_is_said_to(neck: CTVolume) -> None:
