@@ -68,10 +68,9 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
             continue
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
-            witnesses[side] = ask_lumen(volume, side, seen)
-        first = witnesses[side]
-        if not first.check.no_artery and _fork_below(volume, side, seen):
-            first.check = replace(first.check, status="contradicted", reasons=[RIVAL], certain=False)
+            first = witnesses[side] = ask_lumen(volume, side, seen)
+            if not first.check.no_artery and _fork_below(volume, side, seen):
+                first.check = replace(first.check, status="contradicted", reasons=[RIVAL], certain=False)
         place = _elsewhere(first)
         other = None if place is None else search.again(side, seen, place)
         if other is None:
