@@ -93,16 +93,14 @@ class Triple:
         """What speaks against contrast all along the vessels, in a box of HU (z, y, x); calcified: calcium was followed
         as if it were lumen, and some has to be seen beside it."""
         out = []
-        hidden = np.zeros(hu.shape, bool)
-        if calcified:
-            hidden = ndimage.binary_dilation(hu > level + BEYOND * (level - tissue), iterations=RIM_VOXELS)
+        calcium = calcified and ndimage.binary_dilation(hu > level + BEYOND * (level - tissue), iterations=RIM_VOXELS)
         for name, arm in (("below", self.common), ("above", self.daughters[0]), ("above", self.daughters[1])):
             part = (arm.length > SEEN_MM[0]) & (arm.length < SEEN_MM[1])
             places = arm.centre[part, None] + arm.radius[part, None, None] * AROUND
             index = np.moveaxis(places[..., ::-1], -1, 0) / SPACING_MM + np.array(hu.shape)[:, None, None] // 2
             values = (ndimage.map_coordinates(hu, index, order=1) - tissue) / (level - tissue)
             alike = (values > 0.5) & (values < 1.5)
-            clear = alike & (ndimage.map_coordinates(hidden, index, order=0) == 0)
+            clear = alike & (ndimage.map_coordinates(calcium, index, order=0) == 0) if calcified else alike
             if len(alike) and (alike.sum(1) >= LIKE_PLACES).mean() < LIKE_SHARE:
                 out.append(f"A vessel {name} is not as bright as the lumen at the point.")
             elif len(alike) and clear.any(1).mean() < CLEAR_SHARE:
