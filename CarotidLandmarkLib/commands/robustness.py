@@ -34,7 +34,8 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
-    """Detect in what is not done yet and write the page of what is. Returns 0, or 2 where cases cannot be read."""
+    """Detect in what is not done yet and write the page of what is, even where it is stopped. Returns 0, or 2 where
+    cases cannot be read."""
     from ..detect.case import Settings
     from ..study.cases import read_cases
     from ..study.processes import run_all
@@ -50,14 +51,20 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     engine = (chosen_weights(args), args.device, args.backend)
     tasks = [(c, engine, how, files[c.name]) for c in cases if not files[c.name].is_file()]
     failed = []
-    for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):
-        name = task[0].name
-        print(f"{number} of {len(tasks)} cases: {name}" + ("" if went_well else " failed"), file=sys.stderr, flush=True)
-        failed += [] if went_well else [name]
-    done = [file for file in files.values() if file.is_file()]
+    done: list[Path] = []
+    try:
+        for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):
+            name = task[0].name
+            print(
+                f"{number} of {len(tasks)} cases: {name}{'' if went_well else ' failed'}", file=sys.stderr, flush=True
+            )
+            failed += [] if went_well else [name]
+    finally:
+        done = [file for file in files.values() if file.is_file()]
+        if done:
+            steps = summarise(read_scores(done), args.confidence)
+            write_robustness(args.out, steps, {**settings, "cases": len(done)})
     if done:
-        steps = summarise(read_scores(done), args.confidence)
-        write_robustness(args.out, steps, {**settings, "cases": len(done)})
         print((args.out / "robustness.md").read_text(encoding="utf-8"))
     if failed:
         raise CannotRunError(f"{len(failed)} case(s) failed, see above: {', '.join(failed)}.")

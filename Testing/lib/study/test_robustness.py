@@ -91,6 +91,23 @@ def test_every_step_is_measured_written_and_kept(benchmark, capsys):
 
 
 @pytest.mark.torch
+def test_stopped_it_leaves_the_page_of_what_is_done(benchmark, monkeypatch):
+    whole = processes.run_all
+
+    def stopped(tasks, work, parallel):
+        yield next(whole(tasks, work, parallel))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "run_all", stopped)
+    code, worked, out = benchmark()
+    assert (code, worked) == (130, ["a"])
+    assert json.loads((out / "robustness.json").read_text())["cases"] == 1
+    monkeypatch.setattr(processes, "run_all", whole)
+    assert benchmark()[:2] == (0, ["b"])
+    assert json.loads((out / "robustness.json").read_text())["cases"] == 2
+
+
+@pytest.mark.torch
 def test_a_scan_that_is_as_it_was_is_searched_once(benchmark, detector, monkeypatch):
     searched = []
     detect = detector.detect
