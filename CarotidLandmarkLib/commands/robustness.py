@@ -51,7 +51,6 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     engine = (chosen_weights(args), args.device, args.backend)
     tasks = [(c, engine, how, files[c.name]) for c in cases if not files[c.name].is_file()]
     failed = []
-    done: list[Path] = []
     try:
         for number, (task, went_well) in enumerate(run_all(tasks, measure, args.parallel), start=1):
             name = task[0].name

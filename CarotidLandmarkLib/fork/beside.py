@@ -15,8 +15,10 @@ LEAST_MM, RADII_MM = 30.0, (1.5, 6.5)  # height and mean radius of what counts a
 MOST_HU = 800.0  # which is darker than compact bone,
 MOST_UNEVEN = 0.3  # and of its contrast nine tenths of its values differ by no more: bone and cartilage by more
 BESIDE_MM, ALONG_MM = 18.0, 15.0  # its middle is never farther from the other's, over so much of height at least
-SEEN_BELOW_MM, END_MM, HIGH_MM = 30.0, 1.8, 6.0  # a volume that goes on so far shows the fork; its last; looked at
-SISTER_MM, SISTER_SHARE, SISTER_MOST_MM = 16.0, (0.55, 1.6), 4.5  # away on average; radius of the other's, and at most
+SEEN_BELOW_MM = 30.0  # a volume that goes on so far below the point shows the fork of which its artery is a daughter
+END_MM, HIGH_MM = 1.8, 6.0  # where the volume ends, this is passed over, and above it so much of height is looked at
+SISTER_MM = 16.0  # a sister runs no farther off, middle from middle, on average there;
+SISTER_SHARE, SISTER_MOST_MM = (0.55, 1.6), 4.5  # its radius as a share of the other's, and at most: a vein is wider
 SISTER_LIKE = 0.15  # of the contrast is how far its brightness is from the lumen's at most
 
 
@@ -45,7 +47,7 @@ def brighter_vessel(hu: np.ndarray, level: float, tissue: float, common: Arm, si
 
 
 def sister_at_end(box: Box, level: float, tissue: float, common: Arm) -> bool:
-    """Whether, where the volume ends below the middle of `box`, a vessel like `common` runs close beside it.
+    """Whether, where the volume ends below the middle of `box`, a vessel like `common` runs beside it.
 
     Then `common` may be a daughter of a fork that the volume no longer shows, and its own fork a branch's.
     """

@@ -77,7 +77,7 @@ class Fork:
     internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
     branches. carina: (3,) LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the
     common one is a daughter; None if there is none. sister: where the volume ends below, a vessel like the common one
-    runs close beside it. missing: the key of MISSING of what there is not, or None. calcified: calcium was followed as
+    runs beside it. missing: the key of MISSING of what there is not, or None. calcified: calcium was followed as
     if it were lumen. defects: sentences on what speaks against a carotid fork, calibres: those of them that only say
     how wide a vessel is. notes: sentences on the quality.
     """
