@@ -19,6 +19,7 @@ from . import SAMPLES
 from .backends.backend import Backend
 from .backends.choice import load
 from .definition import read_offsets
+from .flaws import scan_flaws
 from .lumen import ask_both, checks_of
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
@@ -83,7 +84,12 @@ class Detector:
         search = Search(self.backend, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
         witnesses = ask_both(search, volume, evidence) if fork else {}
-        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses))
+        flaws = {
+            side: scan_flaws(volume, seen.position, witnesses.get(side))
+            for side, seen in evidence.items()
+            if seen.complete
+        }
+        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses), flaws)
         with search.clock("fork"):
             forks = {
                 side: witness.result(volume, evidence[side].covariance, verdicts[side].status)

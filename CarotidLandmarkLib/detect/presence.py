@@ -9,14 +9,14 @@ with a sentence for each that weighs. Without it one sign beyond its own limit i
 
 The lumen around the point is a witness that has seen none of this (see fork.check). A fork that it bears out for
 certain lets pass what the network alone is in doubt about; one that it contradicts is `review`, and `absent` where
-there is no artery.
+there is no artery. In a scan that is flawed around the answer (see flaws) neither is to be believed: `review`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -102,18 +102,21 @@ def judge(
     limits: Thresholds,
     trust: Trust | None = None,
     checks: Mapping[str, Check] | None = None,
+    flaws: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Verdict]:
     """The status of both sides (keys of SIDES) in a volume that fills `grid`; checks: of the sides whose lumen was
-    looked at."""
-    checks = checks or {}
+    looked at; flaws: sentences for what is wrong with the scan around the answers."""
+    checks, flaws = checks or {}, flaws or {}
     verdicts = {side: _judge_one(evidence[side], grid, limits, trust, checks.get(side)) for side in SIDES}
     if all(verdict.status != "absent" for verdict in verdicts.values()):
         pair = _pair_reasons(evidence["left"].position - evidence["right"].position, limits)
         for verdict in verdicts.values():
             verdict.reasons.extend(pair)
-    for verdict in verdicts.values():
-        if verdict.status == "found" and verdict.reasons:
-            verdict.status = "review"
+    for side, verdict in verdicts.items():
+        if verdict.status == "found":
+            verdict.reasons.extend(flaws.get(side, ()))
+            if verdict.reasons:
+                verdict.status = "review"
     return verdicts
 
 

@@ -45,11 +45,6 @@ def _with(volume: CTVolume, array: np.ndarray, grid: Grid | None = None) -> CTVo
     return CTVolume(kept, grid or volume.grid)
 
 
-def _slice_axis(volume: CTVolume) -> int:
-    """The index axis (0 = i) that runs most along the patient."""
-    return int(np.argmax(np.abs(volume.grid.direction[2])))
-
-
 def _along(grid: Grid, axis: int, first: float, count: int, factor: int = 1) -> Grid:
     """Only ``count`` slices of ``grid``, the first of them at index ``first``, so many times as thick."""
     size, spacing, origin = np.array(grid.size), grid.spacing.copy(), np.zeros(3)
@@ -59,7 +54,7 @@ def _along(grid: Grid, axis: int, first: float, count: int, factor: int = 1) -> 
 
 def _noise_hu(volume: CTVolume) -> float:
     """Standard deviation in HU of the noise: of the differences of neighbours in soft tissue, without the outliers."""
-    along = np.moveaxis(volume.array, 2 - _slice_axis(volume), 0)
+    along = np.moveaxis(volume.array, 2 - volume.grid.slice_axis, 0)
     first, second = along[:, :, :-1].astype(np.float32), along[:, :, 1:].astype(np.float32)
     soft = (np.abs(first - TISSUE_HU) < 100) & (np.abs(second - TISSUE_HU) < 100)
     difference = (second - first)[soft]
@@ -75,7 +70,7 @@ def add_noise(volume: CTVolume, points: Points, times: float, rng: np.random.Gen
 
 def thicken_slices(volume: CTVolume, points: Points, thickness: float, rng: np.random.Generator) -> Corrupted:
     """Means of so many whole slices that each is at least about so thick (mm)."""
-    axis = _slice_axis(volume)
+    axis = volume.grid.slice_axis
     factor = max(1, round(thickness / volume.grid.spacing[axis]))
     along = np.moveaxis(volume.array, 2 - axis, 0)
     count = len(along) // factor
@@ -100,7 +95,7 @@ def move(volume: CTVolume, points: Points, amplitude_mm: float, rng: np.random.G
 
 def cut_below(volume: CTVolume, points: Points, left_mm: float, rng: np.random.Generator) -> Corrupted:
     """The scan begins so far below the lower landmark; below 0, above it."""
-    axis = _slice_axis(volume)
+    axis = volume.grid.slice_axis
     heights = [point[2] for point in points.values() if point is not None]
     if not heights:
         return Corrupted(volume, dict(points))
@@ -159,7 +154,7 @@ def add_metal(volume: CTVolume, points: Points, strength: float, rng: np.random.
         if point is None:
             continue
         metal = point + [0, -45, 10]
-        for k in range(volume.grid.size[_slice_axis(volume)]):
+        for k in range(volume.grid.size[volume.grid.slice_axis]):
             _rays(volume, array, body, k, metal, 150 * strength, rng.uniform(0, 2 * np.pi))
     return Corrupted(_with(volume, np.clip(array, AIR_HU, 3071)), dict(points))
 
@@ -168,7 +163,7 @@ def _rays(
     volume: CTVolume, array: np.ndarray, body: np.ndarray, k: int, metal: np.ndarray, hu: float, phase: float
 ) -> None:
     """Add bright and dark rays around ``metal`` (3,) LPS mm to slice ``k`` of ``array``."""
-    axis = _slice_axis(volume)
+    axis = volume.grid.slice_axis
     index = np.zeros(3)
     index[axis] = k
     weight = hu * np.exp(-(((volume.grid.index_to_world(index)[2] - metal[2]) / 6) ** 2))
@@ -197,7 +192,7 @@ def rotate(volume: CTVolume, points: Points, degrees: float, rng: np.random.Gene
 
 def lose_slices(volume: CTVolume, points: Points, gap_mm: float, rng: np.random.Generator) -> Corrupted:
     """A gap so wide beside each landmark, bridged by a straight line from slice to slice."""
-    axis = _slice_axis(volume)
+    axis = volume.grid.slice_axis
     along = np.moveaxis(volume.array.astype(np.float32), 2 - axis, 0)
     missing = round(gap_mm / volume.grid.spacing[axis])
     for point in points.values():

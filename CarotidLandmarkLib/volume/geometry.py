@@ -68,6 +68,11 @@ class Grid:
         return (np.asarray(xyz, dtype=np.float64) - self.origin) @ inverse.T
 
     @property
+    def slice_axis(self) -> int:
+        """The index axis (0 = i) that runs most along the patient."""
+        return int(np.argmax(np.abs(self.direction[2])))
+
+    @property
     def center(self) -> np.ndarray:
         return self.index_to_world((np.array(self.size) - 1) / 2)
 
