@@ -23,7 +23,7 @@ EVEN_STEPS, EVEN_RAYS = 0.5, 1.0  # SD of the Gaussians that quieten HU along th
 HALF, CALCIUM, CALCIUM_MM = 0.5, 1.6, 1.6  # HU from tissue to lumen are 0 to 1; how deep a ray looks into calcium
 LEAK, LEAK_MM, LEAST_RAYS = 1.4, 0.5, 0.5  # an edge so much farther than most is another vessel's
 NEAR_MM = 1.5  # sections so near to a place count for it
-MOST_SHIFT_MM = 1.5
+MOST_SHIFT_MM, LEAST_SECTIONS = 1.5, 3
 MOST_BLUR_MM, THIN_MM = 1.0, (1.5, 2.5)  # radii of lumens that get back all, and nothing, of what blur takes
 CLEAR_MM = 3.0  # before this the course leads out of the middle of all three vessels
 
@@ -73,10 +73,13 @@ class Sections:
 
 def measure_sections(volume: CTVolume, branch: Branch, level: float, tissue: float) -> Sections:
     """The cross-sections of `branch` in `volume`; `level`, `tissue`: HU of its lumen and of what is around it."""
+    nothing = Sections(np.zeros(0), np.zeros((0, 3)), np.zeros(0))
     if branch.length_mm < 3 * STEP_MM:
-        return Sections(np.zeros(0), np.zeros((0, 3)), np.zeros(0))
+        return nothing
     centre = _even(branch.points)
     for turn in range(2):
+        if len(centre) < LEAST_SECTIONS:  # a course that turns back on itself is short once it is smooth
+            return nothing
         rays = _rays(centre)
         share = (sample(volume, centre[:, None, None] + rays[:, :, None] * RADII[:, None]) - tissue) / (level - tissue)
         share = ndimage.gaussian_filter1d(share, EVEN_STEPS, axis=0, mode="nearest")

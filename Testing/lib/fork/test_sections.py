@@ -86,10 +86,20 @@ def test_where_nothing_is_told_apart_there_is_no_number() -> None:
     assert np.isnan(diameters(flat, STRAIGHT)).all()
 
 
-def test_a_vessel_too_short_has_no_sections() -> None:
-    found = measure_sections(draw([]), branch([[0, 0, 0], [0, 0, 2.0]]), LUMEN, TISSUE)
+@pytest.mark.parametrize("line", [[[0, 0, 0], [0, 0, 2.0]], [[0, 0, 0], [0, 0, 2.0], [0, 0, 0.1]]])
+def test_a_vessel_too_short_has_no_sections(line: list[list[float]]) -> None:
+    """As one is, too, that comes back to where it began."""
+    found = measure_sections(draw([]), branch(line), LUMEN, TISSUE)
     assert len(found.length) == 0 and found.end == 0 and found.beside(np.zeros(3)) == 0
     assert np.isnan(found.at(0.0))
+
+
+def test_no_course_is_too_odd() -> None:
+    volume, rng = draw([(STRAIGHT, 2.5, LUMEN)]), np.random.default_rng(0)
+    for number in range(40):
+        course = np.cumsum(rng.normal(0, 0.6, (3 + number % 12, 3)), axis=0)
+        found = measure_sections(volume, Branch(course, np.ones(len(course))), LUMEN, TISSUE)
+        assert found.centre.shape == (len(found.length), 3) and len(found.diameter) == len(found.length)
 
 
 def test_lengths_count_from_beside_a_point() -> None:
