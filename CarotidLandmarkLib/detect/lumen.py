@@ -60,8 +60,8 @@ class Witness:
 def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) -> dict[str, Witness]:
     """Ask the lumen about each side's answer that is complete. Where it divides elsewhere, or farther down, too, the
     network looks there; an answer there that the lumen bears out takes the place of the first, in `evidence`, too, and
-    one farther down that it does not contradicts the first. So does another place farther down that looks like a
-    bifurcation, unless the lumen shows that it is none. Raises CancelledError."""
+    one farther down that it does not contradicts the first. So may another place farther down that looks like a
+    bifurcation. Raises CancelledError."""
     witnesses = {}
     for side, seen in evidence.items():
         if not seen.complete:
@@ -69,8 +69,7 @@ def ask_both(search: Search, volume: CTVolume, evidence: dict[str, Evidence]) ->
         search.step(f"{side}, lumen", SEARCH_ENDS)
         with search.clock("fork"):
             first = witnesses[side] = ask_lumen(volume, side, seen)
-            if not first.check.no_artery and _fork_below(volume, side, seen):
-                first.check = replace(first.check, status="contradicted", reasons=[RIVAL], certain=False)
+            first.check = _beside_rival(first.check, volume, side, seen)
         place = _elsewhere(first)
         other = None if place is None else search.again(side, seen, place)
         if other is None:
@@ -93,22 +92,26 @@ def _elsewhere(witness: Witness) -> np.ndarray | None:
     return witness.fork.below
 
 
-def _fork_below(volume: CTVolume, side: str, seen: Evidence) -> bool:
-    """Whether the network was led to a place farther down, too, at which the lumen divides or is cut off by the end of
-    the volume: then the answer may be a branch's."""
+def _beside_rival(check: Check, volume: CTVolume, side: str, seen: Evidence) -> Check:
+    """`check`, knowing whether the network was led to a place farther down, too. Where the lumen divides there or the
+    volume cuts it off, the answer may be a branch's; one that is not verified may be that anyway."""
     below = [
         (presence, seen.position + away)
         for away, presence in seen.rivals
         if presence >= RIVAL_PRESENCE and RIVAL_MM[0] < np.linalg.norm(away) < RIVAL_MM[1]
         if away[2] < -STEEP * np.linalg.norm(away)
     ]
-    if not below:
-        return False
+    if check.no_artery or not below:
+        return check
     place = max(below, key=lambda rival: rival[0])[1]
     fork = trace_fork(volume, place, side)
     if fork.carina is not None:
-        return float(np.linalg.norm(fork.carina - place)) <= AGREES_MM
-    return fork.missing == "fork" and float(volume.grid.distance_inside(place - [0, 0, ENOUGH_MM])) < 0
+        divides = float(np.linalg.norm(fork.carina - place)) <= AGREES_MM
+    else:
+        divides = fork.missing == "fork" and float(volume.grid.distance_inside(place - [0, 0, ENOUGH_MM])) < 0
+    if divides:
+        return replace(check, status="contradicted", reasons=[RIVAL], certain=False)
+    return replace(check, suspect=True, reasons=[RIVAL, *check.reasons]) if check.status == "unclear" else check
 
 
 def _rivals(other: Evidence, seen: Evidence, believe: float) -> bool:

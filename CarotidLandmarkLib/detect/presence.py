@@ -140,7 +140,7 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | No
     if check is not None and check.certain and all(OF_THE_NETWORK.match(name) for name in against):
         return Verdict("found", [])
     reasons = [told[name].sentence for name in against]
-    if check is not None and (check.status == "contradicted" or check.hidden) and "lumen" not in against:
+    if check is not None and (check.status == "contradicted" or check.suspect) and "lumen" not in against:
         reasons = [told["lumen"].sentence, *reasons]
     if trust is not None and not reasons and trust.chance(values) > trust.limit:
         chance = trust.chance(values)

@@ -25,7 +25,7 @@ class Check:
     "unclear". reasons: sentences, none for a verified point. no_artery: the contradiction means that no artery is here
     at all, not that the point is at a wrong place of one. distance_mm: from the point to the lumen's carina, if any.
     certain: a verified point is so near to the carina, and so clear of calcium, that it outweighs the network's doubts.
-    hidden: of an unclear point, no lumen shows beside it.
+    suspect: an unclear point that is not to be believed without a look at it, as where no lumen shows beside it.
     """
 
     status: str
@@ -33,7 +33,7 @@ class Check:
     no_artery: bool = False
     distance_mm: float | None = None
     certain: bool = False
-    hidden: bool = False
+    suspect: bool = False
 
 
 def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
@@ -44,8 +44,8 @@ def check_fork(fork: Fork, point_lps: Sequence[float] | np.ndarray) -> Check:
     point = as_position(point_lps)
     if fork.missing:
         status = "unclear" if fork.missing in ("fork", "lumen") else "contradicted"
-        no_artery, hidden = fork.missing in ("contrast", "vessel"), fork.missing == "lumen"
-        return Check(status, list(fork.notes), no_artery, hidden=hidden)
+        no_artery, suspect = fork.missing in ("contrast", "vessel"), fork.missing == "lumen"
+        return Check(status, list(fork.notes), no_artery, suspect=suspect)
     if fork.carina is None:
         return Check("unclear", list(fork.notes))
     distance = float(np.linalg.norm(fork.carina - point))

@@ -201,6 +201,23 @@ def test_a_verified_fork_may_be_a_branchs_where_the_network_sees_another_farther
     assert status == "verified" or "farther down" in found.reasons[0]
 
 
+@pytest.mark.parametrize(("presence", "suspect"), [(0.95, True), (0.8, False)])
+def test_a_fork_that_is_not_verified_needs_no_proof_of_the_one_farther_down(presence, suspect, monkeypatch) -> None:
+    """The lumen there divides 6 mm away from what the network saw, behind calcium."""
+    first = answer([0.0, 0, 28.0])
+    first.rivals = [(np.array([-5.0, -4, -28]), presence)]
+
+    def trace(volume: object, place: np.ndarray, side: str) -> Fork:
+        away = 0.0 if np.allclose(place, first.position) else 6.0
+        return Fork(side, place, carina=place + [0, away, 0], defects=["Another wide vessel leaves."])
+
+    monkeypatch.setattr(lumen, "trace_fork", trace)
+    witness = lumen.ask_both(Looks(None), draw([]), {"left": first})["left"]
+    assert (witness.check.status, witness.check.suspect) == ("unclear", suspect)
+    assert ("farther down" in witness.check.reasons[0]) == suspect
+    assert witness.check.reasons[-1] == "Another wide vessel leaves."
+
+
 def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
     search = Search(detector.backend, volume, samples=2)
     seen = search.run()["left"]

@@ -146,9 +146,9 @@ def test_where_there_is_no_artery_the_landmark_is_absent():
     "trust", [None, Trust({"lumen": 0.1}, {"lumen": 0.0}, -3.0, 0.2, 0.3)], ids=["limits", "trust"]
 )
 def test_a_point_beside_which_no_lumen_shows_is_review(trust):
-    hidden = Check("unclear", ["What is bright beside the point is too thin."], hidden=True)
-    verdict = with_check(seen(LEFT), hidden, trust)
-    assert (verdict.status, verdict.reasons) == ("review", hidden.reasons)
+    suspect = Check("unclear", ["What is bright beside the point is too thin."], suspect=True)
+    verdict = with_check(seen(LEFT), suspect, trust)
+    assert (verdict.status, verdict.reasons) == ("review", suspect.reasons)
 
 
 def test_a_fork_that_is_unclear_counts_as_the_weights_have_learnt():

@@ -264,7 +264,7 @@ def test_no_contrast_is_no_artery(hu: float) -> None:
 def test_a_thin_artery_is_not_no_artery(radius: float) -> None:
     thin = ([[0, 0, -48], [0, 0, 48]], radius, LUMEN)
     found = check(draw([thin]), np.array([0.5, 0.3, 0]))
-    assert found.status == "unclear" and not found.no_artery and found.hidden
+    assert found.status == "unclear" and not found.no_artery and found.suspect
 
 
 def test_a_vessel_that_metal_hides_below_is_not_no_artery() -> None:
