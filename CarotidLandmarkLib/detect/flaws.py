@@ -19,7 +19,7 @@ MIN_EDGE = 100  # pixels of a slice
 # In validation scans at most 1.8 mm, 2.8 with a Gaussian of 2 mm FWHM, 3.0 and more with one of 3 mm.
 BLURRED_MM = 2.9
 GAP_REACH_MM = (15.0, 30.0)  # in the slices, and from slice to slice
-STEP_HU, STRAIGHT, MIN_STEPS = 4.0, 0.15, 30  # noise and anatomy bend by 0.3 of the step and more; so many steps tell
+STEP_HU, STRAIGHT, MIN_STEPS = 4.0, 0.15, 30  # so many steps tell; in no scan of the validation they bend as little
 PITCH_MM = 0.5  # slices that lie closer are no steps: even a sharp edge bends little from one to the next
 GAP_MM = 5.2  # slices of 5 mm leave as much between them
 CUT_OFF_VOXELS = 100  # with the highest value of the scan, beside the answer

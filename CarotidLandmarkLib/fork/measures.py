@@ -115,7 +115,7 @@ def _heights(volume: CTVolume, place: np.ndarray) -> dict[str, Value]:
     grid = volume.grid
     if grid.distance_inside(place) < 0:
         return dict.fromkeys(("above_top_mm", "below_bottom_mm"), "The carina lies outside of the volume.")
-    axis = int(np.abs(grid.direction[2]).argmax())
+    axis = grid.slice_axis
     first = float((grid.world_to_index(place)[axis] + 0.5) * grid.spacing[axis])
     last = float(grid.extent_mm[axis]) - first
     below, above = (first, last) if grid.direction[2, axis] > 0 else (last, first)

@@ -49,7 +49,7 @@ def test_noise_is_so_many_times_what_it_was(scan, balls):
 def test_thick_slices_lie_where_their_voxels_lay(scan, balls):
     ramp = scan.grid.index_to_world(np.stack(np.indices(scan.grid.shape)[::-1], -1))[..., 2]
     thick = corrupt("slices", CTVolume((10 * ramp).round().astype(np.int16), scan.grid), balls, 3.0).volume
-    axis = int(np.argmax(np.abs(thick.grid.direction[2])))
+    axis = thick.grid.slice_axis
     assert thick.grid.spacing[axis] > 1.9 * scan.grid.spacing[axis]
     heights = thick.grid.index_to_world(np.stack(np.indices(thick.grid.shape)[::-1], -1))[..., 2]
     assert np.abs(thick.array / 10 - heights).max() < 0.11
