@@ -22,6 +22,7 @@ RAYS, REACH_MM, FINE_MM = 24, 7.0, 0.2
 EVEN_STEPS, EVEN_RAYS = 0.5, 1.0  # SD of the Gaussians that quieten HU along the vessel and around it
 HALF, CALCIUM, CALCIUM_MM = 0.5, 1.6, 1.6  # HU from tissue to lumen are 0 to 1; how deep a ray looks into calcium
 LEAK, LEAK_MM, LEAST_RAYS = 1.4, 0.5, 0.5  # an edge so much farther than most is another vessel's
+RISE = 1.05  # at least so many times as far as the ray beside it is an edge that rises to such a one
 NEAR_MM = 1.5  # sections so near to a place count for it
 MOST_SHIFT_MM, LEAST_SECTIONS = 1.5, 3
 MOST_BLUR_MM, THIN_MM = 1.0, (1.5, 2.5)  # radii of lumens that get back all, and nothing, of what blur takes
@@ -84,7 +85,7 @@ def measure_sections(volume: CTVolume, branch: Branch, level: float, tissue: flo
         share = (sample(volume, centre[:, None, None] + rays[:, :, None] * RADII[:, None]) - tissue) / (level - tissue)
         share = ndimage.gaussian_filter1d(share, EVEN_STEPS, axis=0, mode="nearest")
         share = ndimage.gaussian_filter1d(share, EVEN_RAYS, axis=1, mode="wrap")
-        edge = _without_leaks(_edges(share))
+        edge = _without_leaks(_edges(share), strictly=turn == 1)
         if turn == 0:  # to the middle of the lumen
             shift = 2 / 3 * (edge[..., None] ** 3 * rays).sum(1) / np.maximum((edge**2).sum(1), 1e-6)[:, None]
             far = np.linalg.norm(shift, axis=1, keepdims=True)
@@ -171,10 +172,17 @@ def _blur(share: np.ndarray, edge: np.ndarray) -> float:
     return min(1 / (np.sqrt(2 * np.pi) * float(np.median(steep))), MOST_BLUR_MM) if len(steep) else 0.0
 
 
-def _without_leaks(edge: np.ndarray) -> np.ndarray:
-    """The same edges, those that belong to something else taken from the rays beside; NaN where few are left."""
+def _without_leaks(edge: np.ndarray, strictly: bool) -> np.ndarray:
+    """The same edges, those that belong to something else taken from the rays beside; NaN where few are left.
+
+    strictly: so are those that rise to them, which are too far out as well: there the two lumens meet.
+    """
     typical = np.median(np.minimum(edge, REACH_MM), axis=1, keepdims=True)
     good = edge <= np.minimum(LEAK * typical + LEAK_MM, REACH_MM - FINE_MM)
+    for way in (1, -1) if strictly else ():
+        rises = edge > RISE * np.roll(edge, -way, axis=1)
+        for _ in range(RAYS // 2):
+            good &= ~(rises & np.roll(~good, way, axis=1))
     out = np.full(edge.shape, np.nan)
     for row in np.nonzero(good.mean(1) > LEAST_RAYS)[0]:
         known = np.nonzero(good[row])[0]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.fork import Branch, Fork, trace_fork
-from CarotidLandmarkLib.fork.measures import UNITS, UNNAMED, measure_fork
-from CarotidLandmarkLib.landmarks.forks import Measure
+from CarotidLandmarkLib.fork.measures import UNITS, UNNAMED, measure_fork, vessel_values
+from CarotidLandmarkLib.fork.sections import Sections
+from CarotidLandmarkLib.landmarks.forks import VESSELS, Measure
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.lib.fork.tubes import CARINA, COMMON_RADIUS, LUMEN, RADIUS, SLOPE, TISSUE, Tube, draw, fork
@@ -222,3 +223,15 @@ def test_a_phantom() -> None:
         assert abs(found[f"internal_{length}_mm"] - 2 * np.interp(beside + length, along, internal[:, 3])) < 0.4
     truth = calcium_mm3(phantom, "left", BRIGHT_HU)
     assert truth > 20 and abs(found["calcium_mm3"] / truth - 1) < 0.4
+
+
+@pytest.mark.parametrize(("hidden", "told"), [(2, True), (3, False)])
+def test_a_narrow_place_may_hide_where_the_vessel_is_lost(hidden: int, told: bool) -> None:
+    length = np.arange(45.0)
+    course = length[:, None] * [[0.0, 0, 1]]
+    lost = np.full(45, 5.0)
+    lost[20 : 20 + hidden] = np.nan
+    vessels = {name: Sections(length, course, lost if name == "internal" else np.full(45, 5.0)) for name in VESSELS}
+    found = vessel_values(vessels, np.zeros(3), 1.5)
+    assert found["internal_30_mm"] == found["bulb_mm"] == 5.0
+    assert ("stand out" in str(found["internal_narrowest_mm"])) is not told

@@ -73,6 +73,19 @@ def test_a_vessel_as_bright_that_touches_is_left_out() -> None:
     assert abs(np.median(found) - 5) < 0.3
 
 
+@pytest.mark.parametrize("radius", [2.0, 3.0])
+@pytest.mark.parametrize("common_mm", [0.5, 1.0])
+@pytest.mark.parametrize("sides", [(1,), (1, -1)])
+def test_of_a_lumen_that_runs_into_others_its_own_part_is_measured_or_none(
+    radius: float, common_mm: float, sides: tuple[int, ...]
+) -> None:
+    away = 2.5 + radius - common_mm
+    beside: list[Tube] = [([[3.0, side * away, -40], [-3, side * away, 40]], radius, LUMEN) for side in sides]
+    found = diameters(draw([(STRAIGHT, 2.5, LUMEN), *beside]), STRAIGHT)
+    assert len(sides) == 2 or np.isfinite(found).all()
+    assert np.abs(found[np.isfinite(found)] - 5).max(initial=0) < 0.35
+
+
 def test_calcium_in_the_wall_is_no_lumen() -> None:
     calcium: Tube = ([[2.6, 0, -2], [2.5, 0, 2]], 1.2, 1200.0)
     plain = np.median(diameters(draw([(STRAIGHT, 2.5, LUMEN)]), STRAIGHT)[36:41])
