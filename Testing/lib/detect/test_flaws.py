@@ -13,7 +13,7 @@ from CarotidLandmarkLib.fork import check_fork, trace_fork
 from CarotidLandmarkLib.study.corruptions import CORRUPTIONS
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
-from Testing.lib.fork.tubes import CARINA, Tube, draw, fork
+from Testing.lib.fork.tubes import CARINA, LUMEN, TISSUE, Tube, draw, fork
 
 TURNED = np.array([[0.0, 1, 0], [0, 0, -1], [1, 0, 0]])  # slices are along the first index axis
 PLAQUE: Tube = ([[0, 2.6, 2], [0, 2.6, 14]], 2.4, 900.0)
@@ -61,7 +61,7 @@ def test_grey_values_that_are_cut_off_at_the_lumens():
         return scan_flaws(volume, CARINA, Witness(traced, check_fork(traced, CARINA)))
 
     assert told(scan) == [] and told(draw(fork())) == []  # nor where there is no calcium at all
-    assert told(worse("clipped", scan, {}, 700)) == []
+    assert told(worse("clipped", scan, {}, LUMEN + 0.25 * (LUMEN - TISSUE))) == []
     (sentence,) = told(worse("clipped", scan, {}, 350))
     assert "cut off at 350 HU" in sentence
 
