@@ -9,6 +9,8 @@
 #                                                             or else of the default; pack_weights.py --default makes
 #                                                             the default of the result
 #   Testing/benchmarks/long_runs.sh measure   STATE [WEIGHTS] weights (or the default) on all test sets, and robustness
+#   Testing/benchmarks/long_runs.sh transfer  STATE MINUTES   networks from scratch on each make of phantoms alone, for so
+#                                                             many minutes of a core, measured on both makes
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
 #   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
@@ -25,7 +27,7 @@ newest=$here/weights.safetensors  # a state of training on the way to the next d
 train() { nice -n 10 python -m CarotidLandmarkLib train "$@"; }
 benchmark() { nice -n 10 python -m CarotidLandmarkLib benchmark "$@"; }
 
-if [ "$what" = weights ]; then
+if [ "$what" = weights ] || [ "$what" = transfer ]; then
     # Label maps of 15 patients; the others are for testing only.
     left_out="0522c0331 0522c0727a 0522c0727b TCGA-CV-5977 TCGA-CV-7236"
     mkdir -p "$state/scaffold"
@@ -33,6 +35,9 @@ if [ "$what" = weights ]; then
         name=$(basename "$map")
         case " $left_out " in *" ${name%.nii.gz} "*) ;; *) ln -sf "$(realpath "$map")" "$state/scaffold/$name" ;; esac
     done
+fi
+
+if [ "$what" = weights ]; then
     phantoms=(--phantoms "${PHANTOMS:-2500}" --first-seed 40000 --scaffold "$state/scaffold" --cache "$state/cases")
     net() {  # one scale, on crops around the truth
         train --out "$state/weights/$1" --scales "$1" "${phantoms[@]}" --start "${START:-$newest}" --resume \
@@ -59,26 +64,43 @@ if [ "$what" = calibrate ]; then
     exit
 fi
 
+in_set() {  # WEIGHTS OUT SET NAME [OPTION...]: detect in the set, and evaluate as NAME
+    local weights=$1 out=$2 set=$3 name=$4
+    shift 4
+    mkdir -p "$out/$name/detections"
+    for volume in "$state/sets/$set"/*.nrrd; do
+        [ -f "$out/$name/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
+    done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$name/detections" --weights "$weights" \
+        --quiet "$@"
+    engine evaluate --data "$state/sets/$set" --detections "$out/$name/detections" --weights "$weights" \
+        --out "$out/$name" > "$out/$name.md"
+}
+
 if [ "$what" = measure ]; then
     weights=${3:-CarotidLandmarkLib/weights/default.safetensors}
     out=$state/measure/$(sha256sum "$weights" | cut -c1-8)
     sets test absent left-out robustness
-    in_set() {  # SET NAME [OPTION...]: detect in the set, and evaluate as NAME
-        local set=$1 name=$2
-        shift 2
-        mkdir -p "$out/$name/detections"
-        for volume in "$state/sets/$set"/*.nrrd; do
-            [ -f "$out/$name/detections/$(basename "$volume" .nrrd).detection.json" ] || echo "$volume"
-        done | xargs -r -n 20 nice -n 10 python -m CarotidLandmarkLib detect -o "$out/$name/detections" --weights "$weights" \
-            --quiet "$@"
-        engine evaluate --data "$state/sets/$set" --detections "$out/$name/detections" --weights "$weights" \
-            --out "$out/$name" > "$out/$name.md"
-    }
     export OMP_NUM_THREADS=2
-    for set in test absent left-out; do in_set "$set" "$set"; done
-    in_set test test-no-fork --no-fork
+    for set in test absent left-out; do in_set "$weights" "$out" "$set" "$set"; done
+    in_set "$weights" "$out" test test-no-fork --no-fork
     export OMP_NUM_THREADS=1
     benchmark robustness --data "$state/sets/robustness" --out "$out/robustness" --weights "$weights" --samples 16 --parallel 2
+    exit
+fi
+
+if [ "$what" = transfer ]; then
+    sets robustness left-out  # the first is of procedural phantoms, the second of scaffolded ones
+    one_make() {  # NAME MINUTES [OPTION...]
+        local run=$state/transfer/$1
+        train --out "$run" --phantoms "${PHANTOMS:-300}" --first-seed 40000 --validation 24 --steps 1000000 --max-minutes "$2" --clock cpu \
+            --resume "${@:3}" > "$run.log" 2>&1
+        for set in robustness left-out; do in_set "$run/weights.safetensors" "$run" "$set" "on-$set"; done
+    }
+    mkdir -p "$state/transfer"
+    one_make procedural "$3" & one=$!
+    one_make scaffolded "$3" --scaffold "$state/scaffold" --scaffold-share 1 & two=$!
+    wait $one
+    wait $two
     exit
 fi
 
