@@ -223,7 +223,7 @@ def test_a_kill_while_installing_leaves_nothing_that_counts(make, home, monkeypa
 def test_two_processes_install_at_once(make, home):
     paths = [make(version="1"), make("b", version="2")]
     paths[1] = paths[1].replace(paths[0].with_name("c.safetensors"))
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_install_as, args=(path, str(home.parent))) for path in paths]
     for process in both:
         process.start()
