@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,7 +112,7 @@ CONTRADICTED = Check("contradicted", ["The artery divides 14 mm from the point."
 DOUBTED = seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6))
 RIVAL = seen(LEFT, rivals=[((2, 0, 20), 0.9)])
 SPREAD = seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0]))
-TRUST = Trust({"rival": 3.0, "spread": 3.0, "lumen": 2.0}, {"rival": 0.0, "spread": -0.7, "lumen": 0.0}, -3.0, 0.2, 0.3)
+TRUST = Trust({"rival": 3.0, "spread": 3.0, "lumen": 2.2}, {"rival": 0.0, "spread": -0.7, "lumen": 0.0}, -4.2, 0.1, 0.3)
 
 
 def with_check(left, check, trust=None):
@@ -126,6 +128,13 @@ def test_a_fork_that_is_verified_lifts_what_only_the_network_doubts(trust):
     assert with_check(RIVAL, Check("verified"), trust).status == "review"  # not near enough to outweigh a doubt
     pair = judge({"left": seen([80.0, 0, 0]), "right": seen(RIGHT)}, GRID, Thresholds(), trust, {"left": VERIFIED})
     assert pair["left"].status == "review"
+
+
+def test_a_fork_that_is_verified_does_not_outweigh_every_doubt():
+    for logit, status in ((-4.2, "found"), (-4.0, "review")):  # chances of 0.18 and 0.21
+        verdict = with_check(RIVAL, VERIFIED, replace(TRUST, logit=logit))
+        assert verdict.status == status
+    assert verdict.reasons == ["A place 20 mm above looks like a bifurcation, too (presence 0.90)."]
 
 
 @pytest.mark.parametrize("trust", [None, TRUST], ids=["limits", "trust"])
