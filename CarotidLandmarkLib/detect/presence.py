@@ -137,13 +137,12 @@ def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | No
         return Verdict("absent", list(check.reasons))
     told = signs(seen, inside, limits, check)
     values = {name: sign.value for name, sign in told.items()}
-    chance = 0.0 if trust is None else trust.chance(values)
     if trust is None:
-        against = [name for name, sign in told.items() if sign.value > sign.limit]
+        chance, against = 0.0, [name for name, sign in told.items() if sign.value > sign.limit]
     else:
-        against = trust.against(values)
-    doubts = all(OF_THE_NETWORK.match(name) for name in against)
-    if check is not None and check.certain and doubts and chance <= OUTWEIGHED:
+        chance, against = trust.chance(values), trust.against(values)
+    alone = all(OF_THE_NETWORK.match(name) for name in against)
+    if check is not None and check.certain and alone and chance <= OUTWEIGHED:
         return Verdict("found", [])
     reasons = [told[name].sentence for name in against]
     if check is not None and (check.status == "contradicted" or check.suspect) and "lumen" not in against:

@@ -63,7 +63,8 @@ class _Histogram:
 
     def __init__(self, values: np.ndarray) -> None:
         top = max(OFFSETS) + 2000
-        kept = np.round(values[values >= PADDING_HU]).clip(None, np.float64(top)).astype(np.int64)
+        some = np.round(values[values >= PADDING_HU])
+        kept = some.clip(None, np.float64(top)).astype(np.int64)  # numpy 2.0 refuses an int that int16 cannot hold
         levels = np.unique(kept)
         step = max(int(np.median(np.diff(levels))), 1) if len(levels) > 1 else 1
         counts = np.bincount((kept - PADDING_HU) // step, minlength=-(-(top - PADDING_HU + 1) // step))

@@ -99,7 +99,7 @@ if [ "$what" = transfer ]; then
     mkdir -p "$state/transfer"
     one_make procedural "$3" & one=$!
     one_make scaffolded "$3" --scaffold "$state/scaffold" --scaffold-share 1 & two=$!
-    wait $one
+    wait $one || { kill $two; exit 1; }
     wait $two
     exit
 fi
