@@ -95,6 +95,12 @@ def save(figure: Figure, path: Path) -> None:
     write_bytes(path, image.getvalue())
 
 
+def save_chart(figure: Figure, path: Path) -> None:
+    """Write the figure to path.png and path.svg, as save does."""
+    for suffix in (".png", ".svg"):
+        save(figure, path.with_suffix(suffix))
+
+
 def median_row(rows: Sequence[Row]) -> Row | None:
     """The located landmark of median error, the lower of two; None where none was located."""
     located = sorted((row for row in rows if row.outcome == LOCATED), key=lambda row: row.score.error_mm)
@@ -183,8 +189,7 @@ def _heatmaps(
 
 
 def _save(figure: Figure, drawn: Drawn) -> Drawn:
-    for suffix in (".png", ".svg"):
-        save(figure, (drawn.folder / drawn.name).with_suffix(suffix))
+    save_chart(figure, drawn.folder / drawn.name)
     return drawn
 
 

@@ -59,7 +59,7 @@ def violins(methods: Mapping[str, Sequence[Score]]) -> Figure:
             axes.scatter([place], [middle], 34, "white", edgecolors="black", zorder=5)
         missed = sum(s.present for s in scores) - len(errors)
         labels.append(f"{name}\nn = {len(errors)}" + (f", {missed} missed" if missed else ""))
-    _error_axis(axes, "Error, mm")
+    error_axis(axes, "Error, mm")
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.6, len(labels) - 0.4)
     figure.legend(handles=_status_handles(INK), frameon=False, fontsize=8, loc="outside upper center", ncols=2)
@@ -112,9 +112,9 @@ def _volume_against_error(
     linear.set_ylabel("Error, mm")
     linear.set_ylim(bottom=0)
     logarithmic.set_xscale("log")
-    logarithmic.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    logarithmic.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if np.ptp(logs[0]) < 2.5 else (1,)))
     logarithmic.xaxis.set_major_formatter("{x:g}")
-    _error_axis(logarithmic, "Error, mm")
+    error_axis(logarithmic, "Error, mm")
 
 
 def success(methods: Mapping[str, Sequence[Score]]) -> Figure:
@@ -179,7 +179,7 @@ def groups(rows: Sequence[Row]) -> Figure | None:
         axes.set_xticks(range(len(labels)), labels, fontsize=8)
         axes.set_xlim(-0.6, len(labels) - 0.4)
         axes.set_xlabel(factor.title, fontsize=9)
-        _error_axis(axes)
+        error_axis(axes)
     panels[0].set_ylabel("Error, mm")
     panels[0].set_ylim(top=1.8 * ceiling)
     figure.legend(handles=_status_handles(missed=True), frameon=False, fontsize=8, loc="outside upper center", ncols=3)
@@ -211,7 +211,8 @@ def _violin(axes: Axes, place: int, errors: np.ndarray, color: str) -> np.ndarra
     return np.asarray(0.9 * scale * density.evaluate(logs))
 
 
-def _error_axis(axes: Axes, label: str = "") -> None:
+def error_axis(axes: Axes, label: str = "") -> None:
+    """Make the vertical axis a logarithmic one of mm."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     ticks = [tick for tick in TICKS_MM if low <= tick <= high]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic import write_json, write_text
 from ..speed import PEERS
 from ..speed.measure import Row
-from .figures import missing_packages, save
+from .figures import missing_packages, save_chart
 from .plots import COLORS
 from .tables import Table, plural
 
@@ -40,9 +40,7 @@ def write_speed(out: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> Non
     said.append("\n".join(f"- {remark}" for remark in (*REMARKS, *left_out)))
     write_text(out / "speed.md", "\n\n".join(said) + "\n")
     if "matplotlib" not in missing_packages():
-        figure = chart(rows)
-        for suffix in (".png", ".svg"):
-            save(figure, out / f"speed{suffix}")
+        save_chart(chart(rows), out / "speed")
 
 
 def as_table(rows: Sequence[Row]) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from ...atomic import write_json, write_text
 from ...landmarks.detection import Detection
 from ...landmarks.points import AXES
-from ..report.figures import Drawn, missing_packages, save
+from ..report.figures import Drawn, missing_packages, save_chart
 from ..report.rows import Row, coverages, make_rows, worst_first
 from ..report.tables import Table, interval, number, pair, percent, plural
 from ..report.tables import coverages as coverage_table
@@ -283,9 +283,7 @@ def _figures(folder: Path, found: Findings, rows: Sequence[Row], way: str) -> li
     folder.mkdir(parents=True, exist_ok=True)
     caption = "Every located landmark is a point; the bar is the middle half, the white dot the median."
     drawn = [Drawn("ways", "Errors of each way on your cases", caption, folder)]
-    figure = violins({key: of.scores for key, of in found.judged.items()})
-    for suffix in (".png", ".svg"):
-        save(figure, folder / f"ways{suffix}")
+    save_chart(violins({key: of.scores for key, of in found.judged.items()}), folder / "ways")
     worst = worst_first(rows)[:WORST]
     if worst:
         confidence = found.judged[way].table["uncertainty"]["confidence"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study import processes
 from CarotidLandmarkLib.study.corruptions import CORRUPTIONS
-from CarotidLandmarkLib.study.robustness import summarise
+from CarotidLandmarkLib.study.report import robustness
+from CarotidLandmarkLib.study.robustness import Step, summarise
 from CarotidLandmarkLib.study.scores import Score
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -82,7 +84,8 @@ def test_every_step_is_measured_written_and_kept(benchmark, capsys):
     assert "Less contrast medium" in capsys.readouterr().out
     pytest.importorskip("matplotlib")
     page = (out / "robustness.html").read_text()
-    assert "All landmarks" not in page and "data:image/svg+xml" in page and "More noise" in page
+    assert "All landmarks" not in page and "More noise" in page
+    assert page.count("data:image/svg+xml") == 3 and "Coverage of the 90% ellipsoid" in page
 
     (out / "cases" / "b.json").unlink()
     assert benchmark()[1] == ["b"]
@@ -116,6 +119,23 @@ def test_a_scan_that_is_as_it_was_is_searched_once(benchmark, detector, monkeypa
     )
     assert benchmark()[1] == ["a", "b"]
     assert len(searched) == 2 * 3  # as it is, twice the noise, no contrast medium
+
+
+def test_errors_and_coverage_are_curves_too():
+    pytest.importorskip("matplotlib")
+    none = {"found": 0.0, "review": 0.0, "absent": 1.0, "silent": 0.0}
+    steps = [
+        Step("noise", 1, 4, 4, none, None, 0.5, 2.0, 0.75),
+        Step("noise", 2, 4, 4, none, None, 1.0, 4.0, 0.5),
+        Step("noise", 4, 4, 4, none, None, None, None, None),
+    ]
+    (panel,) = robustness.errors(steps).axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in panel.lines}
+    assert panel.get_yscale() == "log" and drawn["median"][:2] == [0.5, 1.0] and drawn["95th percentile"][:2] == [2, 4]
+    (panel,) = robustness.coverage(steps, 0.9).axes
+    promised, share = panel.lines
+    assert list(promised.get_ydata()) == [90, 90] and list(share.get_ydata())[:2] == [75, 50]
+    assert math.isnan(share.get_ydata()[2])
 
 
 def test_without_data_it_says_so(tmp_path, capsys):

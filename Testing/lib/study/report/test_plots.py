@@ -93,6 +93,16 @@ def test_the_passes_spread_is_drawn_below_where_it_is_known(scores):
     assert len(plots.confidence(alone).axes) == 2
 
 
+def test_the_numbers_of_a_wide_axis_do_not_overlap(scores):
+    spread = [replace(s, volume_mm3=10.0 ** (0.6 * number - 3)) for number, s in enumerate(scores)]
+    figure = plots.confidence(spread)
+    figure.draw_without_rendering()
+    axis = figure.axes[1].xaxis
+    boxes = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
+    shown = [box for box in boxes if figure.axes[1].bbox.x0 <= box.x0 and box.x1 <= figure.axes[1].bbox.x1]
+    assert len(shown) > 3 and all(one.x1 < two.x0 for one, two in zip(shown, shown[1:]))
+
+
 def test_success_curves_end_at_the_share_that_was_located_in_time(scores, made):
     figure = plots.success({"one": scores, "two": [row.score for row in made.rows(2.0)]})
     own, methods = figure.axes
