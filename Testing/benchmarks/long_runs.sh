@@ -16,7 +16,8 @@
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
 #
 # STATE is a folder outside of the checkout. Finished runs of the tables are kept in runs/ beside this script, to be
-# committed: another machine takes them as done, as long as their settings and the phantoms are the same.
+# committed: another machine takes them as done, as long as their settings and the phantoms' code are the same. So all
+# runs of a table are those of one commit: the one that its first finished run names is checked out to STATE/source.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
@@ -104,17 +105,23 @@ if [ "$what" = transfer ]; then
     exit
 fi
 
+runs=$([ "$what" = pair ] && echo pair || echo table1)  # the ablations stand beside the default of Table 1
 keep() {  # finished runs, without their weights and checkpoints
-    (cd "$state/$what/runs" && find . -name run.json -printf '%h\n') | while read -r run; do
-        mkdir -p "$here/runs/$what/$run"
-        cp -r "$state/$what/runs/$run/run.json" "$state/$what/runs/$run/scores" "$here/runs/$what/$run/"
+    (cd "$state/$runs/runs" && find . -name run.json -printf '%h\n') | while read -r run; do
+        mkdir -p "$here/runs/$runs/$run"
+        cp -r "$state/$runs/runs/$run/run.json" "$state/$runs/runs/$run/scores" "$here/runs/$runs/$run/"
     done
 }
-mkdir -p "$state/$what/runs"
-[ -d "$here/runs/$what" ] && cp -rn "$here/runs/$what/." "$state/$what/runs/"
+mkdir -p "$state/$runs/runs"
+first=$(find "$here/runs/table1" -name run.json -print -quit 2> /dev/null || true)
+if [ -n "$first" ]; then
+    [ -d "$state/source" ] || git worktree add --detach "$state/source" "$(sed -n 's/.*"commit": "\(.*\)".*/\1/p' "$first")"
+    cd "$state/source"
+fi
+[ -d "$here/runs/$runs" ] && cp -rn "$here/runs/$runs/." "$state/$runs/runs/"
 trap keep EXIT
 case $what in
-    table1 | ablations) benchmark "$what" --out "$state/$what" --seeds 2 --minutes-per-run 30 --parallel 2 ;;
-    pair) benchmark table1 --rows end-to-end end-to-end-noise --out "$state/$what" --seeds 2 --minutes-per-run 150 --parallel 2 ;;
+    table1 | ablations) benchmark "$what" --out "$state/$runs" --seeds 2 --minutes-per-run 30 --parallel 2 ;;
+    pair) benchmark table1 --rows end-to-end end-to-end-noise --out "$state/$runs" --seeds 2 --minutes-per-run 150 --parallel 2 ;;
     *) echo "There is no long run $what." >&2; exit 2 ;;
 esac
