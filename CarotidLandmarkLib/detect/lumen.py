@@ -138,7 +138,7 @@ def ask_lumen(volume: CTVolume, side: str, seen: Evidence) -> Witness:
     fork = trace_fork(volume, seen.position, side)
     check = check_fork(fork, seen.position)
     if check.no_artery:
-        variances, axes = np.linalg.eigh(seen.covariance)
+        variances, axes = np.linalg.eigh(seen.of_network)
         aside = max(float(np.sqrt(max(variances[-1], 0.0))), ASIDE_MM) * axes[:, -1]
         places = (seen.position - aside, seen.position + aside)
         if not all(check_fork(trace_fork(volume, place, side), place).no_artery for place in places):

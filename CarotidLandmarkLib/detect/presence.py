@@ -71,6 +71,7 @@ class Evidence:
     rivals: where the other starts and other peaks of the heatmap led: from the answer there (3,), mm, and presence.
     swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
     complete: the finest scale was looked at, too.
+    of_voxels: (3, 3) mm^2, the part of the covariance that is the scan's and not the network's.
     """
 
     scales_mm: list[float] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Evidence:
     rivals: list[tuple[np.ndarray, float]] = field(default_factory=list)
     swept: bool = False
     complete: bool = False
+    of_voxels: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
 
     @property
     def presence(self) -> float:
@@ -90,6 +92,11 @@ class Evidence:
     @property
     def position(self) -> np.ndarray:
         return self.positions[-1]
+
+    @property
+    def of_network(self) -> np.ndarray:
+        """The part of the covariance that is the network's: what an answer is doubted for."""
+        return self.covariance - self.of_voxels
 
 
 @dataclass
@@ -174,7 +181,7 @@ def signs(seen: Evidence, inside: float, limits: Thresholds, check: Check | None
         limit = math.log1p(limits.disagreement_mm[min(index, len(limits.disagreement_mm)) - 1])
         step = 0.0 if seen.swept and index == 1 else math.log1p(distance)
         told[f"{coarse:g} to {fine:g} mm"] = Sign(step, limit, sentence)
-    spread, noise = largest_sd(seen.covariance), largest_sd(seen.heatmap)
+    spread, noise = largest_sd(seen.of_network), largest_sd(seen.heatmap)
     sentence = f"The position is uncertain (standard deviation {spread:.1f} mm along its worst axis)."
     told["spread"] = Sign(_log(spread), _log(limits.spread_sd_mm), sentence)
     sentence = f"The heatmap is spread over several places ({noise:.1f} mm)."

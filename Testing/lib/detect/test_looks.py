@@ -12,6 +12,7 @@ import torch
 from CarotidLandmarkLib.detect.backends import with_torch
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.search import SEARCH_ENDS, Search
+from CarotidLandmarkLib.detect.uncertainty import of_voxels
 from CarotidLandmarkLib.errors import CancelledError, CannotRunError
 
 
@@ -132,10 +133,10 @@ def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
     assert rivals == (pytest.approx([1 / (1 + np.exp(-other))]) if peaks == 3 else [])
 
 
-def test_covariance_is_spread_between_samples_plus_the_heatmaps_times_calibration(torch_detector, volume):
+def test_covariance_is_that_of_samples_heatmaps_and_voxels_times_calibration(torch_detector, volume):
     seen = torch_detector.locate(volume, samples=6)["left"]
     assert seen.samples.shape == (6, 3)
-    expected = np.cov(seen.samples.T) + seen.heatmap
+    expected = np.cov(seen.samples.T) + seen.heatmap + of_voxels(volume.grid)
     calibration = torch_detector.backend.model.config.covariance_scale[-1]
     np.testing.assert_allclose(seen.covariance, calibration * expected, rtol=1e-9, atol=1e-12)
     object.__setattr__(torch_detector.backend.model.config, "covariance_scale", (1.0, 1.0, 1.0, 2.5))

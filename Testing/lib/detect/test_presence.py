@@ -111,6 +111,15 @@ VERIFIED, UNCLEAR = Check("verified", certain=True), Check("unclear", ["The vess
 CONTRADICTED = Check("contradicted", ["The artery divides 14 mm from the point."])
 DOUBTED = seen(LEFT, presences=(0.9, 0.9, 0.9, 0.6))
 RIVAL = seen(LEFT, rivals=[((2, 0, 20), 0.9)])
+
+
+def test_thick_slices_make_the_ellipsoid_larger_and_no_answer_doubtful():
+    slices = np.diag([0.1, 0.1, 6.0])
+    thick = replace(seen(LEFT, covariance=SMALL + slices), of_voxels=slices)
+    assert verdicts(left=thick)["left"].status == "found"
+    assert verdicts(left=replace(thick, of_voxels=np.zeros((3, 3))))["left"].status == "review"
+
+
 SPREAD = seen(LEFT, covariance=np.diag([0.1, 0.1, 6.0]))
 TRUST = Trust({"rival": 3.0, "spread": 3.0, "lumen": 2.2}, {"rival": 0.0, "spread": -0.7, "lumen": 0.0}, -4.2, 0.1, 0.3)
 

@@ -51,7 +51,7 @@ def tubes() -> CTVolume:
 
 
 def answers() -> dict[str, dict[str, list[float]]]:
-    """What is found in the tubes: presence, position and covariance of each side."""
+    """What is found in the tubes: presence, position and the network's covariance of each side."""
     with pytest.MonkeyPatch.context() as patch:
         detector = Detector.from_weights(device="cpu", backend="torch")
         patch.setattr(torch.Tensor, "float", torch.Tensor.double)
@@ -63,7 +63,7 @@ def answers() -> dict[str, dict[str, list[float]]]:
         side: {
             "presence": [float(of.presence)],
             "position": of.position.tolist(),
-            "covariance": of.covariance.ravel().tolist(),
+            "covariance": of.of_network.ravel().tolist(),
         }
         for side, of in seen.items()
     }

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CarotidLandmarkLib.detect.uncertainty import combine, draw_shifts, largest_sd
+from CarotidLandmarkLib.detect.uncertainty import combine, draw_shifts, largest_sd, of_voxels
+from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.host.skipping import WITHOUT_TORCH
 
 
@@ -19,6 +20,13 @@ def test_one_sample_has_the_heatmaps_spread_alone():
     mean, covariance = combine(np.array([[1.0, 2, 3]]), np.diag([1.0, 4, 9])[None], scale=1.0)
     np.testing.assert_allclose(mean, [1, 2, 3])
     np.testing.assert_allclose(covariance, np.diag([1.0, 4, 9]))
+
+
+def test_a_point_may_lie_anywhere_in_its_voxel():
+    turn = np.array([[0.6, 0, -0.8], [0, 1, 0], [0.8, 0, 0.6]])
+    grid = Grid((4, 4, 4), np.array([0.6, 0.9, 3.0]), np.zeros(3), turn)
+    corners = grid.index_to_world(np.random.default_rng(0).uniform(-0.5, 0.5, (200_000, 3)))
+    np.testing.assert_allclose(of_voxels(grid), np.cov(corners.T), atol=0.01)
 
 
 def test_largest_sd_is_along_the_longest_axis():
