@@ -72,7 +72,7 @@ def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int)
     on; those that the model has, and 0, where a scale has fewer than ``LEAST_LANDMARKS`` to calibrate on.
 
     Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review,
-    not of the ellipsoid.
+    not of the ellipsoid. So is what the scan's voxels add to it (see detect.uncertainty), which cases do not know.
     """
     model.eval()
     distances: list[list[float]] = [[] for _ in model.config.scales_mm]
