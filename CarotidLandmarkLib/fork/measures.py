@@ -195,6 +195,8 @@ def _angle(vessels: dict[str, Sections], start: dict[str, float]) -> Value:
     far = min(ANGLE_MM[1], ends[shorter])
     ways = []
     for name in ends:
+        if start[name] + ANGLE_MM[0] < 0:
+            return f"The {name} carotid begins {-start[name]:.0f} mm beyond the carina."
         way = vessels[name].place(start[name] + far) - vessels[name].place(start[name] + ANGLE_MM[0])
         ways.append(way / np.linalg.norm(way))
     return float(np.degrees(np.arccos(np.clip(ways[0] @ ways[1], -1, 1))))

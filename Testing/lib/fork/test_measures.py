@@ -164,6 +164,14 @@ def test_vessels_that_are_not_followed_far_enough(neck: CTVolume) -> None:
     assert reasons == {}
 
 
+def test_a_landmark_that_may_lie_far_below_the_fork_has_measures_all_the_same(neck: CTVolume) -> None:
+    measures = measure_fork(known(), neck, np.diag([1.0, 1, 900]))
+    assert abs(measures["angle_deg"].value - ANGLE) < 2
+    vessels = {name: Sections(np.arange(40.0), np.arange(40.0)[:, None] * AXIS, np.full(40, 4.0)) for name in VESSELS}
+    reason = "The internal carotid begins 20 mm beyond the carina."
+    assert vessel_values(vessels, -20 * AXIS, 1.0)["angle_deg"] == reason
+
+
 def test_angle_and_calcium_of_a_vessel_that_is_followed_a_little_less_far(neck: CTVolume) -> None:
     found = values(measure_fork(known(external=BESIDE + 13.5), neck))
     assert found["external_10_mm"] is not None
