@@ -82,6 +82,8 @@ def test_no_artery_has_to_be_found_at_three_places(denied, no_artery, monkeypatc
     monkeypatch.setattr(lumen, "trace_fork", lambda volume, point, side: Fork(side, point))
     monkeypatch.setattr(lumen, "check_fork", check)
     seen = answer(CARINA)
+    slices = np.diag([0.0, 0.0, 25.0])  # thick ones make the ellipsoid longer, and the places no farther
+    seen = replace(seen, covariance=seen.covariance + slices, of_voxels=slices)
     assert ask_lumen(draw([]), "left", seen).check == Check("contradicted", ["Nothing."], no_artery=no_artery)
     aside = [np.linalg.norm(place - seen.position) for place in places]
     assert aside == pytest.approx([0, lumen.ASIDE_MM, lumen.ASIDE_MM])
