@@ -23,6 +23,9 @@ from .nifti import NiftiFile
 
 FORMATS = {"NRRD": (".nrrd", ".nhdr"), "MetaImage": (".mha", ".mhd"), "NIfTI": (".nii.gz", ".nii", ".hdr")}
 SUFFIXES = sum(FORMATS.values(), ())
+ANATOMICAL = {"left-posterior-superior", "lps", "left-anterior-superior", "las", "right-anterior-superior", "ras"}
+AXES = ("transformmatrix", "rotation", "orientation")
+UNITS = ("space units", "units", "distanceunits")
 SPACINGS = ("spacings", "space directions", "elementspacing", "elementsize")
 # How many numbers a MetaImage header must give a dimension: with fewer, MetaIO ends the whole process.
 METAIMAGE_NUMBERS = {"dimsize": 1, "elementspacing": 1, "elementsize": 1, "offset": 1, "position": 1, "origin": 1}
@@ -58,7 +61,9 @@ def read_file(path: Path, spacing: Vector | None = None) -> CTVolume:
         fields = _text_fields(path)
         if suffix in FORMATS["MetaImage"]:
             _check_metaimage(path, fields)
-        files, oriented = _data_files(path, fields), "space" in fields or suffix in FORMATS["MetaImage"]
+        _check_units(path, fields)
+        files = _data_files(path, fields)
+        oriented = fields.get("space", "").lower() in ANATOMICAL or any(name in fields for name in AXES)
         stored = any(name in fields and "nan" not in fields[name].lower() for name in SPACINGS)
     for file in files:
         if not file.is_file():
@@ -71,11 +76,15 @@ def read_file(path: Path, spacing: Vector | None = None) -> CTVolume:
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(hash_files, [path, *files])
         if nifti and nifti.version == 2:
+            grid = nifti.grid()
+            check_geometry(grid.size, grid.spacing, grid.direction, str(path), grid.origin)
             _check_room(path, nifti.size, nifti.dtype.itemsize)
-            array, grid = nifti.read()
+            array = nifti.read()
         else:
             array, grid = _read_by_itk(path, given)
     warnings = [] if oriented else ["The file stores no orientation: taken as LPS axes."]
+    if nifti and stored:
+        warnings += nifti.contradictions(grid)
     if given is not None:
         grid = Grid(grid.size, given, grid.origin, grid.direction)
         warnings.append(f"The file gives no spacing: taken as {by(given)} mm, as told.")
@@ -138,6 +147,13 @@ def _check_metaimage(path: Path, fields: dict[str, str]) -> None:
         sound = False
     if not sound:
         raise BadInputError(f"'{path}' is not what its name says or has a damaged header: export it again.")
+
+
+def _check_units(path: Path, fields: dict[str, str]) -> None:
+    """ITK, and so the application, takes every length for mm."""
+    named = {unit.lower() for name in UNITS for unit in re.findall(r"\w+", fields.get(name, ""))}
+    if other := named - {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "none"}:
+        raise BadInputError(f"'{path}' gives its lengths in {', '.join(sorted(other))}: export it again in mm.")
 
 
 def _data_files(path: Path, fields: dict[str, str]) -> list[Path]:

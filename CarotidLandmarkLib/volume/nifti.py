@@ -5,6 +5,7 @@ ITK reads version 1 nevertheless, so that a volume lies where the application sh
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 import os
@@ -16,11 +17,14 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ..errors import BadInputError, CannotRunError
+from .checks import FAR_MM
 from .geometry import Grid
 
 BLOCK = 1 << 22
 MAGIC = {b"n+1", b"ni1", b"n+2", b"ni2"}  # with i the image is a file of its own
 UNITS_MM = {1: 1000.0, 3: 0.001}  # metres and micrometres; ITK takes all others for mm, too
+SCANNER = 1  # the code of a place that the scanner gave
+SAME_PLACE_MM = 1.0
 
 
 class NiftiFile:
@@ -52,7 +56,7 @@ class NiftiFile:
         magic = bytes(self.header["magic"])[:3]
         size = [int(n) for n in self.header["dim"][1:][: max(int(self.header["dim"][0]), 0)]]
         if magic not in MAGIC or min(size, default=0) < 1:
-            raise BadInputError(f"'{path}' is not what its name says or has a damaged header: export it again.")
+            raise self._damaged()
         if b"i" in magic:
             images = [path.with_suffix(suffix) for suffix in (".img", ".img.gz", ".IMG")]
             self.data = next((image for image in images if image.is_file()), images[0])
@@ -92,19 +96,72 @@ class NiftiFile:
         if (_unpacked_size(self.data, needed) if packed else os.path.getsize(self.data)) < needed:
             raise BadInputError(f"'{self.path}' is cut off: its voxels are not all there; copy it again.")
 
-    def read(self) -> tuple[np.ndarray, Grid]:
-        """The voxels (z, y, x), scaled as the header says, and their grid by sform or, without it, qform."""
+    def read(self) -> np.ndarray:
+        """The voxels (z, y, x), scaled as the header says; BadInputError for a damaged header."""
+        from nibabel.spatialimages import HeaderDataError
+
+        try:
+            slope, intercept = self.header.get_slope_inter()
+        except HeaderDataError as error:
+            raise self._damaged() from error
         with _open(self.data) as file:
-            file.read(int(self.header["vox_offset"]))
+            file.read(max(int(self.header["vox_offset"]), 0))
             content = file.read(math.prod(self.size) * self.dtype.itemsize)
         array = np.frombuffer(content, self.dtype).reshape(self.size[::-1]).astype(self.dtype.newbyteorder("="))
-        slope, intercept = self.header.get_slope_inter()
         if slope is not None and (slope, intercept) != (1, 0):
-            array = array.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.header.get_best_affine()
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is met by who checks the HU
+                array = array.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        return array
+
+    def grid(self) -> Grid:
+        """Where the voxels are by sform or qform, whichever ITK would take; along the LPS axes without both.
+
+        Raises BadInputError where that one cannot be.
+        """
+        if not self.oriented:
+            return Grid(self.size, self.header["pixdim"][1:4] * self._unit_mm, np.zeros(3), np.eye(3))
+        affines = self._affines()
+        by = "sform" if int(self.header["sform_code"]) == SCANNER or "qform" not in affines else "qform"
+        if by not in affines:
+            raise self._damaged()
+        affine = affines[by]
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
-        scale = UNITS_MM.get(int(self.header["xyzt_units"]) & 7, 1.0)
-        return array, Grid(self.size, lengths * scale, affine[:3, 3] * scale, affine[:3, :3] / lengths)
+        return Grid(self.size, lengths, affine[:3, 3], affine[:3, :3] / lengths)
+
+    def contradictions(self, grid: Grid) -> list[str]:
+        """A warning where `grid`, as it was read, is not where each of the header's two orientations puts it."""
+        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.size) - 1)
+        corners = np.concatenate([corners, np.ones((8, 1))], axis=1)
+        apart = max((np.abs(corners @ (one - grid.affine).T).max() for one in self._affines().values()), default=0.0)
+        if apart <= SAME_PLACE_MM:
+            return []
+        return [
+            f"The file's orientations (sform, qform, voxel spacing) contradict each other by up to {apart:.3g} mm, and "
+            "programs differ in which they follow: check sides and positions."
+        ]
+
+    def _affines(self) -> dict[str, np.ndarray]:
+        """(4, 4) index to LPS mm by "sform" and by "qform": those that the header gives and that can be."""
+        from nibabel.spatialimages import HeaderDataError
+
+        header = self.header.copy()
+        header["pixdim"][0] = -1 if header["pixdim"][0] < 0 else 1  # 0 means 1
+        scale = np.diag([-self._unit_mm, -self._unit_mm, self._unit_mm, 1.0])
+        found = {}
+        for name in ("sform", "qform"):
+            with contextlib.suppress(HeaderDataError, ValueError), np.errstate(over="ignore", invalid="ignore"):
+                affine = scale @ getattr(header, f"get_{name}")()
+                possible = (np.abs(affine) < FAR_MM).all() and affine[:3, :3].any(axis=0).all()
+                if int(header[f"{name}_code"]) > 0 and possible:
+                    found[name] = affine
+        return found
+
+    @property
+    def _unit_mm(self) -> float:
+        return UNITS_MM.get(int(self.header["xyzt_units"]) & 7, 1.0)
+
+    def _damaged(self) -> BadInputError:
+        return BadInputError(f"'{self.path}' is not what its name says or has a damaged header: export it again.")
 
 
 def _open(path: Path) -> BinaryIO:

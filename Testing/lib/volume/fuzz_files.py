@@ -28,11 +28,20 @@ FIELDS = {  # of a header in text: what is spoiled
     ),
 }
 FIELDS |= {".nhdr": (*FIELDS[".nrrd"], "data file"), ".mhd": (*FIELDS[".mha"], "ElementDataFile")}
-BINARY = {  # of NIfTI 1: place and format of sizes, type, bits, spacing, offset, scale, codes, quaternion and matrix
-    **{40 + 2 * i: "<h" for i in range(5)},
-    **{70: "<h", 72: "<h", 252: "<h", 254: "<h"},
-    **{76 + 4 * i: "<f" for i in range(4)},
-    **{place: "<f" for place in (108, 112, 116, 256, 260, 268, 280, 284, 300)},
+# By the header's size: place and format of sizes, type, bits, spacing, offset, scale, codes, quaternion and matrix.
+BINARY = {
+    348: {
+        **{40 + 2 * i: "<h" for i in range(5)},
+        **{70: "<h", 72: "<h", 252: "<h", 254: "<h"},
+        **{76 + 4 * i: "<f" for i in range(4)},
+        **{place: "<f" for place in (108, 112, 116, 256, 260, 268, 280, 284, 300)},
+    },
+    540: {
+        **{16 + 8 * i: "<q" for i in range(5)},
+        **{12: "<h", 14: "<h", 168: "<q", 344: "<i", 348: "<i"},
+        **{104 + 8 * i: "<d" for i in range(4)},
+        **{place: "<d" for place in (176, 184, 352, 360, 376, 400, 408, 440)},
+    },
 }
 
 
@@ -43,9 +52,13 @@ def whole(folder: Path, array: np.ndarray) -> list[Path]:
     paths = [folder / f"good{suffix}" for suffix in (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".hdr")]
     for path in paths:
         sitk.WriteImage(image, str(path), useCompression=path.suffix != ".mha")
-    second = folder / "second.nii"
-    nibabel.save(nibabel.Nifti2Image(array.T, np.diag([-1.1, -1.2, 1.3, 1])), second)
-    return [*paths, second]
+    for by in ("sform", "qform"):
+        second = nibabel.Nifti2Image(array.T, None)
+        second.header.set_xyzt_units("mm")
+        getattr(second, f"set_{by}")(np.diag([-1.1, -1.2, 1.3, 1]), 1)
+        paths.append(folder / f"second{by}.nii")
+        nibabel.save(second, paths[-1])
+    return paths
 
 
 def spoiled(path: Path, folder: Path, rng: np.random.Generator) -> Iterator[Path]:
@@ -67,9 +80,11 @@ def spoiled(path: Path, folder: Path, rng: np.random.Generator) -> Iterator[Path
                 if line.startswith(f"{field}{mark}".encode()):
                     lines[number] = f"{field}{mark} {value}".encode()
             copies.append(b"\n".join(lines))
-    if suffix in (".nii", ".hdr") and struct.unpack_from("<i", good)[0] == 348:
-        for place, kind in BINARY.items():
-            for value in (-1, 0, 7, 32767) if kind == "<h" else (float("nan"), float("inf"), -1.0, 0.0, 3e38):
+    if suffix in (".nii", ".hdr"):
+        for place, kind in BINARY[struct.unpack_from("<i", good)[0]].items():
+            for value in (
+                (-1, 0, 7, 32767) if kind in ("<h", "<i", "<q") else (float("nan"), float("inf"), -1.0, 0.0, 3e38)
+            ):
                 content = bytearray(good)
                 struct.pack_into(kind, content, place, value)
                 copies.append(bytes(content))

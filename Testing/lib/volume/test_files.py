@@ -77,6 +77,47 @@ def test_a_file_keeps_the_spacing_that_it_gives(tmp_path, ct_like):
             read_volume(tmp_path / "own.mha", spacing=wrong)
 
 
+AXES = "space directions: (1,0,0) (0,1,0) (0,0,2)\nspace origin: (1,2,3)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "oriented"),
+    [
+        ("case.nrrd", "space: left-posterior-superior\n" + AXES, True),
+        ("case.nrrd", "space: RAS\n" + AXES, True),
+        ("case.nrrd", "space: scanner-xyz\n" + AXES, False),
+        ("case.nrrd", "space: 3D-right-handed\n" + AXES, False),
+        ("case.nrrd", "space dimension: 3\n" + AXES, False),
+        ("case.mha", "ElementSpacing = 1 1 2\nTransformMatrix = 1 0 0 0 1 0 0 0 1\n", True),
+        ("case.mha", "ElementSpacing = 1 1 2\n", False),
+    ],
+)
+def test_axes_that_are_not_the_patients_are_a_warning(tmp_path, ct_like, name, fields, oriented):
+    header = (NRRD if name.endswith("nrrd") else MHA).format(fields)
+    (tmp_path / name).write_bytes(header.encode() + ct_like.tobytes())
+    assert ("orientation" in " ".join(read_volume(tmp_path / name).warnings)) == (not oriented)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "unit"),
+    [
+        ("case.nrrd", 'space: LPS\nspace units: "mm" "mm" "mm"\n' + AXES, "mm"),
+        ("case.nrrd", 'space: LPS\nspace units: "cm" "cm" "cm"\n' + AXES, "cm"),
+        ("case.nrrd", 'spacings: 1 1 2\nunits: "mm" "mm" "inch"\n', "inch"),
+        ("case.mha", "ElementSpacing = 1 1 2\nDistanceUnits = mm\n", "mm"),
+        ("case.mha", "ElementSpacing = 1 1 2\nDistanceUnits = cm\n", "cm"),
+        ("case.mha", "ElementSpacing = 1 1 2\nDistanceUnits = ?\n", "mm"),
+    ],
+)
+def test_lengths_are_mm_or_refused(tmp_path, ct_like, name, fields, unit):
+    header = (NRRD if name.endswith("nrrd") else MHA).format(fields)
+    (tmp_path / name).write_bytes(header.encode() + ct_like.tobytes())
+    if unit == "mm":
+        np.testing.assert_allclose(read_volume(tmp_path / name).grid.spacing, (1, 1, 2))
+    else:
+        refused(tmp_path / name, f"in {unit}:")
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("name", ["case.nii", "case.nii.gz", "case.hdr"])
 def test_both_versions_of_nifti_are_the_same_volume(tmp_path, ct_like, kind, name):
@@ -89,6 +130,35 @@ def test_both_versions_of_nifti_are_the_same_volume(tmp_path, ct_like, kind, nam
         assert find_cases(tmp_path) == [("case", tmp_path / name)]
         (tmp_path / "case.img").unlink()
         refused(tmp_path / name, "case.img", "missing")
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize(
+    ("sform", "qform", "read_by"),
+    [(0, 0, None), (1, 0, "sform"), (0, 1, "qform"), (1, 2, "sform"), (2, 0, "sform"), (2, 1, "qform")],
+)
+def test_two_orientations_of_nifti_that_contradict_each_other(tmp_path, ct_like, kind, sform, qform, read_by):
+    image = kind(ct_like.T, None)
+    image.header.set_xyzt_units("mm")
+    mirrored = np.diag([-1, 1, 1, 1]) @ AFFINE
+    image.set_sform(AFFINE, sform)
+    image.set_qform(mirrored, qform)
+    volume = read_volume(save(image, tmp_path / "case.nii"))
+    expected = {"sform": AFFINE, "qform": mirrored, None: np.diag([-0.9, -0.8, 1.5, 1])}[read_by]
+    assert np.allclose(volume.grid.affine, np.diag([-1, -1, 1, 1]) @ expected, atol=1e-5)
+    assert ("contradict" in " ".join(volume.warnings)) == bool(sform and qform)
+    assert ("no orientation" in " ".join(volume.warnings)) == (read_by is None)
+
+
+def test_a_quaternion_without_a_hand(tmp_path, ct_like):
+    image = nibabel.Nifti2Image(ct_like.T, None)
+    image.set_qform(AFFINE, 1)
+    path = save(image, tmp_path / "case.nii")
+    content = bytearray(path.read_bytes())
+    assert struct.unpack_from("<d", content, 104) == (1.0,)
+    struct.pack_into("<d", content, 104, 0.0)
+    path.write_bytes(content)
+    assert np.allclose(read_volume(path).grid.spacing, (0.9, 0.8, 1.5))
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
