@@ -159,7 +159,7 @@ def _show(args: argparse.Namespace) -> int:
         "scales": ", ".join(f"{spacing:g} mm" for spacing in weights.config.scales_mm),
         "calibration": as_json(header.get("calibration")),
         "trust": as_json(header.get("trust")),
-        "training": f"\n{'':<13}".join(_stages(header.get("training", {}))),
+        "training": f"\n{'':<13}".join(_stages(header.get("training") or {})),
     }
     if isinstance(header.get("site"), dict):
         facts["site"] = as_json({key: value for key, value in header["site"].items() if key != "volumes"})
@@ -174,12 +174,14 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _stages(training: dict[str, Any]) -> list[str]:
-    """A line for each stage of a header's "training" that took steps; where it tells no steps, all that it holds."""
-    told = [stage for stage in [*training.get("stages", []), training] if stage.get("steps")]
-    if not told:
-        return [as_json(training)]
-    return [
-        f"{stage.get('date', 'some day')}: {stage['steps']:,} steps in {stage.get('minutes', 0):g} minutes on "
-        f"{stage.get('machine', 'some machine')}, {stage.get('data', 'no data told')}"
-        for stage in told
-    ]
+    """A line for each stage of a header's "training" that took steps; where `train` did not write it, all it holds."""
+    try:
+        told = [
+            f"{stage.get('date', 'some day')}: {stage['steps']:,} steps in {stage.get('minutes', 0):g} minutes on "
+            f"{stage.get('machine', 'some machine')}, {stage.get('data', 'no data told')}"
+            for stage in [*training.get("stages", []), training]
+            if stage.get("steps")
+        ]
+    except (TypeError, ValueError, AttributeError):
+        told = []
+    return told or [as_json(training)]

@@ -68,6 +68,6 @@ class Trust:
             sound = all(math.isfinite(number) for number in numbers) and all(w >= 0 for w in trust.weights.values())
             if not (sound and 0 < trust.limit < 1 and 0 < trust.absent < 1):
                 raise ValueError("a value is out of range")
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
             raise BadInputError(f"What the weights file says of trust cannot be understood ({error}).") from error
         return trust

@@ -121,5 +121,5 @@ class ModelConfig:
                 del values[switch]
                 values["network"] = SWITCHES[switch]
             return cls(**{key: _tuples(value) for key, value in values.items()})
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInputError(f"The model's configuration cannot be understood ({error}).") from error

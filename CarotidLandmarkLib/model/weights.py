@@ -35,6 +35,7 @@ CALIBRATION_CASES = 300  # of 24, ellipsoids of nominal 90 % hold 82 to 98.5 % o
 
 PathLike = Union[str, "os.PathLike[str]"]
 Tensors = dict[str, np.ndarray]
+HEADER = {"name": str, "version": str, "training": dict, "calibration": dict, "trust": dict, "site": dict}
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
 
 
@@ -133,6 +134,10 @@ def read_weights(path: PathLike | None = None) -> Weights:
             f"The weights file {file} has the format {header.get('format')!r}, and this version reads {FORMAT!r}; "
             "use weights made for this version."
         )
+    wrong = next((key for key, kind in HEADER.items() if not isinstance(header.get(key), (kind, type(None)))), None)
+    if wrong:
+        kind = "text" if HEADER[wrong] is str else "object"
+        raise BadInputError(f"The weights file {file} has a header whose {wrong} is no {kind}; get the file again.")
     try:
         config = ModelConfig.from_dict(header.get("config"))  # type: ignore[arg-type]
     except BadInputError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,9 @@ def _check_corrections(data: Path, header: Mapping[str, Any]) -> list[str]:
 
 
 def _is_own(case: Case, header: Mapping[str, Any]) -> bool:
-    volumes: Sequence[str] = (header.get("site") or {}).get("volumes", ())
+    volumes = (header.get("site") or {}).get("volumes")
     about = read_phantom(case)
     seed, ranges = about.get("seed"), OWN.get(str(about.get("split")), ())
-    return case.sha256 in volumes or (isinstance(seed, int) and any(first <= seed <= last for first, last in ranges))
+    return (isinstance(volumes, list) and case.sha256 in volumes) or (
+        isinstance(seed, int) and any(first <= seed <= last for first, last in ranges)
+    )
