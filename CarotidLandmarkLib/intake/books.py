@@ -49,7 +49,8 @@ class Books:
             for name in ("ready", "done", "failed", "begun"):
                 (self.home / name).mkdir(exist_ok=True)
             for begun in (self.home / "begun").iterdir():
-                self.deaths[begun.name] = int(begun.read_text() or 1)
+                told = begun.read_bytes()  # nothing, or zeros, after a power cut
+                self.deaths[begun.name] = int(told) if told.isdigit() else 1
         self.bring_out()
 
     def bring_out(self) -> None:

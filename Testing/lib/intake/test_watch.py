@@ -193,14 +193,15 @@ def test_results_that_are_half_brought_out_are_brought_out_at_the_start(start, r
     assert len(list((tmp_path / "out").glob("*.json"))) == 2
 
 
-def test_records_that_a_power_cut_has_spoilt_are_none(start, root, tmp_path):
+@pytest.mark.parametrize("spoilt", [b"", b"\0", b"\xff"])
+def test_records_that_a_power_cut_has_spoilt_are_none(start, root, tmp_path, spoilt):
     write_series(root, "1.2.1")
     (name,) = do_all(start())
     home = tmp_path / "out" / ".watch"
-    (home / "done" / name[:2] / f"{name}.json").write_bytes(b"\0" * 40)
+    (home / "done" / name[:2] / f"{name}.json").write_bytes(spoilt * 40)
     (home / "ready" / name).mkdir()
-    (home / "ready" / name / "record.json").touch()
-    (home / "begun" / name).touch()
+    (home / "ready" / name / "record.json").write_bytes(spoilt * 40)
+    (home / "begun" / name).write_bytes(spoilt)
     again = start()
     assert again.books.deaths == {name: 1} and not list((home / "ready").iterdir())
     assert do_all(again) == [name] and revision(again, name) == 1
