@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ...atomic import replacing
+from ...detect.uncertainty import of_voxels
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.pyramid import ArrayPyramid, TensorLevel, averaged, to_tensors
-from ...volume.geometry import Vector
+from ...volume.geometry import Grid, Vector
 from ...volume.sample import Level
 
 # Room around each crop for augmentation: rotation and scaling, and the shift of its centre in mm at each finer scale.
@@ -32,7 +33,7 @@ class TrainingCase:
     truth: side -> (3,) LPS mm, or None where the landmark is not in the volume; ``unreviewed`` sides are unknown.
     wholes: spacing -> TensorLevel.
     pieces: (spacing, anchor (3,) LPS mm, TensorLevel), several a spacing. decoy: (3,), a place without a landmark near
-    it.
+    it. of_voxels: (3, 3) mm^2, what the volume's own voxels add to the covariance of a point in it.
     Images are int16 HU (1, 1, D, H, W).
     """
 
@@ -42,6 +43,7 @@ class TrainingCase:
     pieces: list[tuple[float, np.ndarray, TensorLevel]]
     decoy: np.ndarray
     unreviewed: tuple[str, ...] = ()
+    of_voxels: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
 
     def whole(self, spacing_mm: float) -> TensorLevel:
         """The whole volume at this spacing, or, where that is not kept, averaged from a finer one that is."""
@@ -76,6 +78,7 @@ class TrainingCase:
             "wholes": {spacing: tuple(level) for spacing, level in self.wholes.items()},
             "pieces": [(spacing, torch.from_numpy(anchor), tuple(level)) for spacing, anchor, level in self.pieces],
             "unreviewed": self.unreviewed,
+            "of_voxels": torch.from_numpy(self.of_voxels),
         }
         with replacing(path) as part:
             torch.save(values, part)
@@ -91,6 +94,7 @@ def load_case(path: Path) -> TrainingCase:
         [(spacing, anchor.numpy(), TensorLevel(*level)) for spacing, anchor, level in d["pieces"]],
         d["decoy"].numpy(),
         d.get("unreviewed", ()),
+        d["of_voxels"].numpy() if "of_voxels" in d else np.zeros((3, 3)),
     )
 
 
@@ -128,13 +132,14 @@ def all_views(several: Sequence[Views]) -> Views:
 def cut_case(
     name: str,
     pyramid: ArrayPyramid,
+    grid: Grid,
     truth: dict[str, np.ndarray | None],
     views: Views,
     seed: int,
     unreviewed: tuple[str, ...] = (),
     decoys: Sequence[np.ndarray] = (),
 ) -> TrainingCase:
-    """The ``views`` of ``pyramid``: wholes, and pieces around each landmark and around one decoy.
+    """The ``views`` of ``pyramid`` of a volume on ``grid``: wholes, and pieces around each landmark and one decoy.
 
     A side without a landmark has no pieces of its own. ``decoys``: kinds of places (n, 3) LPS mm that look like a fork,
     of which the decoy is one in half of the cases. Deterministic in ``seed``.
@@ -147,7 +152,7 @@ def cut_case(
         for anchor in [truth[side] for side in SIDES if truth[side] is not None]:
             pieces.append((spacing, np.asarray(anchor, float), _packed(pyramid.around(anchor, room, spacing))))
         pieces.append((spacing, decoy, _packed(pyramid.around(decoy, extent, spacing))))
-    return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed)
+    return TrainingCase(name, truth, wholes, pieces, decoy, unreviewed, of_voxels(grid))
 
 
 def _box(level: TensorLevel, center: np.ndarray, reach: float) -> TensorLevel:

@@ -74,7 +74,8 @@ class PhantomRecipe:
         if phantom.phase == NONE:  # a fork without contrast looks most like one with it
             unseen = np.stack([phantom.carina[side] for side in SIDES])
             decoys += [unseen[scan.covers(unseen)]] * max(len(decoys), 1)
-        return cut_case(self.name(index), PhantomPyramid(phantom, scan, self.device), truth, views, seed, decoys=decoys)
+        pyramid = PhantomPyramid(phantom, scan, self.device)
+        return cut_case(self.name(index), pyramid, scan.grid, truth, views, seed, decoys=decoys)
 
 
 class VolumeRecipe:
@@ -96,7 +97,7 @@ class VolumeRecipe:
         sample = self.samples[index]
         volume = read_volume(sample.volume, sample.series)
         seed = int((volume.sha256 or "0")[:8], 16)
-        return cut_case(sample.name, VolumePyramid(volume), sample.points, views, seed, sample.unreviewed)
+        return cut_case(sample.name, VolumePyramid(volume), volume.grid, sample.points, views, seed, sample.unreviewed)
 
 
 class CaseFolder:

@@ -72,7 +72,7 @@ def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int)
     on; those that the model has, and 0, where a scale has fewer than ``LEAST_LANDMARKS`` to calibrate on.
 
     Gross errors (over ``GROSS_MM``, at coarse scales more) are left out: they are the business of presence and review,
-    not of the ellipsoid. So is what the scan's voxels add to it (see detect.uncertainty), which cases do not know.
+    not of the ellipsoid.
     """
     model.eval()
     distances: list[list[float]] = [[] for _ in model.config.scales_mm]
@@ -85,7 +85,7 @@ def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int)
         for side, truth in points.items():
             for scale, output in enumerate(outputs[side]):
                 mean, covariance = combine(output.position.cpu().numpy(), output.covariance.double().cpu().numpy(), 1.0)
-                away = mean - truth
+                away, covariance = mean - truth, covariance + case.of_voxels
                 if np.linalg.norm(away) < GROSS_MM + 5 * model.config.scales_mm[scale]:
                     distances[scale].append(float(away @ np.linalg.solve(covariance, away)))
     model.train()

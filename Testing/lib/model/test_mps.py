@@ -140,7 +140,7 @@ def test_a_training_step_there_is_that_of_the_cpu(name, volume, balls):
     changes = {"channels": ((4, 8),) * len(method.config.scales_mm), "crop_size": 16, "dropout": 0.0}
     changes["convs"] = (1,) * len(method.config.scales_mm)
     config = dataclasses.replace(method.config, **changes)
-    case = cut_case("neck", VolumePyramid(volume), dict(balls), views_of(config, anywhere=True), seed=0)
+    case = cut_case("neck", VolumePyramid(volume), volume.grid, dict(balls), views_of(config, anywhere=True), seed=0)
 
     def made() -> MultiScaleLocNet:
         torch.manual_seed(0)
@@ -157,7 +157,7 @@ def test_a_training_step_there_is_that_of_the_cpu(name, volume, balls):
 
 
 def test_a_step_of_many_cases_there_is_that_of_the_cpu(volume, balls):
-    case = cut_case("neck", VolumePyramid(volume), dict(balls), views_of(CONFIG), seed=0)
+    case = cut_case("neck", VolumePyramid(volume), volume.grid, dict(balls), views_of(CONFIG), seed=0)
     losses = []
     for make in (lambda: model(), lambda: moved(model())):
         net = make()

@@ -52,7 +52,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 write_markups(folder / f"test-{seed:05d}.mrk.json", LandmarkSet(TRUTH))
                 (folder / f"test-{seed:05d}.phantom.json").write_text("{}")
             else:
-                case = cut_case(f"{split}-{seed}", VolumePyramid(volume), dict(TRUTH), views, seed)
+                case = cut_case(f"{split}-{seed}", VolumePyramid(volume), volume.grid, dict(TRUTH), views, seed)
                 case.save(folder / f"{split}-{seed}.case")
     (tmp_path / "cases" / "seeds.json").write_text(json.dumps(seeds))
     return tmp_path

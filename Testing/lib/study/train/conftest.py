@@ -80,7 +80,7 @@ def case(volume):
     from CarotidLandmarkLib.study.train.cases import cut_case, views_of
 
     torch.manual_seed(0)
-    return cut_case("two-blobs", VolumePyramid(volume), dict(TRUTH), views_of(TINY), seed=0)
+    return cut_case("two-blobs", VolumePyramid(volume), volume.grid, dict(TRUTH), views_of(TINY), seed=0)
 
 
 @pytest.fixture

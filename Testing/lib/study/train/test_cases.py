@@ -43,7 +43,7 @@ def test_pieces_leave_room_for_the_jitter(case, truth):
 
 def test_the_decoy_is_no_landmark(volume, tiny, truth):
     for seed in range(8):
-        case = cut_case("a", VolumePyramid(volume), dict(truth), views_of(tiny), seed)
+        case = cut_case("a", VolumePyramid(volume), volume.grid, dict(truth), views_of(tiny), seed)
         assert min(np.linalg.norm(case.decoy - p) for p in truth.values()) > 15
 
 
@@ -52,7 +52,8 @@ def test_half_of_the_decoys_are_places_that_are_known_to_mislead(volume, tiny, t
     kinds = [np.array([near, far]), np.array([near]), np.zeros((0, 3))]
     pyramid = VolumePyramid(volume)
     drawn = [
-        cut_case("a", pyramid, dict(truth), views_of(tiny), seed, decoys=kinds).decoy.tolist() for seed in range(24)
+        cut_case("a", pyramid, volume.grid, dict(truth), views_of(tiny), seed, decoys=kinds).decoy.tolist()
+        for seed in range(24)
     ]
     assert 6 <= drawn.count(far.tolist()) <= 18 and near.tolist() not in drawn
 

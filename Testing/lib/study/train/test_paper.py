@@ -34,7 +34,7 @@ def whole(volume, truth, config):
     """A case that holds the whole volume at every scale, and nothing else."""
     views = views_of(config, anywhere=True)
     assert views.wholes == (1.0, 2.0, 4.0, 8.0) and not views.pieces
-    return cut_case("whole", VolumePyramid(volume), dict(truth), views, seed=0)
+    return cut_case("whole", VolumePyramid(volume), volume.grid, dict(truth), views, seed=0)
 
 
 def test_every_row_of_the_paper_is_without_what_the_paper_has_not():

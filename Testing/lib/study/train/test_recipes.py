@@ -33,7 +33,7 @@ def ready(volume, truth, tmp_path):
     for split in ("train", "val"):
         (tmp_path / "cases" / split).mkdir(parents=True)
         views = all_views([get(method).recipe.views(narrow(method)) for method in names() if get(method).installed()])
-        case = cut_case(split, VolumePyramid(volume), dict(truth), views, seed=0)
+        case = cut_case(split, VolumePyramid(volume), volume.grid, dict(truth), views, seed=0)
         case.save(tmp_path / "cases" / split / "0.case")
     return tmp_path / "cases"
 

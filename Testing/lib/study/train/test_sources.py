@@ -11,7 +11,7 @@ from CarotidLandmarkLib.study.train.sources import PhantomRecipe
 
 def test_without_contrast_the_fork_itself_is_a_decoy(monkeypatch, tiny):
     """Whatever is most like a fork that can be seen must be learned to be none."""
-    monkeypatch.setattr(sources, "cut_case", lambda *args, decoys, **more: (args[2], decoys))
+    monkeypatch.setattr(sources, "cut_case", lambda *args, decoys, **more: (args[3], decoys))
     recipe, checked = PhantomRecipe("train"), 0
     for seed in range(40):
         phantom = Phantom.draw(seed)

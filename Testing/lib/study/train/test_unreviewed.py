@@ -18,7 +18,9 @@ from CarotidLandmarkLib.volume.sample import VolumePyramid
 def half(volume, tiny, truth, tmp_path):
     """The left side reviewed, the right one not, as it comes back from its file."""
     points = {"left": truth["left"], "right": None}
-    cut_case("half", VolumePyramid(volume), points, views_of(tiny), 0, ("right",)).save(tmp_path / "half.case")
+    cut_case("half", VolumePyramid(volume), volume.grid, points, views_of(tiny), 0, ("right",)).save(
+        tmp_path / "half.case"
+    )
     return load_case(tmp_path / "half.case")
 
 
