@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and JSON that every reader takes."""
+"""Files that appear whole or not at all, JSON that every reader takes, and folders of one process at a time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from .errors import CannotRunError
+from .errors import BadInputError, CannotRunError
 
+_held: dict[Path, IO[bytes]] = {}
 _REVISION = re.compile(r"r(\d{3,})")
 
 
@@ -89,6 +90,41 @@ def remove_folder(folder: Path) -> None:
 def write_json(path: str | os.PathLike[str], values: Any, indent: int = 2) -> None:
     """Write ``values`` as ``as_json`` has them; else as write_bytes."""
     write_text(path, as_json(values, indent) + "\n")
+
+
+@contextmanager
+def reading_back(file: Path) -> Iterator[Any]:
+    """What is in a JSON file that an earlier run has written, to be taken apart in the block.
+
+    Raises BadInputError where it is not what was written, as after a power cut, and OSError where it cannot be read.
+    """
+    text = file.read_bytes()
+    try:
+        yield json.loads(text)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise BadInputError(f"{file} is damaged: remove it, and the same command makes it anew.") from error
+
+
+def hold(folder: Path) -> None:
+    """Make ``folder`` that of this process alone until it ends, where the system can. Raises CannotRunError where
+    another process works in it."""
+    folder = folder.resolve()
+    if folder in _held:
+        return
+    try:
+        import fcntl
+
+        file = open(folder / ".lock", "wb")  # noqa: SIM115 - until the process ends
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            file.close()
+            raise
+    except BlockingIOError as error:
+        raise CannotRunError(f"Another process works in {folder}: let it end, or choose another --out.") from error
+    except (ImportError, OSError):  # Windows; file systems without locks
+        return
+    _held[folder] = file
 
 
 def as_json(values: Any, indent: int | None = None) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import BadInputError, CarotidLandmarkError
+from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from .claim import claim
 from .options import add_engine_arguments, chosen_weights, some_path, whole_number
 
@@ -35,18 +35,18 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import as_json, write_json
     from ..detect.case import Settings
     from ..model.weights import load_weights, save_weights
-    from ..study.calibration import covariance_factor, fit_trust, look, read_seen
-    from ..study.cases import read_cases
-    from ..study.processes import pool
+    from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, read_seen
+    from ..study.cases import digest, kept_name, read_cases
+    from ..study.processes import pool, result_of
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
     model, header = load_weights(chosen_weights(args))
     how = {key: getattr(args, key) for key in ("samples", "seed", "fork")}
-    claim(args.out, {"weights": header["sha256"], "data": str(args.data), **how}, "calibrate.json")
+    claim(args.out, {"weights": header["sha256"], **how}, "calibrate.json")
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
-    files = {case.name: folder / f"{case.name}.json" for case in cases}
+    files = {case.name: folder / f"{kept_name(case.name, digest([case]))}.json" for case in cases}
     missing = [case for case in cases if not files[case.name].is_file()]
     failed: dict[str, str] = {}
     with pool(args.parallel) as executor:
@@ -55,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         coming = {c.name: executor.submit(look, c, engine, settings, files[c.name]) for c in missing}
         for number, (name, future) in enumerate(coming.items(), start=1):
             try:
-                future.result()
+                result_of(future)
+            except CannotRunError:
+                raise
             except CarotidLandmarkError as error:
                 failed[name] = str(error)
             said = f" {failed[name]}" if name in failed else ""
@@ -65,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     scales = (*model.config.covariance_scale[:-1], model.config.covariance_scale[-1] * factor)
     model.config = replace(model.config, covariance_scale=scales)
     told = {key: value for key, value in header.items() if key not in ("sha256", "path", "config", "trust")}
-    calibration = {"cases": len({s.case for s in seen if s.visible}), "kept_from_start": False, "whole_scans": True}
-    told["calibration"] = calibration
-    print(f"Covariances times {factor:.3f}, on {calibration['cases']} cases.")
+    number = len({s.case for s in calibrated_on(seen)})
+    told["calibration"] = {"cases": number, "kept_from_start": False, "whole_scans": True}
+    print(f"Covariances times {factor:.3f}, on {number} cases.")
     try:
         trust, shares = fit_trust(seen, factor)
     except BadInputError as error:

@@ -29,7 +29,7 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
         "model": f"{header['name']} {header['version']}",
         "sha256": header["sha256"],
         "data": str(args.data),
-        **{key: getattr(args, key) for key in ("samples", "confidence", "seed")},
+        **{key: getattr(args, key) for key in ("samples", "confidence", "seed", "fork")},
     }
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Detect in what is not done yet and write the page of what is, even where it is stopped. Returns 0, or 2 where
     cases cannot be read."""
     from ..detect.case import Settings
-    from ..study.cases import read_cases
+    from ..study.cases import digest, kept_name, read_cases
     from ..study.processes import run_all
     from ..study.report.robustness import write_robustness
     from ..study.robustness import measure, read_scores, summarise
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     cases = read_cases(args.data, unusable)
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
-    files = {case.name: folder / f"{case.name}.json" for case in cases}
+    files = {case.name: folder / f"{kept_name(case.name, digest([case]))}.json" for case in cases}
     how = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
     engine = (chosen_weights(args), args.device, args.backend)
     tasks = [(c, engine, how, files[c.name]) for c in cases if not files[c.name].is_file()]

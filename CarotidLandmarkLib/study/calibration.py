@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from ..atomic import write_json
+from ..atomic import reading_back, write_json
 from ..detect.case import Settings
 from ..detect.detector import Detector
 from ..detect.presence import signs
@@ -90,8 +89,17 @@ def _detector(weights: Path | None, device: str, backend: str) -> Detector:
 
 
 def read_seen(files: Iterable[Path]) -> list[Seen]:
-    """What `look` wrote to these files."""
-    return [Seen(**row) for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
+    """What `look` wrote to these files. Raises BadInputError for one that is damaged."""
+    seen: list[Seen] = []
+    for file in files:
+        with reading_back(file) as rows:
+            seen += [Seen(**row) for row in rows]
+    return seen
+
+
+def calibrated_on(seen: Iterable[Seen]) -> list[Seen]:
+    """Those that `covariance_factor` rests on: located, and no more than ``FAILURE_MM`` off."""
+    return [s for s in seen if s.mahalanobis2 is not None and (s.error_mm or 0) <= FAILURE_MM]
 
 
 def covariance_factor(seen: Sequence[Seen], confidence: float = 0.9) -> float:
@@ -99,7 +107,7 @@ def covariance_factor(seen: Sequence[Seen], confidence: float = 0.9) -> float:
 
     Errors over ``FAILURE_MM`` are left out: they are the business of trust, not of the ellipsoid.
     """
-    distances = [s.mahalanobis2 for s in seen if s.mahalanobis2 is not None and (s.error_mm or 0) <= FAILURE_MM]
+    distances = [s.mahalanobis2 for s in calibrated_on(seen) if s.mahalanobis2 is not None]
     if not distances:
         raise BadInputError("No landmark was located, so there is nothing to calibrate on.")
     return float(np.quantile(distances, confidence)) / chi2_quantile(confidence)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,21 @@ def read_cases(
     return read
 
 
+def digest(cases: Iterable[Case]) -> str:
+    """Stands for the voxels and the truth of cases that were read, in whatever order."""
+    facts = []
+    for case in cases:
+        told = [None if point is None else point.tolist() for point in map(case.points.get, SIDES)]
+        facts.append(repr((case.name, case.sha256, told, case.unreviewed)))
+    return hashlib.sha256("\n".join(sorted(facts)).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def kept_name(name: str, key: str) -> str:
+    """What a file is called that keeps something of a case, which depends on all that ``key``, hexadecimal, stands for;
+    80 bytes of the case's own name and 16 digits are left of the two."""
+    return f"{name.encode('utf-8', 'backslashreplace')[:80].decode('utf-8', 'ignore')}-{key[:16]}"
+
+
 def read_phantom(case: Case) -> dict[str, Any]:
     """What a phantom's file beside the case tells of it, see phantom.files; empty where there is none to be read."""
     try:
@@ -125,7 +141,7 @@ def read_stenoses(case: Case) -> dict[str, float]:
     try:
         facts = read_phantom(case)["facts"]
         return {side: 1.0 if of.get("occluded") else float(of["stenosis"]) for side, of in facts.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return {}
 
 

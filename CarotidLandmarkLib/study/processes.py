@@ -5,16 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import parent_process
-from typing import Any
+from typing import Any, TypeVar
+
+from ..errors import CannotRunError, as_sentence
+from ..streams import one_line
 
 SPAWN = multiprocessing.get_context("spawn")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -31,6 +37,18 @@ def pool(workers: int, prepare: Callable[[], None] | None = None) -> Iterator[Pr
         for process in list((executor._processes or {}).values()):
             process.kill()
         executor.shutdown(cancel_futures=True)
+
+
+def result_of(task: Future[Result]) -> Result:
+    """What a task of a ``pool`` has returned, once it has ended. Raises what it raised, and CannotRunError where the
+    system has ended its process."""
+    try:
+        return task.result()
+    except BrokenProcessPool as error:
+        raise CannotRunError(
+            "The system has ended a process that worked beside this one, mostly for memory: close other programs, or "
+            "let fewer work at a time; the same command goes on."
+        ) from error
 
 
 @contextmanager
@@ -79,7 +97,12 @@ def _single_thread() -> None:
 
 def _followed(work: Callable[..., None], task: tuple[Any, ...]) -> None:
     follow_parent()
-    work(*task)
+    try:
+        work(*task)
+    except Exception as fault:
+        error = as_sentence(fault)
+        print(one_line(error), file=sys.stderr, flush=True)
+        sys.exit(error.exit_code)
 
 
 def follow_parent() -> None:

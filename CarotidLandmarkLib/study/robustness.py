@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..atomic import write_json
+from ..atomic import reading_back, write_json
 from ..detect.case import Settings
 from ..landmarks.detection import STATUSES, Detection
 from ..landmarks.points import LandmarkSet
@@ -84,13 +83,13 @@ def _fingerprint(volume: CTVolume) -> bytes:
 
 
 def read_scores(files: Iterable[Path]) -> dict[tuple[str, float], list[Score]]:
-    """(corruption, amount) to the scores that `measure` wrote to these files."""
+    """(corruption, amount) to the scores that `measure` wrote to these files. Raises BadInputError if damaged."""
     scores: dict[tuple[str, float], list[Score]] = {}
     for file in files:
-        for row in json.loads(file.read_text(encoding="utf-8")):
-            values: dict[str, Any] = {key: math.nan if of is None else of for key, of in row["score"].items()}
-            one = Score(**values)
-            scores.setdefault((row["corruption"], row["amount"]), []).append(one)
+        with reading_back(file) as rows:
+            for row in rows:
+                values: dict[str, Any] = {key: math.nan if of is None else of for key, of in row["score"].items()}
+                scores.setdefault((row["corruption"], row["amount"]), []).append(Score(**values))
     return scores
 
 

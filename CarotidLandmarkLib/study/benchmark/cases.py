@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import as_completed
 from pathlib import Path
 
-from ...atomic import write_text
+from ...atomic import reading_back, write_text
 from ...landmarks.points import SIDES
 from ...phantom.files import VISIBLE_MM, write_phantoms
 from ...phantom.phantom import Phantom
 from ...phantom.scan import Scan
-from ..processes import pool
+from ..processes import pool, result_of
 from ..train.cases import Views, all_views
 from ..train.sources import PhantomRecipe, digest
 from .rows import TABLES, rows_of
@@ -55,7 +55,8 @@ def prepare_cases(
     listing = folder / "seeds.json"
     folder.mkdir(parents=True, exist_ok=True)
     if listing.is_file():
-        seeds = json.loads(listing.read_text(encoding="utf-8"))
+        with reading_back(listing) as told:
+            seeds = {split: [int(seed) for seed in told[split][: counts[split]]] for split in counts}
     else:
         seeds = {split: list(itertools.islice(suitable_seeds(split), count)) for split, count in counts.items()}
         write_text(listing, json.dumps(seeds) + "\n")
@@ -69,7 +70,7 @@ def prepare_cases(
     with pool(workers) as executor:
         coming = [executor.submit(_make, homes[split], split, seed, views) for split, seed in missing]
         for done, future in enumerate(as_completed(coming), start=len(wanted) - len(missing) + 1):
-            future.result()
+            result_of(future)
             progress(done, len(wanted))
     return seeds
 

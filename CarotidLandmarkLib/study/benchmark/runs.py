@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic import write_json, write_text
+from ...atomic import reading_back, write_json, write_text
 from ...errors import BadInputError
 from ..methods.method import Method
 from .rows import Budget
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 50  # of models with noise; the others make one pass whatever they are asked for
 ENDLESS = 10**9
+MEASURED = ("steps", "minutes", "parameters", "seconds_per_case")
 MADE = ("date", "machine", "versions", "commit")  # of the circumstances: where and with what, which may differ
 
 
@@ -50,19 +51,32 @@ class Run:
         file = self.folder / "run.json"
         if not file.is_file():
             return None
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        with reading_back(file) as facts:
+            theirs = {key: facts.get("settings", {}).get(key) for key in self.settings}
+            measured = {**facts, **{key: facts[key] for key in MEASURED}}
         for key, value in self.settings.items():
-            theirs = facts.get("settings", {}).get(key)
-            if theirs != value:
-                raise BadInputError(f"{file} is of a benchmark with another {key} ({theirs}, not {value}): remove it.")
-        return dict(facts)
+            if theirs[key] != value:
+                raise BadInputError(
+                    f"{file} is of a benchmark with another {key} ({theirs[key]}, not {value}): remove it."
+                )
+        return measured
 
     def scores(self) -> list[Score]:
-        """The scores of the test landmarks that there are."""
+        """The scores of the test landmarks. Raises BadInputError where those of a case are missing or damaged."""
         from ..scores import Score
 
+        scores: list[Score] = []
         files = sorted(self.folder.glob("scores/*.json"))
-        return [Score(**row) for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
+        cases = self.settings.get("cases", {}).get("test", len(files))
+        if len(files) != cases:
+            raise BadInputError(
+                f"{self.folder / 'scores'} has {len(files)} of {cases} cases: remove {self.folder / 'run.json'}, and "
+                "the same command measures the others."
+            )
+        for file in files:
+            with reading_back(file) as rows:
+                scores += [Score(**row) for row in rows]
+        return scores
 
 
 def perform(run: Run) -> None:
@@ -72,6 +86,7 @@ def perform(run: Run) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.setdefault("TQDM_MININTERVAL", "30")
+    os.environ.setdefault("CAROTID_LANDMARK_TRACEBACK", "1")
     import torch
 
     if run.budget.device == "cpu":

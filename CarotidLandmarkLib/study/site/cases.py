@@ -16,7 +16,7 @@ from ...errors import BadInputError
 from ...landmarks.corrections import latest_revisions
 from ...landmarks.points import SIDES
 from ...volume.ct import CTVolume
-from ..cases import Case, read_cases, read_phantom
+from ..cases import Case, digest, read_cases, read_phantom
 from ..corrections.check import check
 from ..corrections.readings import read_all
 from ..corrections.summary import accepted_unseen, model_name, unseen_warning
@@ -99,12 +99,7 @@ def read_site(data: Path, header: Mapping[str, Any]) -> SiteCases:
             f"themselves: leave out {', '.join(own)}, or start from other --weights."
         )
     truths = {c.name: {side: c.points[side] for side in SIDES if side not in c.unreviewed} for c in cases}
-    points = {
-        name: {side: None if point is None else point.tolist() for side, point in of.items()}
-        for name, of in truths.items()
-    }
-    facts = repr(sorted((case.name, case.sha256, points[case.name]) for case in cases))
-    site = SiteCases(cases, patients, truths, warnings, hashlib.sha256(facts.encode()).hexdigest())
+    site = SiteCases(cases, patients, truths, warnings, digest(cases))
     several = [names for names in _by(patients).values() if len(names) > 1]
     if several:
         warnings.append(

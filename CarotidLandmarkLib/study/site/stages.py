@@ -17,7 +17,7 @@ from ...landmarks.files import read_points
 from ...landmarks.points import LandmarkSet
 from ...phantom.files import write_phantoms
 from ..cases import Case
-from ..processes import pool, run_all
+from ..processes import pool, result_of, run_all
 from .tune import Tuning, prepare, tune
 
 ENDING = ".detection.json"
@@ -96,7 +96,7 @@ def _detect_missing(
         for number, (name, future) in enumerate(coming.items(), start=1):
             said = ""
             try:
-                future.result()
+                result_of(future)
             except CannotRunError:
                 raise
             except CarotidLandmarkError as error:
@@ -112,7 +112,7 @@ def prepare_all(cases: Iterable[Case | int], base: Path, kept: Path, engine: Eng
     kept.mkdir(parents=True, exist_ok=True)
     with pool(engine.parallel) as executor:
         for number, future in enumerate([executor.submit(prepare, case, base, kept) for case in cases], start=1):
-            future.result()
+            result_of(future)
             progress.say(f"training cases: {number} of {len(cases)}", CUT_S)
 
 
@@ -138,7 +138,7 @@ def test_phantoms(folder: Path, count: int, engine: Engine, progress: Progress) 
         with pool(engine.parallel) as executor:
             coming = [executor.submit(write_phantoms, folder, 1, TEST_SEED + number, TEST_SPLIT) for number in missing]
             for number, future in enumerate(coming, start=1):
-                future.result()
+                result_of(future)
                 progress.say(f"test phantoms: {number} of {len(missing)}", PHANTOM_S)
     points: Mapping[str, LandmarkSet] = {name: read_points(folder / f"{name}.mrk.json") for name in names}
     return [Case(name, folder / f"{name}.nrrd", points[name].points) for name in names]

@@ -97,6 +97,7 @@ def tune(tuning: Tuning) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.setdefault("TQDM_MININTERVAL", "30")
+    os.environ.setdefault("CAROTID_LANDMARK_TRACEBACK", "1")
     import torch
 
     torch.set_num_threads(1)

@@ -22,12 +22,10 @@ from ...phantom.scan import Scan
 from ...volume.ct import hash_files
 from ...volume.read import case_name, read_volume
 from ...volume.sample import VolumePyramid
-from ..cases import Case
-from ..processes import pool
+from ..cases import Case, kept_name
+from ..processes import pool, result_of
 from . import cases
 from .cases import TrainingCase, Views, cut_case, load_case
-
-NAME_LENGTH = 80  # of a case, in its file's name
 
 
 class Recipe(Protocol):
@@ -146,12 +144,12 @@ class CaseStore:
     def path(self, index: int) -> Path:
         if index not in self.paths:
             key = digest(source_digest(), tuple(self.views), self.recipe.facts(index))
-            self.paths[index] = self.folder / f"{self.recipe.name(index)[:NAME_LENGTH]}-{key}.case"
+            self.paths[index] = self.folder / f"{kept_name(self.recipe.name(index), key)}.case"
         return self.paths[index]
 
     def get(self, index: int) -> TrainingCase:
         if index in self.coming:
-            self.coming.pop(index).result()
+            result_of(self.coming.pop(index))
         elif not self.path(index).exists():
             _make(self.recipe, index, self.views, self.path(index))
         return load_case(self.path(index))

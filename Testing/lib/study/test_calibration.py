@@ -13,7 +13,7 @@ from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.weights import load_weights
 from CarotidLandmarkLib.study import calibration
-from CarotidLandmarkLib.study.calibration import Seen, covariance_factor, fit_trust, look, read_seen
+from CarotidLandmarkLib.study.calibration import Seen, calibrated_on, covariance_factor, fit_trust, look, read_seen
 from CarotidLandmarkLib.study.cases import Case
 from CarotidLandmarkLib.volume.ct import write_volume
 
@@ -41,6 +41,11 @@ def test_covariances_are_multiplied_by_what_they_lack():
         assert covariance_factor(seen) == pytest.approx(times, rel=0.1)
     with pytest.raises(BadInputError, match="nothing to calibrate"):
         covariance_factor([Seen("a", "left", False, 0.1)])
+
+
+def test_a_calibration_rests_on_the_cases_that_it_uses_alone():
+    good, gross = Seen("a", "left", True, 0.9, True, 1.0, 3.0), Seen("b", "left", True, 0.9, True, 12.0, 3.0)
+    assert calibrated_on([good, gross, Seen("c", "left", True, 0.1)]) == [good]
 
 
 def test_what_tells_wrong_answers_weighs_and_nothing_speaks_for_an_answer():
@@ -155,8 +160,15 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     assert scales[1] == pytest.approx((*scales[0][:3], scales[0][3] * factor))
     assert after[1]["calibration"] == {"cases": 2, "kept_from_start": False, "whole_scans": True}
     assert all((a == b).all() for a, b in zip(before[0].state_dict().values(), after[0].state_dict().values()))
-    (out / "cases" / "two.json").unlink()
+    next((out / "cases").glob("two-*.json")).unlink()
     assert main([*command, "--device", "cpu"]) == 0
     assert "1 of 1 cases" in capsys.readouterr().err
+    moved = LandmarkSet({side: point + [0.0, 0.0, 1.5] for side, point in balls.items()})
+    write_markups(data / "one.mrk.json", moved)  # only what was corrected is looked at anew
+    assert main([*command, "--device", "cpu"]) == 0
+    assert "1 of 1 cases: one" in capsys.readouterr().err
+    next((out / "cases").glob("two-*.json")).write_bytes(b"\0" * 64)
+    assert main([*command, "--device", "cpu"]) == 2
+    assert "is damaged: remove it" in capsys.readouterr().err
     assert main([*command, "--device", "cpu", "--seed", "3"]) == 2
     assert "another seed" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect.detector import Detector
-from CarotidLandmarkLib.landmarks.files import write_markups
+from CarotidLandmarkLib.landmarks.files import read_points, write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study import processes
 from CarotidLandmarkLib.study.corruptions import CORRUPTIONS
@@ -68,7 +68,7 @@ def benchmark(detector, make_neck, balls, weights, tmp_path, monkeypatch):
 
 
 @pytest.mark.torch
-def test_every_step_is_measured_written_and_kept(benchmark, capsys):
+def test_every_step_is_measured_written_and_kept(benchmark, tmp_path, capsys):
     code, worked, out = benchmark()
     assert (code, worked) == (0, ["a", "b"])
     steps = json.loads((out / "robustness.json").read_text())["steps"]
@@ -87,10 +87,17 @@ def test_every_step_is_measured_written_and_kept(benchmark, capsys):
     assert "All landmarks" not in page and "More noise" in page
     assert page.count("data:image/svg+xml") == 3 and "Coverage of the 90% ellipsoid" in page
 
-    (out / "cases" / "b.json").unlink()
+    next((out / "cases").glob("b-*.json")).unlink()
     assert benchmark()[1] == ["b"]
-    assert benchmark("--seed", "5")[0] == 2  # another run's folder
-    assert "another seed" in capsys.readouterr().err
+    for words in (("--seed", "5"), ("--no-fork",)):
+        assert benchmark(*words)[0] == 2  # another run's folder
+        assert f"another {words[0].rpartition('-')[2]}" in capsys.readouterr().err
+    data = tmp_path / "data"
+    points = read_points(data / "a.mrk.json").points
+    write_markups(data / "a.mrk.json", LandmarkSet({side: point + [0, 0, 6.0] for side, point in points.items()}))
+    code, worked, _ = benchmark()
+    assert (code, worked) == (0, ["a"])
+    assert json.loads((out / "robustness.json").read_text())["steps"][0]["shares"]["silent"] == 0.5
 
 
 @pytest.mark.torch

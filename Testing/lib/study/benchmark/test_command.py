@@ -81,6 +81,14 @@ def test_a_run_made_elsewhere_is_taken_as_done_unless_it_is_of_another_benchmark
     (there / "run.json").write_text(json.dumps(facts))
     assert main(arguments(other, "--rows", "end-to-end")) == 2
     assert "another minutes_per_run (30.0, not 8.0)" in capsys.readouterr().err
+    for spoilt in (b"", b"\0" * 50, b"[3]", b'{"settings": {}}'):
+        (there / "run.json").write_bytes(spoilt)
+        assert main(arguments(other, "--rows", "end-to-end")) == 2
+        assert "run.json is damaged: remove it" in capsys.readouterr().err
+    shutil.copy(here / "run.json", there)
+    (there / "scores" / "test-00004.json").unlink()
+    assert main(arguments(other, "--rows", "end-to-end")) == 2
+    assert "has 1 of 2 cases" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys):
