@@ -4,6 +4,8 @@ import functools
 import json
 
 import numpy as np
+import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
@@ -23,18 +25,22 @@ _DETECTION = "CarotidLandmark.Detection"
 _LUMENS = "CarotidLandmark.Lumens"
 _REVIEW = "CarotidLandmark.Review"
 _FRAME = "CarotidLandmark.Frame"
+_IMAGE = "CarotidLandmark.Image"  # which voxels the volume had when it lay as the frame says
 _EXPORTED = "CarotidLandmark.Exported"
+_SAME_PLACE_MM = 1e-3
 
 
 class LandmarkRecord:
     """Reads and writes what is stored on ``node``. What cannot be read counts as not there and is in ``problem``.
 
     Positions are stored in the volume's LPS at the time of detection. ``frame`` (4, 4) leads from there, in RAS, to the
-    node's own coordinates: the identity, unless the volume's geometry was changed since (a transform was hardened).
+    node's own coordinates: the identity, unless the volume was put elsewhere since (a transform was hardened). ``note``
+    is a sentence about what followVolume() had to make of a change, "" if there is nothing to say.
     """
 
     def __init__(self, node):
         self.node = node
+        self.note = ""
         self.problem = self._versionProblem()
         self.detection, self.predictions = self._readDetection()
         self.states = self._readStates()
@@ -120,13 +126,39 @@ class LandmarkRecord:
         return now @ np.linalg.inv(detected)
 
     def followVolume(self):
-        """Bring the frame up to the volume's geometry; return whether it had changed."""
+        """Bring the frame up to the volume's geometry; return whether it had changed.
+
+        The points move with a volume that was put elsewhere. Where it was given other voxels as well (it was cropped or
+        resampled in place) the anatomy lies where it lay, and so do they.
+        """
         detected, before = self._readFrame()
         now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
         if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
             return False
+        if self._hasOtherImage() and not self._wasHardened(before, now):
+            detected = np.linalg.inv(self.frame) @ now
+            if not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM):  # a file can round
+                self.note = _("“{name}” was cropped or resampled; its landmarks stay where they were.").format(
+                    name=self.volumeNode.GetName()
+                )
         self._writeFrame(detected, now)
         return True
+
+    def keepImage(self):
+        """Take the voxels of now for those of the frame: from now on only what is yet to come tells of a change."""
+        self.node.SetAttribute(_IMAGE, _imageKey(self.volumeNode))
+
+    def _hasOtherImage(self):
+        known = self.node.GetAttribute(_IMAGE)
+        return known is not None and known != _imageKey(self.volumeNode)
+
+    def _wasHardened(self, before, now):
+        """Whether the geometry is what hardening the transform, which the node is still under, has made of it."""
+        transform = self.node.GetParentTransformNode()
+        if transform is None or not transform.IsTransformToWorldLinear():
+            return False
+        transform.GetMatrixTransformToWorld(matrix := vtk.vtkMatrix4x4())
+        return np.allclose(now, slicer.util.arrayFromVTKMatrix(matrix) @ before, rtol=0, atol=1e-6)
 
     def _versionProblem(self):
         version = self.node.GetAttribute(_VERSION)
@@ -163,6 +195,13 @@ class LandmarkRecord:
 
     def _writeFrame(self, detected, now):
         self.node.SetAttribute(_FRAME, json.dumps([detected.tolist(), now.tolist()]))
+        self.keepImage()
+
+
+def _imageKey(volumeNode):
+    """What tells the image of a volume from another one, in this session."""
+    image = None if volumeNode is None else volumeNode.GetImageData()
+    return "" if image is None else "{} {} {} {}".format(*image.GetDimensions(), image.GetAddressAsString(""))
 
 
 def detectionToJson(detection):

@@ -186,6 +186,8 @@ class LandmarkScene:
         self.scene.SetUndoOn()
         self._observers[landmarkNode] = LandmarkObserver(self, landmarkNode, onChanged)
         self.repair(landmarkNode)
+        with self._changing(notify=False):
+            LandmarkRecord(landmarkNode).keepImage()
 
     def unobserve(self, landmarkNode=None):
         """End observe() for one node, or for all."""
@@ -210,6 +212,7 @@ class LandmarkScene:
                 if any(states[side] is not record.states[side] for side in SIDES):
                     record.writeStates(states)
             self._write(record)
+            self.note = record.note or self.note
 
     def removeLeftovers(self):
         """Remove what belongs to landmark nodes that have left the scene."""

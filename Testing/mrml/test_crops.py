@@ -1,0 +1,132 @@
+"""Volumes that are given other voxels at another place: cropped or resampled into themselves."""
+
+import numpy as np
+import pytest
+from CarotidLandmarkSlicer.coordinates import rasFromLps
+from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
+
+from Testing.host.mrmlHost import slicer, vtk
+from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
+from Testing.mrml.correctionsHelp import DRAGGED
+from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCenter, moved, rotation
+
+SHIFT = np.array([10.0, 20.0, 30.0])
+
+
+def crop(host, volume):
+    """Crop the volume into itself, as Crop Volume does with its input for output."""
+    roi = host.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    roi.SetCenter(0, 10, 50)
+    roi.SetSize(90, 60, 50)
+    parameters = host.scene.AddNewNodeByClass("vtkMRMLCropVolumeParametersNode")
+    parameters.SetInputVolumeNodeID(volume.GetID())
+    parameters.SetROINodeID(roi.GetID())
+    parameters.SetOutputVolumeNodeID(volume.GetID())
+    parameters.SetVoxelBased(True)
+    assert host.logics["CropVolume"].Apply(parameters) == 0
+
+
+def imageOf(size):
+    image = vtk.vtkImageData()
+    image.SetDimensions(*size)
+    image.AllocateScalars(vtk.VTK_SHORT, 1)
+    return image
+
+
+def cropByReading(volume, emptied, imageFirst):
+    """Crop as a storage node reads other voxels into a volume: one after the other, and by its kind in either order."""
+    origin = np.add(volume.GetOrigin(), SHIFT)
+    image = imageOf((40, 30, 20))
+    if emptied:
+        volume.SetAndObserveImageData(None)
+    steps = [lambda: volume.SetAndObserveImageData(image), lambda: volume.SetOrigin(*origin)]
+    for step in steps if imageFirst else steps[::-1]:
+        step()
+
+
+def centre(volume):
+    volume.SetOrigin(*np.add(volume.GetOrigin(), SHIFT))
+
+
+@pytest.fixture(params=["watched", "not watched"])
+def accepted(request, landmarks, landmarkScene):
+    """Landmarks with the left one accepted and the right one moved."""
+    landmarkScene.accept(landmarks, "left")
+    landmarkScene.place(landmarks, "right", rasFromLps(RIGHT_LPS) + [0, 0, 4])
+    if request.param == "watched":
+        landmarkScene.observe(landmarks, lambda: None)
+    return landmarks
+
+
+def assertNothingMoved(landmarkScene, landmarks):
+    assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS), "accepted")
+    right = landmarkScene.reviews(landmarks)["right"]
+    np.testing.assert_allclose(right.ras, rasFromLps(RIGHT_LPS) + [0, 0, 4], atol=1e-6)
+    np.testing.assert_allclose(right.predictedRas, rasFromLps(RIGHT_LPS), atol=1e-6)
+    np.testing.assert_allclose(ellipsoidCenter(landmarks), rasFromLps(LEFT_LPS), atol=1e-4)
+
+
+def test_a_volume_cropped_in_place_keeps_its_landmarks_where_they_are(accepted, landmarkScene, volume, host):
+    crop(host, volume)
+    assertNothingMoved(landmarkScene, accepted)
+    assert "cropped or resampled" in landmarkScene.note
+    crop(host, volume)
+    assertNothingMoved(landmarkScene, accepted)
+
+
+@pytest.mark.parametrize("emptied, imageFirst", [(True, True), (True, False), (False, True)])
+def test_a_volume_that_is_read_anew_in_another_geometry(emptied, imageFirst, accepted, landmarkScene, volume):
+    cropByReading(volume, emptied, imageFirst)
+    assertNothingMoved(landmarkScene, accepted)
+
+
+def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landmarkScene, volume, host):
+    volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+    volume.SetAndObserveImageData(imageOf((60, 50, 40)))  # a filter that writes into its input
+    crop(host, volume)
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+    volume.HardenTransform()
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+
+
+def test_a_filtered_volume_is_hardened(accepted, landmarkScene, volume):
+    volume.SetAndObserveImageData(imageOf((60, 50, 40)))
+    volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+    landmarkScene.repair(accepted)
+    volume.HardenTransform()
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+
+
+def test_landmarks_still_go_along_with_a_volume_that_is_put_elsewhere(accepted, landmarkScene, volume, host):
+    crop(host, volume)
+    landmarkScene.repair(accepted)
+    centre(volume)
+    assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
+
+
+def test_a_volume_of_a_loaded_scene_is_put_elsewhere(landmarks, landmarkScene, host, tmp_path):
+    path = str(tmp_path / "scene.mrb")
+    slicer.util.saveScene(path)
+    host.reset()
+    slicer.util.loadScene(path)
+    landmarkScene = LandmarkScene(host.scene)
+    (node,) = landmarkScene.landmarkNodes()
+    landmarkScene.observe(node, lambda: None)
+    centre(slicer.util.getNode("CT"))
+    assertIsAt(landmarkScene, node, rasFromLps(LEFT_LPS) + SHIFT)
+    assert landmarkScene.note == ""
+    landmarkScene.unobserve()
+
+
+def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landmarkScene, volume, host, tmp_path):
+    from CarotidLandmarkLib.landmarks.corrections import read_correction
+
+    landmarkScene.accept(landmarks, "right")
+    landmarkScene.place(landmarks, "left", rasFromLps(DRAGGED))
+    crop(host, volume)
+    correction = read_correction(exporter.export(landmarks, str(tmp_path), "AB"))
+    assert correction.truth().points["left"] == pytest.approx(DRAGGED, abs=0.01)
+    assert correction.truth().points["right"] == pytest.approx(RIGHT_LPS, abs=0.01)
+    assert landmarkScene.applyDetection(volume, sampleDetection()) is landmarks
+    assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS))
