@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CannotRunError
-from ..volume.headers import CT_IMAGES, is_dicom, peek
+from ..volume.headers import CT_IMAGES, peek
 
 NAME_LETTERS = 16
 
@@ -230,7 +230,7 @@ def _look_into(image: Image) -> Image:
         told = peek(path)
     except OSError:  # gone, forbidden, or the network fails: the next look is at another file
         return image._replace(changed=-1)
-    if told["class"] not in CT_IMAGES or not is_dicom(path):
+    if told["class"] not in CT_IMAGES:
         return image
     return image._replace(series=told["series"] or f"without UID in {path.parent}", instance=told["instance"])
 

@@ -7,7 +7,9 @@ import mmap
 import os
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import SimpleITK as sitk
 
@@ -51,14 +53,13 @@ JPEG = "1.2.840.10008.1.2.4."
 READABLE = {JPEG + end for end in ("50", "51", "57", "70", "80", "81", "90", "91")}
 READABLE |= {*UNCOMPRESSED, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"}
 JPEG_XL = {JPEG + end for end in ("110", "111", "112")}
-PEEKED = {
-    "syntax": b"\x02\x00\x10\x00",
-    "class": b"\x02\x00\x02\x00|\x08\x00\x16\x00",
-    "patient": b"\x10\x00\x20\x00",
-    "study": b"\x20\x00\x0d\x00",
-    "series": b"\x20\x00\x0e\x00",
-    "instance": b"\x02\x00\x03\x00|\x08\x00\x18\x00",
-}
+PEEKED = {0x00020010: "syntax", 0x00020002: "class", 0x00080016: "class", 0x00100020: "patient", 0x0020000D: "study"}
+PEEKED |= {0x0020000E: "series", 0x00020003: "instance", 0x00080018: "instance"}
+LAST_PEEKED = max(PEEKED)
+VR = re.compile(b"[A-Z][A-Z]")
+LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}  # PS3.5 7.1.2
+UNDEFINED, ENDS = 0xFFFFFFFF, (0xFFFEE00D, 0xFFFEE0DD)  # of an item, of a sequence
+MOST_ELEMENTS = 100_000  # before the series UID: more are noise that a damaged length has led into
 NUMBER = re.compile(r" *[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)? *", re.ASCII)
 LARGEST = 1e6
 
@@ -67,9 +68,12 @@ def is_dicom(path: Path) -> bool:
     """Whether the first bytes of the file are those of a DICOM file (with preamble, or old style without)."""
     try:
         with open(path, "rb") as file:
-            start = file.read(132)
+            return _begins_dicom(file.read(132))
     except OSError:
         return False
+
+
+def _begins_dicom(start: bytes) -> bool:
     return start[128:] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 
 
@@ -104,21 +108,82 @@ def decode(text: str, charset: str) -> str:
 
 
 def peek(path: Path) -> dict[str, str]:
-    """Transfer syntax, storage class, patient ID and the UIDs of study, series and instance; "" for what the first
-    bytes do not show.
+    """Transfer syntax, storage class, patient ID and the UIDs of study, series and instance; "" for what is not told.
 
-    It reads what GDCM does not: files cut off, compressed in a way of their own, or without an image.
+    Those of the file itself, not of others that its sequences refer to, by no more than the bytes before them. It reads
+    what GDCM does not: files cut off, compressed in a way of their own, or without an image. Raises OSError.
     """
+    found: dict[str, str] = {}
     with open(path, "rb") as file:
-        start = file.read(1 << 16)
-    found = dict.fromkeys(PEEKED, "")
-    for name, tag in PEEKED.items():  # explicit: two letters and 16 bits of length; implicit: 32 bits
-        match = re.search(rb"(?:%b)(?:[A-Z]{2}(..)|(..)\0\0)" % tag, start, re.DOTALL)
-        if match:
-            length = struct.unpack("<H", match[1] or match[2])[0]
-            value = start[match.end() : match.end() + min(length, 64)]  # 64: no UID and no ID is longer (PS3.5 6.2)
-            found[name] = decode(value.decode("latin-1"), "")
-    return found
+        start = file.read(132)
+        if _begins_dicom(start):
+            file.seek(132 if start[128:] == b"DICM" else 0)
+            with suppress(struct.error):  # it ends too early
+                _walk(file, found)
+    if "series" not in found and _begins_dicom(start):
+        _ask(path, found)
+    return {**dict.fromkeys(PEEKED.values(), ""), **found}
+
+
+def _walk(file: BinaryIO, found: dict[str, str]) -> None:
+    """What PEEKED names of the elements that follow into `found`; raises struct.error where the file ends before."""
+    order, explicit, in_meta, depth = "<", True, True, 0
+    for _ in range(MOST_ELEMENTS):
+        begin = file.tell()
+        tag, length = _element(file, order, explicit)
+        if in_meta and tag >> 16 != 2:  # what came before is explicit and little endian, whatever follows
+            file.seek(begin)
+            in_meta, order = False, ">" if found.get("syntax") == UNCOMPRESSED[2] else "<"
+            explicit = VR.fullmatch(file.read(6)[4:]) is not None
+            file.seek(begin)
+            continue
+        if depth == 0 and tag > LAST_PEEKED:
+            return
+        if depth == 0 and (name := PEEKED.get(tag)) and length != UNDEFINED:
+            value = file.read(min(length, 64))  # no UID and no ID is longer (PS3.5 6.2)
+            found[name] = found.get(name) or decode(value.decode("latin-1"), "")
+            length -= len(value)
+        if length == UNDEFINED:  # a sequence or an item, to be walked through up to its end
+            depth += 1
+        elif depth and tag in ENDS:
+            depth -= 1
+        else:
+            file.seek(length, os.SEEK_CUR)
+
+
+def _element(file: BinaryIO, order: str, explicit: bool) -> tuple[int, int]:
+    """Tag of the element that begins here, and the bytes of its value, to which the file is brought."""
+    start = file.read(8)
+    group, number = struct.unpack(f"{order}HH", start[:4])
+    if not explicit or group == 0xFFFE or not VR.fullmatch(start[4:6]):
+        (length,) = struct.unpack(f"{order}I", start[4:])
+    elif start[4:6] in LONG_LENGTH:
+        (length,) = struct.unpack(f"{order}I", file.read(4))
+    else:
+        (length,) = struct.unpack(f"{order}H", start[6:])
+    return group << 16 | number, length
+
+
+def _ask(path: Path, found: dict[str, str]) -> None:
+    """Fill up what is missing by GDCM, which knows deflated files; where it gives up, by the tags in the first bytes,
+    wherever they stand."""
+    try:
+        require_itk_name(path)
+        reader = read_header(path, "GDCMImageIO")
+    except (BadInputError, RuntimeError):
+        with open(path, "rb") as file:
+            start = file.read(1 << 16)
+        for tag, name in PEEKED.items():  # explicit: two letters and 16 bits of length; implicit: 32 bits
+            stored = re.escape(struct.pack("<HH", tag >> 16, tag & 0xFFFF))
+            if match := re.search(rb"%b(?:[A-Z]{2}(..)|(..)\0\0)" % stored, start, re.DOTALL):
+                (length,) = struct.unpack("<H", match[1] or match[2])
+                value = start[match.end() : match.end() + min(length, 64)]
+                found.setdefault(name, decode(value.decode("latin-1"), ""))
+        return
+    for tag, name in PEEKED.items():
+        key = f"{tag >> 16:04x}|{tag & 0xFFFF:04x}"
+        if reader.HasMetaDataKey(key):
+            found.setdefault(name, decode(reader.GetMetaData(key), ""))
 
 
 def unreadable(path: str | os.PathLike[str]) -> BadInputError:
