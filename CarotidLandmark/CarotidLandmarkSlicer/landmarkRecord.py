@@ -60,18 +60,18 @@ class LandmarkRecord:
         """What one step of undo changes."""
         return self.node.GetAttribute(_DETECTION), self.node.GetAttribute(_REVIEW)
 
-    def writeDetection(self, detection, volumeNode, lumens=None):
+    def writeDetection(self, detection, volumeNode, lumens=None, geometry=None):
         """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none.
 
-        ``lumens``: by side, as Lumen packs them.
+        ``lumens``: by side, as Lumen packs them. ``geometry``: see LandmarkScene.applyDetection().
         """
         text = detectionToJson(detection)
         self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
         self.node.SetAttribute(_VERSION, str(VERSION))
         self.node.SetAttribute(_DETECTION, text)
         self.node.SetAttribute(_LUMENS, json.dumps(lumens or {}))
-        geometry = ijkToRas(volumeNode)
-        self._writeFrame(geometry, geometry)
+        now = ijkToRas(volumeNode)
+        self._writeFrame(now if geometry is None else geometry, now)
         self.problem = ""
         self.detection, self.predictions = self._readDetection()
         self.writeStates({side: State("unreviewed", self.predicted(side)) for side in SIDES})

@@ -58,11 +58,12 @@ class LandmarkScene:
             (scene.IsClosing(), scene.IsImporting(), scene.IsUndoing(), scene.IsRedoing(), scene.IsBatchProcessing())
         )
 
-    def applyDetection(self, volumeNode, detection, lumens=None):
+    def applyDetection(self, volumeNode, detection, lumens=None, geometry=None):
         """Make or update the nodes of this volume from a detection (dictionary), unreviewed; one undo step.
 
         Positions are LPS mm of the volume's own coordinates, without its parent transform. ``lumens``: by side, as
-        the engine packs them. Returns the fiducial node.
+        the engine packs them. ``geometry``: the volume's (4, 4) IJK to RAS when it was detected in, unless that is the
+        one of now. Returns the fiducial node.
         Raises BadInputError, with the scene as it was, if ``detection`` is none.
         """
         detectionToJson(detection)
@@ -70,7 +71,7 @@ class LandmarkScene:
             landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
             repairPoints(landmarkNode)
             record = LandmarkRecord(landmarkNode)
-            record.writeDetection(detection, volumeNode, lumens)
+            record.writeDetection(detection, volumeNode, lumens, geometry)
             self._write(record)
             self.removeLeftovers()
         return landmarkNode

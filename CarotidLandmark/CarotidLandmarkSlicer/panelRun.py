@@ -1,9 +1,12 @@
 """What the engine is asked for: a detection, from a volume node to landmarks in the scene, or a key image."""
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import CarotidLandmarkError
+
+from .coordinates import ijkToRas
 
 
 class EngineRun:
@@ -28,6 +31,7 @@ class EngineRun:
         self.onChanged = lambda: None
         self.onDetected = lambda landmarkNode: None
         self._transfer = None
+        self._geometry = self._voxels = None  # what the engine is given of the volume
         self._sent = False
         self._verdict = ""  # what to say instead of the result, once nobody waits for it any more
         engine.onProgress = self._onProgress
@@ -61,6 +65,7 @@ class EngineRun:
         self.text = _("handing over the volume")
         self.fraction = 0.0
         self._sent = False
+        self._geometry, self._voxels = ijkToRas(volumeNode), _voxels(volumeNode)
         self._transfer = self.transferVolume(volumeNode)
         self.say("")
         self._transfer.start(
@@ -113,6 +118,10 @@ class EngineRun:
         self.onChanged()
 
     def _send(self, request):
+        wasMoved = not np.array_equal(self._geometry, ijkToRas(self.volumeNode))
+        if wasMoved or self._voxels != _voxels(self.volumeNode):
+            self._end(self._changed(), failed=True)
+            return
         self._sent = True
         if self.isDrawing:
             self.engine.draw(request)
@@ -131,20 +140,26 @@ class EngineRun:
     def _onResult(self, detection):
         if not self.busy or self.cancelling:
             self._end(self._verdict)
+        elif self._voxels != _voxels(self.volumeNode):
+            self._end(self._changed(), failed=True)
         else:
-            volumeNode, reference = self.volumeNode, self._transfer.reference
+            volumeNode, geometry, reference = self.volumeNode, self._geometry, self._transfer.reference
             self._end("")
             detection = {**detection, "volume": {**detection["volume"], **reference}}
-            self._apply(volumeNode, detection, self.engine.lumens)
+            self._apply(volumeNode, detection, self.engine.lumens, geometry)
 
     def _onPicture(self, file):
         self._end(self._verdict or _("The key image was written to {path}.").format(path=file))
 
-    def _apply(self, volumeNode, detection, lumens):
+    def _changed(self):
+        text = _("“{volume}” was changed meanwhile, so the result would not belong to it: start again.")
+        return text.format(volume=self.volumeNode.GetName())
+
+    def _apply(self, volumeNode, detection, lumens, geometry):
         landmarkNode = self.landmarkScene.landmarkNode(volumeNode)
         reviews = self.landmarkScene.reviews(landmarkNode) if landmarkNode is not None else {}
         try:
-            landmarkNode = self.landmarkScene.applyDetection(volumeNode, detection, lumens)
+            landmarkNode = self.landmarkScene.applyDetection(volumeNode, detection, lumens, geometry)
         except CarotidLandmarkError as error:
             self.say(str(error), failed=True)
             return
@@ -157,9 +172,15 @@ class EngineRun:
     def _end(self, message, failed=False):
         if self._transfer is not None:
             self._transfer.remove()
-        self.volumeNode = self._transfer = None
+        self.volumeNode = self._transfer = self._geometry = self._voxels = None
         self._verdict = ""
         self.say(message, failed)
+
+
+def _voxels(volumeNode):
+    """What is another one once the volume has other voxels: its image, and when that was changed last."""
+    image = volumeNode.GetImageData()
+    return image, image and image.GetMTime()
 
 
 def _summary(detection):

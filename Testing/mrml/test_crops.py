@@ -5,32 +5,11 @@ import pytest
 from CarotidLandmarkSlicer.coordinates import rasFromLps
 from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 
-from Testing.host.mrmlHost import slicer, vtk
+from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
+from Testing.host.volumeChanges import SHIFT, centre, crop, imageOf
 from Testing.mrml.correctionsHelp import DRAGGED
 from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCenter, moved, rotation
-
-SHIFT = np.array([10.0, 20.0, 30.0])
-
-
-def crop(host, volume):
-    """Crop the volume into itself, as Crop Volume does with its input for output."""
-    roi = host.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
-    roi.SetCenter(0, 10, 50)
-    roi.SetSize(90, 60, 50)
-    parameters = host.scene.AddNewNodeByClass("vtkMRMLCropVolumeParametersNode")
-    parameters.SetInputVolumeNodeID(volume.GetID())
-    parameters.SetROINodeID(roi.GetID())
-    parameters.SetOutputVolumeNodeID(volume.GetID())
-    parameters.SetVoxelBased(True)
-    assert host.logics["CropVolume"].Apply(parameters) == 0
-
-
-def imageOf(size):
-    image = vtk.vtkImageData()
-    image.SetDimensions(*size)
-    image.AllocateScalars(vtk.VTK_SHORT, 1)
-    return image
 
 
 def cropByReading(volume, emptied, imageFirst):
@@ -42,10 +21,6 @@ def cropByReading(volume, emptied, imageFirst):
     steps = [lambda: volume.SetAndObserveImageData(image), lambda: volume.SetOrigin(*origin)]
     for step in steps if imageFirst else steps[::-1]:
         step()
-
-
-def centre(volume):
-    volume.SetOrigin(*np.add(volume.GetOrigin(), SHIFT))
 
 
 @pytest.fixture(params=["watched", "not watched"])
@@ -66,11 +41,11 @@ def assertNothingMoved(landmarkScene, landmarks):
     np.testing.assert_allclose(ellipsoidCenter(landmarks), rasFromLps(LEFT_LPS), atol=1e-4)
 
 
-def test_a_volume_cropped_in_place_keeps_its_landmarks_where_they_are(accepted, landmarkScene, volume, host):
-    crop(host, volume)
+def test_a_volume_cropped_in_place_keeps_its_landmarks_where_they_are(accepted, landmarkScene, volume):
+    crop(volume)
     assertNothingMoved(landmarkScene, accepted)
     assert "cropped or resampled" in landmarkScene.note
-    crop(host, volume)
+    crop(volume)
     assertNothingMoved(landmarkScene, accepted)
 
 
@@ -80,11 +55,11 @@ def test_a_volume_that_is_read_anew_in_another_geometry(emptied, imageFirst, acc
     assertNothingMoved(landmarkScene, accepted)
 
 
-def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landmarkScene, volume, host):
+def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landmarkScene, volume):
     volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
     volume.SetAndObserveImageData(imageOf((60, 50, 40)))  # a filter that writes into its input
-    crop(host, volume)
+    crop(volume)
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
     volume.HardenTransform()
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
@@ -98,8 +73,8 @@ def test_a_filtered_volume_is_hardened(accepted, landmarkScene, volume):
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
 
 
-def test_landmarks_still_go_along_with_a_volume_that_is_put_elsewhere(accepted, landmarkScene, volume, host):
-    crop(host, volume)
+def test_landmarks_still_go_along_with_a_volume_that_is_put_elsewhere(accepted, landmarkScene, volume):
+    crop(volume)
     landmarkScene.repair(accepted)
     centre(volume)
     assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
@@ -119,12 +94,12 @@ def test_a_volume_of_a_loaded_scene_is_put_elsewhere(landmarks, landmarkScene, h
     landmarkScene.unobserve()
 
 
-def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landmarkScene, volume, host, tmp_path):
+def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landmarkScene, volume, tmp_path):
     from CarotidLandmarkLib.landmarks.corrections import read_correction
 
     landmarkScene.accept(landmarks, "right")
     landmarkScene.place(landmarks, "left", rasFromLps(DRAGGED))
-    crop(host, volume)
+    crop(volume)
     correction = read_correction(exporter.export(landmarks, str(tmp_path), "AB"))
     assert correction.truth().points["left"] == pytest.approx(DRAGGED, abs=0.01)
     assert correction.truth().points["right"] == pytest.approx(RIGHT_LPS, abs=0.01)

@@ -89,6 +89,7 @@ class InstantTransfer:
         self.isRemoved = False
 
     def start(self, onWritten, onFailed):
+        self.onWritten = onWritten
         if self.problem:
             onFailed(self.problem)
         elif not self.isHeld:

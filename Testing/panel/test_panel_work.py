@@ -1,10 +1,17 @@
 """The upper part of the panel: volume line, Detect or Cancel, progress, messages."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from Testing.host.mrmlHost import slicer
+from Testing.host.mrmlHost import slicer, vtk
 from Testing.host.pythonQtDrive import click, processEvents
-from Testing.host.samples import addCtVolume, sampleDetection
+from Testing.host.samples import LEFT_LPS, addCtVolume, sampleDetection
+from Testing.host.views import SliceView
+from Testing.host.volumeChanges import centre, crop
+from Testing.mrml.test_transforms import addTransform, rotation
+from Testing.panel.fakeRooms import InstantTransfer
 from Testing.panel.panelHelp import openModule
 
 opened = pytest.fixture(openModule)
@@ -156,3 +163,58 @@ def test_two_volumes_in_turn(opened):
     opened.engine.finish()
     assert landmarkScene.landmarkNode(other) not in (None, landmarkScene.landmarkNode(opened.volume))
     assert len(landmarkScene.landmarkNodes()) == 2
+
+
+def harden(volume):
+    volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+    volume.HardenTransform()
+
+
+@pytest.mark.parametrize("change", [harden, centre])
+def test_a_volume_put_elsewhere_while_the_engine_works_takes_its_landmarks_along(opened, change):
+    click(opened.ui.detectButton)
+    change(opened.volume)
+    processEvents()
+    opened.engine.finish()
+    review = opened.reviews(opened.logic.landmarkScene.landmarkNode(opened.volume))["left"]
+    opened.volume.GetRASToIJKMatrix(rasToIjk := vtk.vtkMatrix4x4())
+    index = rasToIjk.MultiplyPoint([*review.ras, 1])[:3]
+    np.testing.assert_allclose(index, (LEFT_LPS - [-60, -60, 0]) / 2, atol=1e-6)
+    assert opened.message.startswith("Detected in 3.2 s")
+
+
+def replaceVoxels(volume):
+    slicer.util.arrayFromVolume(volume)[:] = 7
+    slicer.util.arrayFromVolumeModified(volume)
+
+
+@pytest.mark.parametrize("change", [replaceVoxels, crop])
+def test_a_volume_with_other_voxels_than_the_engine_was_given_gets_no_landmarks(opened, change):
+    click(opened.ui.detectButton)
+    change(opened.volume)
+    opened.engine.finish()
+    assert opened.message.startswith("“Neck” was changed meanwhile") and opened.run.failed
+    assert opened.logic.landmarkScene.landmarkNodes() == [] and not opened.run.busy
+
+
+def test_a_volume_that_changes_while_it_is_handed_over_is_not_sent(opened, monkeypatch):
+    monkeypatch.setattr(InstantTransfer, "isHeld", True)
+    click(opened.ui.detectButton)
+    centre(opened.volume)
+    opened.run._transfer.onWritten("/volume.nrrd")
+    assert opened.message.startswith("“Neck” was changed meanwhile")
+    assert opened.engine.requests == [] and not opened.run.busy
+
+
+def test_looking_at_a_volume_while_the_engine_works_changes_nothing(opened):
+    view = SliceView(SimpleNamespace(applicationLogic=slicer.app.applicationLogic(), scene=slicer.mrmlScene), "Red")
+    click(opened.ui.detectButton)
+    view.logic.GetSliceCompositeNode().SetBackgroundVolumeID(opened.volume.GetID())
+    view.render()
+    opened.volume.GetDisplayNode().SetAutoWindowLevel(False)
+    opened.volume.GetDisplayNode().SetWindowLevel(300, 40)
+    view.render()
+    opened.volume.GetImageData().GetScalarRange()
+    opened.engine.finish()
+    view.close()
+    assert opened.logic.landmarkScene.landmarkNode(opened.volume) is not None
