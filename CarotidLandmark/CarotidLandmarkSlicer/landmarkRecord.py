@@ -27,6 +27,7 @@ _REVIEW = "CarotidLandmark.Review"
 _FRAME = "CarotidLandmark.Frame"
 _IMAGE = "CarotidLandmark.Image"  # which voxels the volume had when it lay as the frame says
 _EXPORTED = "CarotidLandmark.Exported"
+_WARPED = "CarotidLandmark.Warped"  # "1": the volume's voxels were resampled through a non-linear transform
 _SAME_PLACE_MM = 1e-3
 
 
@@ -41,7 +42,7 @@ class LandmarkRecord:
     def __init__(self, node):
         self.node = node
         self.note = ""
-        self.problem = self._versionProblem()
+        self.problem = self._warpProblem() or self._versionProblem()
         self.detection, self.predictions = self._readDetection()
         self.states = self._readStates()
 
@@ -72,6 +73,7 @@ class LandmarkRecord:
         self.node.SetAttribute(_LUMENS, json.dumps(lumens or {}))
         now = ijkToRas(volumeNode)
         self._writeFrame(now if geometry is None else geometry, now)
+        self.node.RemoveAttribute(_WARPED)
         self.problem = ""
         self.detection, self.predictions = self._readDetection()
         self.writeStates({side: State("unreviewed", self.predicted(side)) for side in SIDES})
@@ -85,6 +87,11 @@ class LandmarkRecord:
     def isDetected(self):
         """Whether a model has looked at the volume; else both points are the reader's to place."""
         return self.detection is None or self.detection["model"].get("sha256") is not None
+
+    @property
+    def isWarped(self):
+        """Whether the points no longer lie where they did in the anatomy, and cannot follow it."""
+        return self.node.GetAttribute(_WARPED) is not None
 
     @property
     def isExported(self):
@@ -129,7 +136,8 @@ class LandmarkRecord:
         """Bring the frame up to the volume's geometry; return whether it had changed.
 
         The points move with a volume that was put elsewhere. Where it was given other voxels as well (it was cropped or
-        resampled in place) the anatomy lies where it lay, and so do they.
+        resampled in place) the anatomy lies where it lay, and so do they; unless it is under a non-linear transform,
+        which is then being hardened: no frame can say where that leads.
         """
         detected, before = self._readFrame()
         now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
@@ -137,7 +145,11 @@ class LandmarkRecord:
             return False
         if self._hasOtherImage() and not self._wasHardened(before, now):
             detected = np.linalg.inv(self.frame) @ now
-            if not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM):  # a file can round
+            isElsewhere = not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM)  # a file can round
+            if isElsewhere and self._isUnderWarp():
+                self.node.SetAttribute(_WARPED, "1")
+                self.note = self.problem = self._warpProblem()
+            elif isElsewhere:
                 self.note = _("“{name}” was cropped or resampled; its landmarks stay where they were.").format(
                     name=self.volumeNode.GetName()
                 )
@@ -152,13 +164,24 @@ class LandmarkRecord:
         known = self.node.GetAttribute(_IMAGE)
         return known is not None and known != _imageKey(self.volumeNode)
 
+    def _isUnderWarp(self):
+        transform = self.node.GetParentTransformNode()
+        return transform is not None and not transform.IsTransformToWorldLinear()
+
     def _wasHardened(self, before, now):
         """Whether the geometry is what hardening the transform, which the node is still under, has made of it."""
         transform = self.node.GetParentTransformNode()
-        if transform is None or not transform.IsTransformToWorldLinear():
+        if transform is None or self._isUnderWarp():
             return False
         transform.GetMatrixTransformToWorld(matrix := vtk.vtkMatrix4x4())
         return np.allclose(now, slicer.util.arrayFromVTKMatrix(matrix) @ before, rtol=0, atol=1e-6)
+
+    def _warpProblem(self):
+        if not self.isWarped:
+            return ""
+        return _("The volume of “{name}” was warped, and these points were not: detect again.").format(
+            name=self.node.GetName()
+        )
 
     def _versionProblem(self):
         version = self.node.GetAttribute(_VERSION)

@@ -95,12 +95,14 @@ class LandmarkScene:
         return copy.deepcopy(LandmarkRecord(landmarkNode).detection)
 
     def source(self, landmarkNode):
-        """Return the volume and the detection (dictionary); raise BadInputError where one of them is gone."""
+        """Return the volume and the detection (dictionary); raise BadInputError where one is gone or does not fit."""
         volumeNode, detection = self.volumeNode(landmarkNode), self.detection(landmarkNode)
         if volumeNode is None or volumeNode.GetImageData() is None:
             raise BadInputError(_("The volume of these landmarks is no longer in the scene: load it and detect again."))
         if detection is None:
             raise BadInputError(_("The detection of these landmarks cannot be read: detect again."))
+        if LandmarkRecord(landmarkNode).isWarped:
+            raise BadInputError(self.problem(landmarkNode))
         return volumeNode, detection
 
     def problem(self, landmarkNode):

@@ -68,7 +68,7 @@ def _kindProblem(volumeNode):
         return _("“{name}” is {modality}, by its DICOM header: choose a CT.")
     transform = volumeNode.GetParentTransformNode()
     if transform is not None and not transform.IsTransformToWorldLinear():
-        return _("“{name}” is under a non-linear transform: harden the transform or take the volume out of it.")
+        return _("“{name}” is under a non-linear transform: harden it, then detect, or take the volume out of it.")
     return ""
 
 

@@ -31,3 +31,21 @@ def imageOf(size):
     image.SetDimensions(*size)
     image.AllocateScalars(vtk.VTK_SHORT, 1)
     return image
+
+
+def addWarp():
+    """Add a non-linear transform that moves the middle of a sample volume by a centimetre."""
+    fixed = [(-60, -60, 0), (60, 60, 0), (-60, 60, 80), (60, -60, 80)]
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    for point in fixed:
+        source.InsertNextPoint(point)
+        target.InsertNextPoint(point)
+    source.InsertNextPoint(0, 0, 40)
+    target.InsertNextPoint(8, 5, 43)
+    spline = vtk.vtkThinPlateSplineTransform()
+    spline.SetSourceLandmarks(source)
+    spline.SetTargetLandmarks(target)
+    spline.SetBasisToR()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
+    node.SetAndObserveTransformToParent(spline)
+    return node

@@ -5,9 +5,10 @@ import pytest
 from CarotidLandmarkSlicer.coordinates import rasFromLps
 from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 
+from CarotidLandmarkLib.errors import BadInputError
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
-from Testing.host.volumeChanges import SHIFT, centre, crop, imageOf
+from Testing.host.volumeChanges import SHIFT, addWarp, centre, crop, imageOf
 from Testing.mrml.correctionsHelp import DRAGGED
 from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCenter, moved, rotation
 
@@ -105,3 +106,45 @@ def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landm
     assert correction.truth().points["right"] == pytest.approx(RIGHT_LPS, abs=0.01)
     assert landmarkScene.applyDetection(volume, sampleDetection()) is landmarks
     assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS))
+
+
+def test_points_of_a_warped_volume_are_not_exported_until_it_is_detected_in_again(
+    exporter, accepted, landmarkScene, volume, tmp_path
+):
+    volume.SetAndObserveTransformNodeID(addWarp().GetID())
+    landmarkScene.repair(accepted)
+    volume.HardenTransform()
+    landmarkScene.repair(accepted)
+    assert "was warped" in landmarkScene.note and landmarkScene.note == landmarkScene.problem(accepted)
+    with pytest.raises(BadInputError, match="detect again"):
+        exporter.export(accepted, str(tmp_path), "AB")
+    assert list(tmp_path.iterdir()) == []
+    landmarkScene.applyDetection(volume, sampleDetection())
+    assert landmarkScene.problem(accepted) == ""
+    landmarkScene.accept(accepted, "left")
+    exporter.export(accepted, str(tmp_path), "AB")
+
+
+def test_a_scene_whose_volume_is_under_a_warp_is_loaded_as_it_was(landmarks, landmarkScene, volume, host, tmp_path):
+    volume.SetAndObserveTransformNodeID(addWarp().GetID())
+    before = landmarkScene.reviews(landmarks)["left"].ras
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    host.reset()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    landmarkScene = LandmarkScene(host.scene)
+    (node,) = landmarkScene.landmarkNodes()
+    assertIsAt(landmarkScene, node, before)
+    assert landmarkScene.problem(node) == ""
+
+
+def test_points_of_a_warped_volume_say_so_in_a_loaded_scene(landmarks, landmarkScene, volume, host, tmp_path):
+    volume.SetAndObserveTransformNodeID(addWarp().GetID())
+    landmarkScene.repair(landmarks)
+    volume.HardenTransform()
+    landmarkScene.repair(landmarks)
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    host.reset()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    landmarkScene = LandmarkScene(host.scene)
+    (node,) = landmarkScene.landmarkNodes()
+    assert "was warped" in landmarkScene.problem(node)
