@@ -22,6 +22,12 @@ def ijkToRas(volumeNode):
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
+def isInside(volumeNode, point):
+    """Return whether ``point`` (3,) of the volume's own RAS lies in one of its voxels."""
+    index = transformPoint(np.linalg.inv(ijkToRas(volumeNode)), point)
+    return bool((index >= -0.5).all() and (index <= np.array(volumeNode.GetImageData().GetDimensions()) - 0.5).all())
+
+
 def toWorld(node, point):
     """Return ``point`` (3,) of the node's own RAS in the world."""
     world = [0.0, 0.0, 0.0]

@@ -22,7 +22,7 @@ from CarotidLandmarkLib.landmarks.files import read_named_points
 from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
 from CarotidLandmarkLib.volume.headers import is_dicom
 
-from .coordinates import fromWorld, ijkToRas, rasFromLps, toWorld, transformPoint
+from .coordinates import fromWorld, ijkToRas, isInside, rasFromLps, toWorld
 from .dicomReport import reportedPoints, reportOf
 from .landmarkRecord import LandmarkRecord
 from .review import isSamePoint
@@ -49,11 +49,15 @@ class CorrectionsExporter:
         The volume is referred to, or copied (voxels and geometry, nothing else): if ``copyVolume``, if its files do not
         hold it as it is, and always if ``anonymise``, since any path or DICOM file can name the patient. ``report``:
         with a DICOM SR, which names the patient, too, and so is none of an anonymised correction.
-        Raises BadInputError where nothing was reviewed, initials are missing, the volume is gone or there can be no
-        report of it, and CannotRunError where the folder cannot be written.
+        Raises BadInputError where nothing was reviewed, a point that was decided about lies outside of the volume,
+        initials are missing, the volume is gone or there can be no report of it, and CannotRunError where the folder
+        cannot be written.
         """
         volumeNode, detection = self.landmarkScene.source(landmarkNode)
         reviews = self.landmarkScene.reviews(landmarkNode)
+        for side, review in reviews.items():
+            if review.problem and review.decision != "unreviewed":
+                raise BadInputError(f"{LABELS[side]}: {review.problem}")
         reference = None if anonymise or copyVolume else _reference(volumeNode)
         correction = Correction(
             case=case_name(_contentSha256(volumeNode)),
@@ -131,8 +135,7 @@ def _volumePoints(volumeNode, points):
 def _worldInside(volumeNode, side, lps, path):
     """A point of the volume's own LPS in the world; raises BadInputError if it is not in the volume."""
     ras = rasFromLps(lps)
-    index = transformPoint(np.linalg.inv(ijkToRas(volumeNode)), ras)
-    if (index < -0.5).any() or (index > np.array(volumeNode.GetImageData().GetDimensions()) - 0.5).any():
+    if not isInside(volumeNode, ras):
         raise BadInputError(
             _("The point {label} of {path} lies outside of this volume: choose the file that belongs to it.").format(
                 label=LABELS[side], path=path

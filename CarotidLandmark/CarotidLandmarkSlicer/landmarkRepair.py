@@ -1,8 +1,10 @@
 """What the points of a landmark node say after the user, another module or a transform has been at them."""
 
+from slicer.i18n import tr as _
+
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import shareTransform, toWorld
+from .coordinates import isInside, shareTransform, toWorld
 from .landmarkPoints import isUnset, localPoint
 from .review import isSamePoint, settle
 
@@ -35,3 +37,15 @@ def isBeingHardened(record):
     return bool(pairs) and all(
         isSamePoint(toWorld(node, before), now) and not isSamePoint(before, now) for before, now in pairs
     )
+
+
+def pointProblem(record, local):
+    """Return a sentence if ``local`` (3,), in the node's own RAS, is no place in the volume's anatomy, else ""."""
+    volumeNode = record.volumeNode
+    if local is None or volumeNode is None or volumeNode.GetImageData() is None:
+        return ""
+    if record.isWarped:
+        return _("The volume was warped, and this point was not: detect again.")
+    if not isInside(volumeNode, local):
+        return _("The point lies outside of the volume: place it inside, or mark it as missing.")
+    return ""

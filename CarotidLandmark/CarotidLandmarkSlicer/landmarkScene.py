@@ -30,7 +30,7 @@ from .landmarkPoints import (
     setLocalPoint,
 )
 from .landmarkRecord import LandmarkRecord, detectionToJson
-from .landmarkRepair import followVolume, isBeingHardened, settledState
+from .landmarkRepair import followVolume, isBeingHardened, pointProblem, settledState
 from .ownedNodes import adoptNodes, removeOtherNodes
 from .review import LandmarkReview, State, accepted, isSamePoint, sidesInOrder
 from .views import showPoint
@@ -256,6 +256,7 @@ class LandmarkScene:
             volumeMm3=volume,
             fork=landmark.fork,
             isDetected=record.isDetected,
+            problem=pointProblem(record, local),
         )
 
     def _decide(self, landmarkNode, side, decide):

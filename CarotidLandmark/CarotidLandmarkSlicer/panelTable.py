@@ -114,13 +114,13 @@ def chipName(chip):
 
 
 def describe(review):
-    """Return how far the point was moved and why the engine doubts it; "" if there is nothing to say."""
+    """Return how far the point was moved and why it is doubted; "" if there is nothing to say."""
     words = list(review.reasons)
     if review.decision == "moved" and review.displacementMm is not None:
         words.insert(0, _("Moved by {distance:.1f} mm.").format(distance=review.displacementMm))
     elif review.decision == "moved":
         words.insert(0, _("Placed by hand."))
-    return " ".join(words)
+    return " ".join(filter(None, [review.problem, *words]))
 
 
 def _number(value):

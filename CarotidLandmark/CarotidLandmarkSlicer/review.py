@@ -22,7 +22,8 @@ class LandmarkReview:
     the volume's own LPS at the time of detection, as in the volume's file. ``radiiMm`` (3,), longest first, and
     ``volumeMm3`` are those of the ellipsoid at the confidence that is shown. ``displacementMm`` is the distance of
     the point from its prediction, None if either is missing. ``fork`` is what the lumen says of the prediction.
-    Unless ``isDetected``, no model has looked at the volume, and there is no prediction.
+    Unless ``isDetected``, no model has looked at the volume, and there is no prediction. ``problem`` is a sentence if
+    the point is at no place in the volume's anatomy, else "".
     """
 
     side: str
@@ -38,6 +39,7 @@ class LandmarkReview:
     volumeMm3: Optional[float] = None
     fork: Optional[ForkResult] = None
     isDetected: bool = True
+    problem: str = ""
 
     @property
     def chip(self):

@@ -13,6 +13,7 @@ from CarotidLandmarkLib.study.corrections.summary import summarise
 from CarotidLandmarkLib.volume.read import read_volume
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, addCtVolume, sampleDetection
+from Testing.host.volumeChanges import imageOf
 from Testing.mrml.correctionsHelp import DRAGGED, TURNED, addTransform, allText, decisions, readDataset
 
 
@@ -197,3 +198,25 @@ def testVolumesThatDifferInVoxelsOrPlaceAreDifferentCases(exporter, landmarkScen
         cases.append(Path(exporter.export(node, str(tmp_path), "AB")).parent.name)
     assert cases[0] == cases[1] and len(set(cases)) == 3
     assert exporter.countCases(str(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("under", ["no transform", "a transform"])
+def testAPointOutsideOfTheVolumeIsSaidAndNotExported(under, exporter, landmarkScene, landmarks, volume, tmp_path):
+    if under == "a transform":
+        addTransform(volume, TURNED)
+    landmarkScene.place(landmarks, "left", [500.0, 0.0, 0.0])
+    reviews = landmarkScene.reviews(landmarks)
+    assert "outside of the volume" in reviews["left"].problem and reviews["right"].problem == ""
+    with pytest.raises(BadInputError, match="L: .*outside of the volume"):
+        exporter.export(landmarks, str(tmp_path), "AB")
+    assert list(tmp_path.iterdir()) == []
+    landmarkScene.markMissing(landmarks, "left")
+    assert landmarkScene.reviews(landmarks)["left"].problem == ""
+    exporter.export(landmarks, str(tmp_path), "AB")
+
+
+def testAPointThatNobodyDecidedAboutMayLieOutsideOfACroppedVolume(exporter, landmarkScene, landmarks, volume, tmp_path):
+    landmarkScene.accept(landmarks, "right")
+    volume.SetAndObserveImageData(imageOf((30, 50, 40)))
+    assert "outside" in landmarkScene.reviews(landmarks)["left"].problem
+    assert read_correction(exporter.export(landmarks, str(tmp_path), "AB")).unreviewed == ("left",)

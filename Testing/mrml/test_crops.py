@@ -115,6 +115,7 @@ def test_points_of_a_warped_volume_are_not_exported_until_it_is_detected_in_agai
     landmarkScene.repair(accepted)
     volume.HardenTransform()
     landmarkScene.repair(accepted)
+    assert all("was warped" in review.problem for review in landmarkScene.reviews(accepted).values())
     assert "was warped" in landmarkScene.note and landmarkScene.note == landmarkScene.problem(accepted)
     with pytest.raises(BadInputError, match="detect again"):
         exporter.export(accepted, str(tmp_path), "AB")

@@ -294,3 +294,10 @@ def test_broken_points_are_put_back_with_a_sentence(opened, landmarks, fault):
     assert [landmarks.GetNthControlPointLabel(i) for i in range(landmarks.GetNumberOfControlPoints())] == ["L", "R"]
     assert "the two points L and R" in opened.message
     assert len(opened.rows()) == 2
+
+
+def test_a_point_outside_of_the_volume_says_so(opened):
+    node = opened.detect(opened.volume)
+    opened.logic.landmarkScene.place(node, "left", [500.0, 0.0, 0.0])
+    (words,) = [row[-1] for row in opened.rows() if row[0] == "Left"]
+    assert words.startswith("The point lies outside of the volume") and "Moved by" in words
