@@ -175,6 +175,8 @@ def _train(
         for fold in sorted(offsets)
     }
     trainings["all"] = tuning("all", site.cases, whole.offset)
+    for of in trainings.values():
+        of.settle()
     if any(not of.weights.is_file() for of in trainings.values()):
         prepare_all([*site.cases, *range(phantoms)], base, kept, plan.engine, progress)
     tune_all(list(trainings.values()), plan.engine, progress)

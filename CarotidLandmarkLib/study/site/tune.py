@@ -7,6 +7,7 @@ with the lumen, stays as it is. What the net says of presence stays, too.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from ...atomic import remove_folder, write_text
 from ...landmarks.points import mirrored
 from ...model.config import ModelConfig
 from ...model.weights import load_weights
-from ..cases import Case
+from ..cases import Case, digest
 from ..methods import get
 from ..train.cases import Views
 from ..train.data import TrainingData
@@ -45,6 +47,20 @@ class Tuning:
     device: str = "cpu"
 
     @property
+    def identity(self) -> str:
+        """Stands for what it is shown."""
+        facts = digest(self.cases), self.offset.tolist(), self.phantoms
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    def settle(self) -> None:
+        """Make the folder that of this run: what one with other cases has left in it goes."""
+        mark = self.folder / "identity"
+        if mark.is_file() and mark.read_text() != self.identity:
+            remove_folder(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(mark, self.identity)
+
+    @property
     def weights(self) -> Path:
         """Where its result is."""
         return self.folder / WEIGHTS
@@ -61,6 +77,7 @@ class SiteData(TrainingData):
         self._add(self.site, len(tuning.cases))
         self._add(phantoms, tuning.phantoms)
         self.description = f"{len(tuning.cases)} cases of a site and {tuning.phantoms} procedural phantoms"
+        self.identity = tuning.identity
 
     def _get(self, store: Any, index: int) -> Any:
         case = store.get(index)

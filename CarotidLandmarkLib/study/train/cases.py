@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...atomic import replacing
 from ...detect.uncertainty import of_voxels
+from ...errors import BadInputError
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
 from ...model.pyramid import ArrayPyramid, TensorLevel, averaged, to_tensors
@@ -85,17 +86,20 @@ class TrainingCase:
 
 
 def load_case(path: Path) -> TrainingCase:
-    """Read what ``TrainingCase.save`` wrote; images are read when they are looked at."""
-    d = torch.load(path, weights_only=True, mmap=True)
-    return TrainingCase(
-        d["name"],
-        {side: None if p is None else p.numpy() for side, p in d["truth"].items()},
-        {spacing: TensorLevel(*level) for spacing, level in d["wholes"].items()},
-        [(spacing, anchor.numpy(), TensorLevel(*level)) for spacing, anchor, level in d["pieces"]],
-        d["decoy"].numpy(),
-        d.get("unreviewed", ()),
-        d["of_voxels"].numpy() if "of_voxels" in d else np.zeros((3, 3)),
-    )
+    """Read what ``TrainingCase.save`` wrote; images are read when they are looked at. Raises BadInputError."""
+    try:
+        d = torch.load(path, weights_only=True, mmap=True)
+        return TrainingCase(
+            d["name"],
+            {side: None if p is None else p.numpy() for side, p in d["truth"].items()},
+            {spacing: TensorLevel(*level) for spacing, level in d["wholes"].items()},
+            [(spacing, anchor.numpy(), TensorLevel(*level)) for spacing, anchor, level in d["pieces"]],
+            d["decoy"].numpy(),
+            d["unreviewed"],
+            d["of_voxels"].numpy(),
+        )
+    except Exception as error:  # torch.load raises almost anything for a file that is not its own
+        raise BadInputError(f"{path} is no training case of this version, or damaged: make it anew.") from error
 
 
 class Views(NamedTuple):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import BadInputError
 from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
-from ..cases import read_cases
+from ..cases import digest, read_cases
 from ..methods.method import Recipe
 from .cases import TrainingCase
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
@@ -29,6 +30,7 @@ class TrainingData:
 
     A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
     from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
+    ``description`` says in words what there is, ``identity`` stands for it.
     Cases show all of the volume at every scale where the ``recipe`` has crops anywhere, and else pieces of it around
     the landmarks.
     """
@@ -43,6 +45,7 @@ class TrainingData:
         self.online = options.phantoms == "online"
         self.count = 0
         parts = []
+        facts: list[Any] = []
         if options.cases is not None:
             ready, val_ready = (CaseFolder(options.cases / split) for split in ("train", "val"))
             missing = min(
@@ -53,6 +56,7 @@ class TrainingData:
             self._add(ready, len(ready))
             self.validation += [(val_ready, i) for i in range(len(val_ready))]
             parts.append(f"{len(ready)} training cases")
+            facts.append([path.name for one in (ready, val_ready) for path in one.paths])
         if options.data is not None:
             samples = read_cases(options.data)
             order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
@@ -62,6 +66,7 @@ class TrainingData:
             store = CaseStore(VolumeRecipe([samples[i] for i in sorted(order[:held])]), views, folder / "data-val")
             self.validation += [(store, i) for i in range(held)]
             parts.append(f"{len(samples)} volumes")
+            facts.append(digest(samples))
         number = 0 if self.online else int(options.phantoms)
         if self.online or number:
             scaffolds = list_scaffolds(options.scaffold) if options.scaffold else []
@@ -73,6 +78,8 @@ class TrainingData:
             self.validation += [(val, i) for i in range(options.validation)]
             share = f", {options.scaffold_share:.0%} on scaffolds" if scaffolds else ""
             parts.append(f"{'online' if self.online else number} procedural phantoms{share}")
+            names = [path.name for path in scaffolds]
+            facts.append([options.phantoms, options.first_seed, names, options.scaffold_share if names else None])
         if not self.stores:
             raise BadInputError(
                 "There is nothing to train on: give --phantoms N, --phantoms online, --cases or --data."
@@ -80,6 +87,7 @@ class TrainingData:
         if self.online and len(self.stores) > 1:
             raise BadInputError("--phantoms online can't be mixed with --data or --cases: give --phantoms a number.")
         self.description = " and ".join(parts)
+        self.identity = hashlib.sha256(repr(facts).encode("utf-8", "backslashreplace")).hexdigest()
 
     def _add(self, store: CaseStore | CaseFolder, number: int) -> None:
         self.stores.append((store, number))

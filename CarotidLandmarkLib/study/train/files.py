@@ -31,43 +31,52 @@ def save_checkpoint(
     average: MultiScaleLocNet,
     optimizer: Any,
     state: dict[str, Any],
-    options: Options,
+    run: dict[str, Any],
 ) -> None:
-    """All that resuming needs, whole or not at all."""
+    """All that resuming needs, whole or not at all; ``run``: see identity."""
     values = {
         "model": model.state_dict(),
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
         "state": state,
-        "run": _identity(average.config, options),
+        "run": run,
     }
     with replacing(path) as part:
         torch.save(values, part)
 
 
-def load_checkpoint(path: Path, config: ModelConfig, options: Options) -> dict[str, Any]:
-    """What `save_checkpoint` wrote. Raises BadInputError if that is of another run or damaged."""
+def load_checkpoint(
+    path: Path, model: torch.nn.Module, average: MultiScaleLocNet, optimizer: Any, run: dict[str, Any]
+) -> dict[str, Any]:
+    """Put what `save_checkpoint` wrote into these; returns the state. Raises BadInputError if it is of another run than
+    ``run`` or damaged. What a checkpoint of an older version does not say of its run is not compared."""
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = saved["run"]
+        other = next((key for key, value in run.items() if saved["run"].get(key, value) != value), None)
+        given = "" if other in (None, "architecture") else f" ({saved['run'][other]}, not {run[other]})"
+        if other is None:
+            model.load_state_dict(saved["model"])
+            average.load_state_dict(saved["average"])
+            optimizer.load_state_dict(saved["optimizer"])
+            return {key: saved["state"][key] for key in ("step", "minutes", "history", "on_answer")}
     except Exception as error:  # torch.load raises almost anything for a file that is not its own
         raise BadInputError(f"{path} is damaged or of another version, so --resume cannot go on from it.") from error
-    ours = _identity(config, options)
-    for key, value in ours.items():
-        if theirs.get(key) != value:
-            given = "" if key == "architecture" else f" ({theirs.get(key)}, not {value})"
-            raise BadInputError(f"{path} is of a run with another {key}{given}: resume with its own, or another --out.")
-    return dict(saved)
+    raise BadInputError(f"{path} is of a run with another {other}{given}: resume with its own, or another --out.")
 
 
-def _identity(config: ModelConfig, options: Options) -> dict[str, Any]:
-    """What must be the same where a run goes on."""
+def identity(config: ModelConfig, options: Options, starts: Sequence[dict[str, Any]], data: str) -> dict[str, Any]:
+    """What must be the same where a run goes on; ``starts``: headers of what it began with, ``data``: stands for what
+    it is shown."""
     architecture = replace(config, covariance_scale=(1.0,) * len(config.scales_mm)).to_dict()
     return {
         "method": config.name,
         "architecture": repr(sorted(architecture.items())),
         "scales": list(options.scales),
         "seed": options.seed,
+        "start": [header["sha256"][:12] for header in starts],
+        "learning rate": options.learning_rate,
+        "batch": options.batch,
+        "data": data[:12],
     }
 
 

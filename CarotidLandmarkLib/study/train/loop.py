@@ -21,6 +21,7 @@ from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from tqdm import tqdm
 
 from ... import __version__
+from ...atomic import hold
 from ...detect.device import choose_device
 from ...detect.results import prepare_folder
 from ...errors import BadInputError, CannotRunError
@@ -33,13 +34,24 @@ from ..methods.method import Recipe
 from .augment import Augmentation
 from .batches import BatchStep
 from .data import TrainingData
-from .files import calibrated, common_trust, load_checkpoint, load_start, save_checkpoint, training_summary
+from .files import (
+    calibrated,
+    common_trust,
+    identity,
+    load_checkpoint,
+    load_start,
+    save_checkpoint,
+    training_summary,
+)
 from .step import TrainingStep
 from .validate import validate
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 PRESENCE_PACE = 50.0
+DIVERGED = CannotRunError(
+    "The training has diverged, its answers are no numbers: begin in another --out with a lower --learning-rate."
+)
 CLOCKS = {"wall": time.monotonic, "cpu": time.process_time}
 LOGGERS = ((CSVLogger, "csv"), (TensorBoardLogger, "tensorboard"))
 
@@ -127,6 +139,8 @@ def launch(options: Options) -> Fabric:
     strategy = "ddp_find_unused_parameters_true" if several else "auto"  # a step may leave nets out
     fabric = Fabric(accelerator=device.type, devices=options.devices, strategy=strategy)
     fabric.launch()
+    if fabric.is_global_zero:
+        hold(options.out)
     return fabric
 
 
@@ -150,17 +164,14 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     optimizer = OPTIMIZERS[recipe.optimizer](parameter_groups(model), recipe)
     state: dict[str, Any] = {"step": 0, "minutes": 0.0, "history": [], "on_answer": [0.0, 0]}
     training_step, optimizer = fabric.setup(step_module, optimizer)
+    own = identity(model.config, options, starts, data.identity)
     if checkpoint_path.exists():
-        saved = load_checkpoint(checkpoint_path, model.config, options)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
+        state = load_checkpoint(checkpoint_path, model, average, optimizer, own)
 
     def keep() -> None:
         state["minutes"] = (clock() - started) / 60
         if fabric.is_global_zero:
-            save_checkpoint(checkpoint_path, model, average, optimizer, state, options)
+            save_checkpoint(checkpoint_path, model, average, optimizer, state, own)
 
     def report() -> None:
         values = validate(average, data.validation_cases(), whole_way=step_module.coarse)
@@ -201,20 +212,28 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
             epoch_ends = state["step"] % options.epoch == 0 or state["step"] == options.steps
             if epoch_ends and fabric.is_global_zero:
                 report()
+            if epoch_ends and fabric.broadcast(has_diverged(average, state)):
+                raise DIVERGED
             if epoch_ends or minutes - state["minutes"] >= options.checkpoint_minutes:
                 keep()
-            if epoch_ends:
-                fabric.barrier()
         if fabric.is_global_zero and (not state["history"] or state["history"][-1]["step"] != state["step"]):
             report()
     path = options.out / WEIGHTS
     if fabric.is_global_zero:
+        if has_diverged(average, state):
+            raise DIVERGED
         calibration = calibrated(average, data, options, starts)
         keep()
         story = training_summary(options, state, data.description, str(fabric.device), starts)
         header = {"version": __version__, "training": story, "calibration": calibration, "trust": common_trust(starts)}
         save_weights(path, average, header)
     return path
+
+
+def has_diverged(average: MultiScaleLocNet, state: Mapping[str, Any]) -> bool:
+    """Whether the weights, or what they gave in the last validation, are not finite."""
+    told = state["history"][-1].values() if state["history"] else ()
+    return not (all(map(math.isfinite, told)) and all(bool(p.isfinite().all()) for p in average.parameters()))
 
 
 @contextmanager

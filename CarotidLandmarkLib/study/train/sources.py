@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -150,8 +150,10 @@ class CaseStore:
     def get(self, index: int) -> TrainingCase:
         if index in self.coming:
             result_of(self.coming.pop(index))
-        elif not self.path(index).exists():
-            _make(self.recipe, index, self.views, self.path(index))
+        if self.path(index).exists():
+            with suppress(BadInputError):  # what a power cut has left is made again
+                return load_case(self.path(index))
+        _make(self.recipe, index, self.views, self.path(index))
         return load_case(self.path(index))
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     values = {f"mean_{s:g}mm": np.mean(e) for s, e in zip(model.config.scales_mm, errors) if e}
     if errors[-1]:
         last = np.array(errors[-1])
-        values |= {"median": np.median(last), "p95": np.percentile(last, 95), "over_10mm": (last > 10).mean()}
+        values |= {"median": np.median(last), "p95": np.percentile(last, 95), "over_10mm": (~(last <= GROSS_MM)).mean()}
     for name, logits in (("found", seen), ("false_found", imagined)):
         if logits:
             values[name] = np.mean(np.array(logits) > 0)

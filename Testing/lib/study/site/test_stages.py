@@ -111,6 +111,35 @@ def test_every_case_is_judged_by_a_network_that_has_not_seen_its_patient(detecte
     assert found.final[TUNED].offset == pytest.approx(found.final[OFFSET].offset + [1, 0, 0])
 
 
+def test_a_case_that_can_be_read_again_is_learned_from_and_judged_by_new_networks(
+    detected, draw_site, tmp_path, monkeypatch
+):
+    site, answers = draw_site(10)
+    trained = []
+
+    def tuned(tunings, engine, progress):
+        for of in tunings:
+            if not of.weights.is_file():
+                trained.append((of.folder.name, {case.name for case in of.cases}))
+                of.weights.write_bytes(b"")
+
+    monkeypatch.setattr("CarotidLandmarkLib.study.site.run.prepare_all", lambda *_: None)
+    monkeypatch.setattr("CarotidLandmarkLib.study.site.run.tune_all", tuned)
+    plan = Plan(tmp_path, None, np.zeros(3), ENGINE, steps=5, tests=0)
+    for gone in ("p03", None, None):
+        trained.clear()
+        names = detected({**answers, **({gone: BadInputError("It is away.")} if gone else {})})
+        names.clear()
+        work_on(site, plan)
+        seen = dict(trained)
+        if seen:
+            assert seen["all"] == set(site.patients) - {gone}
+            judged = [(name, weights.parent.name) for name, weights in names if weights is not None]
+            assert {name for name, _ in judged} == seen["all"]
+            assert not any(name in seen[fold] for name, fold in judged)
+    assert not trained and not names, "what is there is not done again"
+
+
 def test_a_training_that_fails_is_a_sentence_that_names_its_log(monkeypatch, tmp_path):
     tuning = Tuning(tmp_path / "0", Path("base"), [Case("a", Path("a"), {})], RULE, tmp_path, 1, 1)
     monkeypatch.setattr(stages, "run_all", lambda tasks, work, parallel: iter([(tasks[0], False)]))

@@ -15,9 +15,15 @@ import pytest
 import torch
 
 from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.files import read_points, write_markups
+from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
+from CarotidLandmarkLib.model.weights import save_weights
 from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train import loop
 from CarotidLandmarkLib.study.train.loop import Options, train
+from CarotidLandmarkLib.study.train.validate import validate
 
 
 @pytest.mark.parametrize(
@@ -68,13 +74,65 @@ def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys
     for words, what in (["--method", "multi-step"], "method"), (["--scales", "4"], "scales"), (["--seed", "3"], "seed"):
         assert main([*arguments(dataset, out, 2), "--resume", *words]) == 2
         assert f"another {what}" in sentence(capsys)
+    start = tmp_path / "start.safetensors"
+    save_weights(start, MultiScaleLocNet(tiny), {"training": {}})
+    for words in (["--start", str(start)], ["--learning-rate", "0.1"], ["--phantoms", "2"]):
+        assert main([*arguments(dataset, out, 2), "--resume", *words]) == 2
+        assert f"another {words[0][2:].replace('-', ' ').replace('phantoms', 'data')}" in sentence(capsys)
+    points = read_points(dataset / "a.mrk.json").points
+    write_markups(dataset / "a.mrk.json", LandmarkSet({side: point + [0, 0, 1.0] for side, point in points.items()}))
+    assert main([*arguments(dataset, out, 2), "--resume"]) == 2
+    assert "another data" in sentence(capsys)
+    write_markups(dataset / "a.mrk.json", LandmarkSet(points))
     wider = replace(get("default"), config=replace(tiny, looks=1))
     monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", wider)
     assert main([*arguments(dataset, out, 2), "--resume"]) == 2
     assert "another architecture" in sentence(capsys)
+    monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
+    whole = torch.load(out / "last.ckpt", weights_only=True)
+    for part, spoilt in (
+        ("model", {}),
+        ("average", 3),
+        ("optimizer", {"state": {}}),
+        ("state", {"step": 1}),
+        ("run", []),
+    ):
+        torch.save({**whole, part: spoilt}, out / "last.ckpt")
+        assert main([*arguments(dataset, out, 2), "--resume"]) == 2
+        assert "damaged" in sentence(capsys)
+    torch.save(whole, out / "last.ckpt")
     (out / "last.ckpt").write_bytes((out / "last.ckpt").read_bytes()[:1000])
     assert main([*arguments(dataset, out, 2), "--resume"]) == 2
     assert "damaged" in sentence(capsys)
+
+
+def test_a_training_that_diverges_gives_no_weights(dataset, tmp_path, capsys, arguments, tiny_default):
+    out = tmp_path / "run"
+    words = arguments(dataset, out, 6, "--epoch", "3", "--learning-rate", "1e30")
+    assert main(words) == 3
+    assert "diverged" in capsys.readouterr().err.splitlines()[-1] and not (out / "weights.safetensors").exists()
+
+
+def test_what_is_no_number_is_not_near(case, tiny):
+    model = MultiScaleLocNet(tiny)
+    for parameter in model.parameters():
+        parameter.data.fill_(float("nan"))
+    assert validate(model, [case])["over_10mm"] == 1.0
+
+
+def test_a_spoilt_case_is_made_again_where_that_can_be(dataset, tmp_path, case, tiny_default):
+    options = Options(tmp_path / "run", data=dataset, steps=1, workers=0, device="cpu")
+    train(options)
+    for path in (tmp_path / "run" / "cases").rglob("*.case"):
+        path.write_bytes(path.read_bytes()[:-100])
+    (tmp_path / "run" / "last.ckpt").unlink()
+    train(options)
+    for split in ("train", "val"):
+        (tmp_path / "ready" / split).mkdir(parents=True)
+        case.save(tmp_path / "ready" / split / "a.case")
+    (tmp_path / "ready" / "train" / "a.case").write_bytes(b"\0" * 500)
+    with pytest.raises(BadInputError, match="a.case is no training case"):
+        train(replace(options, out=tmp_path / "other", data=None, cases=tmp_path / "ready"))
 
 
 def test_a_run_that_stops_with_an_error_ends_its_workers(dataset, tmp_path, monkeypatch, tiny_default):
