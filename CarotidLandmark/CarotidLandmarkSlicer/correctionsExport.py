@@ -36,12 +36,12 @@ class CorrectionsExporter:
     """Exports and imports the decisions of a LandmarkScene; the format is CarotidLandmarkLib.landmarks.corrections'.
 
     Positions in files are LPS mm of the volume's own coordinates, without its parent transform.
-    onExported(landmarkNode) is called after each export.
+    onExported(landmarkNode, folder, initials) is called after each export.
     """
 
     def __init__(self, landmarkScene):
         self.landmarkScene = landmarkScene
-        self.onExported = lambda landmarkNode: None
+        self.onExported = lambda landmarkNode, folder, initials: None
 
     def export(self, landmarkNode, folder, initials, anonymise=True, copyVolume=False, report=False):
         """Write the decisions about a landmark node as a new revision in ``folder``; return the revision's folder.
@@ -78,7 +78,7 @@ class CorrectionsExporter:
         copy = None if reference else lambda path: writeVolume(volumeNode, str(path.parent))
         revision = write_correction(folder, correction, copy, reportBytes)
         LandmarkRecord(landmarkNode).markExported()
-        self.onExported(landmarkNode)
+        self.onExported(landmarkNode, folder, initials)
         return str(revision)
 
     def importCorrections(self, landmarkNode, path):

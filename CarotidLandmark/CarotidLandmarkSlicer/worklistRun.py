@@ -216,7 +216,9 @@ class WorklistRun:
         row = self.following()
         self._ahead.prepare(row.case if row else None)
 
-    def _onExported(self, landmarkNode):
+    def _onExported(self, landmarkNode, folder, initials):
+        if self.follow(folder, initials):  # and so reads the list again, with what was just exported
+            return
         volumeNode = self.landmarkScene.volumeNode(landmarkNode)
         key = volumeNode.GetAttribute(CASE) if volumeNode is not None else None
         if self._session is None or not key:

@@ -177,7 +177,7 @@ def test_what_was_exported_in_the_moment_of_the_kill_is_done(batch):
     pressNext(batch)
     arrive(batch, first)
     acceptBoth(batch)
-    batch.logic.exporter.onExported = lambda node: None  # killed before anything else was written
+    batch.logic.exporter.onExported = lambda *told: None  # killed before anything else was written
     click(batch.ui.exportButton)
     openList(batch, batch.source, batch.corrections)
     assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 1 by you.")

@@ -1,0 +1,39 @@
+"""What changes while a case of the worklist is open: the reader, the folder, the list, the volume, the decisions."""
+
+import pytest
+
+from Testing.host.pythonQtDrive import click, typeText, waitUntil
+from Testing.panel.worklistHelp import acceptBoth, arrive, openBatch, openForWorklist, openList, order, pressNext
+
+opened = pytest.fixture(openForWorklist)
+batch = pytest.fixture(openBatch)
+
+
+def test_other_initials_before_export_are_those_that_the_case_counts_for(batch):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    acceptBoth(batch)
+    batch.ui.initialsEdit.clear()
+    typeText(batch.ui.initialsEdit, "AB")
+    click(batch.ui.exportButton)
+    assert batch.message.startswith("The corrections were written to")
+    waitUntil(lambda: not batch.logic.worklist.isReading, 60)
+    run = batch.logic.worklist
+    assert run.worklist.reader == "AB" and run.name == first and run.worklist.row(first).state == "done"
+    assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 1 by you.")
+    openList(batch, batch.source, batch.corrections, "QA")
+    assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 0 by you.")
+
+
+def test_another_folder_before_export_is_the_one_that_the_list_goes_on_with(batch, tmp_path):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    acceptBoth(batch)
+    batch.ui.folderEdit.currentPath = str(tmp_path / "elsewhere")
+    click(batch.ui.exportButton)
+    waitUntil(lambda: not batch.logic.worklist.isReading, 60)
+    assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 1 by you.")
+    openList(batch, batch.source, batch.corrections)
+    assert batch.ui.worklistLabel.text.startswith("0 of 3 done, 0 by you.")
