@@ -71,7 +71,10 @@ class WorklistPanel:
         buttons = qt.QMessageBox.Save | qt.QMessageBox.Discard | qt.QMessageBox.Cancel
         question = _("The decisions on {case} are not exported. Export them before the case is closed?")
         answer = qt.QMessageBox.question(
-            slicer.util.mainWindow(), _("Carotid Landmark"), question.format(case=self.run.name), buttons
+            slicer.util.mainWindow(),
+            _("Carotid Landmark"),
+            question.format(case=self.run.volumeNode.GetName()),
+            buttons,
         )
         if answer == qt.QMessageBox.Save:
             return self.export()

@@ -170,7 +170,8 @@ class WorklistRun:
         self._session = Session(folder, reader)
         self._beat.start()
         self.refresh()
-        open_ = next((case for case in cases if case.name == self.name and self.volumeNode is not None), None)
+        openKey = None if self.volumeNode is None else self.volumeNode.GetAttribute(CASE)
+        open_ = next((case for case in cases if openKey and case.key == openKey), None)
         self.name = open_.name if open_ else ""
         self.resumeAt = None
         if open_:

@@ -2,8 +2,18 @@
 
 import pytest
 
+from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, typeText, waitUntil
-from Testing.panel.worklistHelp import acceptBoth, arrive, openBatch, openForWorklist, openList, order, pressNext
+from Testing.panel.worklistHelp import (
+    acceptBoth,
+    arrive,
+    openBatch,
+    openForWorklist,
+    openList,
+    order,
+    pressNext,
+    writeBatch,
+)
 
 opened = pytest.fixture(openForWorklist)
 batch = pytest.fixture(openBatch)
@@ -37,3 +47,29 @@ def test_another_folder_before_export_is_the_one_that_the_list_goes_on_with(batc
     assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 1 by you.")
     openList(batch, batch.source, batch.corrections)
     assert batch.ui.worklistLabel.text.startswith("0 of 3 done, 0 by you.")
+
+
+def test_a_list_with_another_case_of_the_same_name_has_none_open(batch, tmp_path):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    before = batch.logic.worklist.volumeNode
+    click(batch.ui.acceptButton)
+    other = writeBatch(tmp_path / "other", 4, review=(1, 2), firstSeed=100)
+    openList(batch, other, batch.corrections)
+    run = batch.logic.worklist
+    assert run.name == "" and run.worklist.row(first).case.key != before.GetAttribute("CarotidLandmark.Case")
+    batch.host.dialogs.answer("Discard")
+    batch.panel.worklist.choose(first)
+    waitUntil(lambda: run.volumeNode not in (None, before), 60)
+    assert first in batch.host.dialogs.shown[-1].text
+    assert run.volumeNode.GetAttribute("CarotidLandmark.Case") == run.worklist.row(first).case.key
+    assert not slicer.mrmlScene.IsNodePresent(before)
+
+
+def test_the_open_case_stays_open_when_its_list_is_opened_again(batch):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    openList(batch, batch.source, batch.corrections, "AB")
+    assert batch.logic.worklist.name == first

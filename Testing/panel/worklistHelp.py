@@ -47,13 +47,13 @@ def writeScan(path, seed, size=(60, 50, 40), low=-1000):
     write_volume(CTVolume(array, Grid(size, np.full(3, 2.0), np.array([-60.0, -60.0, 0.0]), np.eye(3))), path)
 
 
-def writeBatch(folder, count, review=(), size=(60, 50, 40)):
+def writeBatch(folder, count, review=(), size=(60, 50, 40), firstSeed=0):
     """Write scans and results of detect, those with a number in ``review`` in doubt; return the results' folder."""
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         path = folder / "scans" / f"neck{number:02}.nrrd"
-        writeScan(path, number, size)
+        writeScan(path, firstSeed + number, size)
         told = sampleDetection(rightStatus="review" if number in review else "found")
         volume = {"path": str(path), "sha256": hash_files([path]), "series_uid": None}
         told.update(case=path.stem, volume=volume)
