@@ -26,9 +26,10 @@ from ..detect.search import Progress
 from ..errors import BadInputError, CannotRunError, as_sentence
 from ..exchange.dicom_source import NO_SERIES, read_source
 from ..exchange.dicom_sr import make_report
+from ..fork.structures import maps_in
 from ..landmarks.detection import Detection
 from ..study.processes import follow_parent, pool
-from ..volume.read import is_series
+from ..volume.read import is_series, state_of
 
 LOCAL = "local"  # instead of a scheduler's address
 RETRIES = 2
@@ -59,9 +60,12 @@ def do_case(detector: Detector, job: Job, case: Outcome, progress: Progress | No
         if job.sr and not is_series(case.path):
             raise BadInputError(NO_SERIES.format(path=case.path))
         check_case(job.output, case.name, picture=job.settings.picture, sr=job.sr)
-        if job.keep is not None and (kept := _finished(detector, job, case, job.keep)):
+        structures = job.settings.structures_of(case.name)
+        state = state_of(case.path, *([] if structures is None else maps_in(structures).values()))
+        if job.keep is not None and (kept := _finished(detector, job, case.name, state, job.keep)):
             return replace(case, detection=kept, kept=job.keep == 0)
         detection = detect_case(detector, case.name, case.path, job.settings, progress)
+        detection.volume["state"] = state  # from before it was read: what came meanwhile is not in the answer
         if job.sr:
             detection.report = make_report(detection, read_source(detection.files))
         return replace(case, detection=detection, files=write_case(job.output, detection))
@@ -163,11 +167,11 @@ def _detector(weights: Path | None, device: str, backend: str) -> Detector:
     return Detector.from_weights(weights, device, backend)
 
 
-def _finished(detector: Detector, job: Job, case: Outcome, since: float) -> Detection | None:
+def _finished(detector: Detector, job: Job, name: str, state: str, since: float) -> Detection | None:
     s = job.settings
     told = {**detector.settings(s.samples, s.confidence, s.seed, s.fork), **s.told()}
     endings = [ending for ending, wanted in ((PICTURE, s.picture), (SR, job.sr)) if wanted]
-    return read_finished(job.output, case.name, case.path, told, detector.header, endings, since)
+    return read_finished(job.output, name, state, told, detector.header, endings, since)
 
 
 def _died(case: Outcome) -> CannotRunError:

@@ -60,6 +60,13 @@ class Settings:
         if self.structures is not None and not self.fork:
             raise BadInputError("Heights beside structures are measured at the fork: leave --no-fork out.")
 
+    def structures_of(self, name: str) -> Path | None:
+        """The folder of label maps for the case of this name, None where heights are not asked for."""
+        if self.structures is None:
+            return None
+        own = self.structures / name
+        return own if own.is_dir() else self.structures
+
     def told(self) -> dict[str, Any]:
         """What a detection says of these beside the Detector's own settings: what was not left as it is."""
         structures = None if self.structures is None else str(self.structures)
@@ -97,10 +104,8 @@ def detect_case(
     try:
         volume = read_volume(path, settings.series, settings.spacing)
         read = time.perf_counter() - started
-        structures = None
-        if settings.structures is not None:
-            own = settings.structures / name
-            structures = read_structures(own if own.is_dir() else settings.structures, volume)
+        folder = settings.structures_of(name)
+        structures = None if folder is None else read_structures(folder, volume)
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled, fork=settings.fork
         )

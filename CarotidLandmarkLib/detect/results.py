@@ -113,7 +113,7 @@ def check_case(folder: Path, case: str, option: str = "-o", picture: bool = Fals
 def read_finished(
     folder: Path,
     case: str,
-    path: Path,
+    state: str,
     told: Mapping[str, Any],
     model: Mapping[str, Any],
     endings: Sequence[str] = (),
@@ -121,19 +121,18 @@ def read_finished(
 ) -> Detection | None:
     """The detection of a case that an earlier run has finished in `folder`, None where it must be done (again).
 
-    It must be about the volume at `path` as it is now, by a model with the checksum of this one, with the settings that
-    `told` says, have its files of these `endings`, too, and be written after `since` (seconds since 1970). A folder has
-    changed when files came or went.
+    It must be about a volume in this `state` (see volume.read.state_of), by a model with the checksum of this one, with
+    the settings that `told` says, have its files of these `endings`, too, and be written after `since` (seconds since
+    1970).
     """
     report = folder / f"{case}{REPORT}"
     try:
-        if max(since, os.stat(path).st_mtime) > os.stat(report).st_mtime:
+        if since > os.stat(report).st_mtime:
             return None
         detection = read_detection(report)
     except (BadInputError, OSError):
         return None
-    about = (json.loads(as_json(str(path))), model.get("sha256"))
-    same = (detection.volume.get("path"), detection.model.get("sha256")) == about
+    same = (detection.volume.get("state"), detection.model.get("sha256")) == (state, model.get("sha256"))
     whole = all((folder / f"{case}{ending}").is_file() for ending in (MARKUPS, *endings))
     return detection if same and whole and detection.settings == json.loads(as_json(told)) else None
 

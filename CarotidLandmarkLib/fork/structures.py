@@ -30,6 +30,11 @@ COLUMN_MM = 10.0  # the skull base counts so near to the line straight up from t
 Structures = dict[str, Union[np.ndarray, str]]
 
 
+def maps_in(folder: Path) -> dict[str, Path]:
+    """Measure -> the file in `folder` for its structure, which need not be there."""
+    return {name: folder / f"{structure}{SUFFIX}" for name, structure in FILES.items()}
+
+
 def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structures:
     """Measure -> (n, 3) LPS mm of the voxels of its structure, or the sentence why there are none.
 
@@ -41,8 +46,7 @@ def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structu
         raise BadInputError(f"'{root}' is no folder: give one with label maps such as mandible{SUFFIX}.")
     lower, upper = volume.grid.bounds()
     found: Structures = {}
-    for name, structure in FILES.items():
-        path = root / f"{structure}{SUFFIX}"
+    for name, path in maps_in(root).items():
         if not path.is_file():
             found[name] = f"The folder of structures holds no {path.name}."
             continue

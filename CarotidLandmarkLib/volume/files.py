@@ -45,6 +45,17 @@ def suffix_of(path: Path) -> str | None:
     return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
 
 
+def files_of(path: Path) -> list[Path]:
+    """`path` and, of a volume file, those beside it that hold its voxels.
+
+    Raises BadInputError, CannotRunError or OSError for a header that cannot be read.
+    """
+    suffix = suffix_of(path)
+    if suffix == ".hdr":
+        return [path, NiftiFile(path).data]
+    return [path, *_data_files(path, _text_fields(path))] if suffix and suffix not in FORMATS["NIfTI"] else [path]
+
+
 def read_file(path: Path, spacing: Vector | None = None) -> CTVolume:
     """The voxels of `path` as stored, int16 or float32. `spacing`: (3,) mm along its axes, for a file that gives none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInputError
+from ..errors import BadInputError, CarotidLandmarkError
 from .checks import by, check_geometry
 from .ct import CTVolume
 from .dicom import read_dicom
-from .files import SUFFIXES, read_file, suffix_of
+from .files import SUFFIXES, files_of, read_file, suffix_of
 from .folders import dicom_cases, walk
 from .geometry import Vector
 from .headers import is_dicom
@@ -54,6 +55,25 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing
 def is_series(path: Path) -> bool:
     """Whether ``path`` is read as DICOM: a folder, or a file that is DICOM."""
     return path.is_dir() or (suffix_of(path) is None and is_dicom(path))
+
+
+def state_of(*paths: Path) -> str:
+    """Another text as soon as any file of `paths` (volume files, folders) is other than it was, comes or goes: a digest
+    of their absolute paths, sizes and times of change."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            files = [file for _, inside in walk(path) for file in inside] if path.is_dir() else files_of(path)
+        except (CarotidLandmarkError, OSError):  # whoever reads it says why it cannot be read
+            files = [path]
+        for file in files:
+            try:
+                told = os.stat(file)
+                known = (os.path.abspath(file), told.st_size, told.st_mtime_ns)
+            except (OSError, ValueError):  # it is not there, or cannot be
+                known = (str(file), 0, 0)
+            digest.update(repr(known).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:32]
 
 
 def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:

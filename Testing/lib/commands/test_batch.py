@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from CarotidLandmarkLib.detect.case import Settings
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.detect.results import Outcome
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError
+from CarotidLandmarkLib.landmarks.detection import read_detection
 from CarotidLandmarkLib.volume.ct import write_volume
 from Testing.lib.commands.batch_work import act, make_cases, processes_of
 
@@ -43,9 +46,9 @@ def detect(detector, monkeypatch, tmp_path, cases):
     """Runs `detect cases --no-fork` on a model that finds the balls; returns its exit code."""
     monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
 
-    def detect(*words, out="out"):
-        options = ["-o", str(tmp_path / out), "--samples", "1", "--no-fork"]
-        return main(["detect", str(cases), *options, *map(str, words)])
+    def detect(*words, path=cases):
+        options = ["-o", str(tmp_path / "out"), "--samples", "1", "--no-fork"]
+        return main(["detect", str(path), *options, *map(str, words)])
 
     return detect
 
@@ -55,8 +58,12 @@ def rows(table, but=("seconds",)):
         return [{name: value for name, value in row.items() if name not in but} for row in csv.DictReader(file)]
 
 
+def told_of(file):
+    return json.loads(file.read_text())
+
+
 def told(folder, part=""):
-    return json.loads((folder / f"run{part}.json").read_text())
+    return told_of(folder / f"run{part}.json")
 
 
 def done(detect, monkeypatch, *words):
@@ -93,6 +100,53 @@ def test_what_another_model_setting_or_volume_gave_is_not_kept(detect, cases, de
     assert done(detect, monkeypatch, "--continue", "--seed", 3) == ["a", "b", "bad"]
     detector.header = {**detector.header, "sha256": "1" * 64}
     assert done(detect, monkeypatch, "--continue", "--seed", 3) == ["a", "b", "bad", "c"]
+
+
+def test_a_volume_of_the_same_name_elsewhere_is_another(detect, cases, tmp_path, monkeypatch):
+    for site in ("one", "two"):
+        shutil.copytree(cases, tmp_path / site / "cases", copy_function=shutil.copy2)
+        monkeypatch.chdir(tmp_path / site)
+        assert done(partial(detect, path="cases"), monkeypatch, "--continue") == ["a", "b", "bad", "c"], site
+    assert done(partial(detect, path=tmp_path / "two" / "cases"), monkeypatch, "--continue") == ["bad"]
+
+
+def test_a_volume_that_was_replaced_by_an_older_one_is_done_again(detect, cases, tmp_path, monkeypatch, make_neck):
+    write_volume(make_neck(balls={}), tmp_path / "other.nrrd", compress=False)
+    os.utime(tmp_path / "other.nrrd", times=(1e9, 1e9))
+    assert detect() == 2
+    shutil.move(tmp_path / "other.nrrd", cases / "b.nrrd")
+    assert done(detect, monkeypatch, "--continue") == ["b", "bad"]
+    assert told_of(tmp_path / "out" / "b.detection.json")["landmarks"][0]["status"] == "absent"
+
+
+def test_results_of_versions_that_did_not_note_the_state_are_made_anew(detect, tmp_path, monkeypatch):
+    assert detect() == 2
+    for name in "ab":
+        report = tmp_path / "out" / f"{name}.detection.json"
+        values = told_of(report)
+        assert len(values["volume"].pop("state")) == 32
+        report.write_text(json.dumps(values))
+        assert read_detection(report).volume == values["volume"]
+    assert done(detect, monkeypatch, "--continue") == ["a", "b", "bad"]
+
+
+def test_other_label_maps_are_another_case(detect, cases, detector, tmp_path, monkeypatch):
+    assert detect() == 2
+    maps, kept = tmp_path / "maps", []
+    (maps / "a").mkdir(parents=True)
+    settings = Settings(samples=1, structures=maps)
+    told = {**detector.settings(1, 0.9, 0, True), **settings.told()}
+    made = replace(read_detection(tmp_path / "out" / "a.detection.json"), settings=told)
+    monkeypatch.setattr(batch, "detect_case", lambda *given: made)
+    job, case = Job(None, "auto", "auto", settings, tmp_path / "out", keep=0.0), Outcome("a", cases / "a.nrrd")
+    for change in (
+        lambda: None,
+        (maps / "a" / "hyoid.nii.gz").touch,
+        lambda: os.utime(maps / "a" / "hyoid.nii.gz", (1, 1)),
+    ):
+        change()
+        kept += [do_case(detector, job, case).kept, do_case(detector, job, case).kept]
+    assert kept == [False, True] * 3
 
 
 def test_a_case_that_a_worker_had_finished_when_it_died_is_not_done_again(

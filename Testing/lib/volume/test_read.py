@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from CarotidLandmarkLib.errors import BadInputError, CannotRunError
 from CarotidLandmarkLib.volume import ct
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
-from CarotidLandmarkLib.volume.read import find_cases, read_volume
+from CarotidLandmarkLib.volume.read import find_cases, read_volume, state_of
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii", ".nii.gz", ".mha"])
@@ -24,6 +25,51 @@ def test_written_and_read_again_in_any_orientation(tmp_path, ct_like, direction,
     assert np.allclose(volume.grid.affine, grid.affine, atol=1e-4)  # NIfTI stores single precision
     assert volume.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert volume.path == str(path) and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".nhdr", ".mhd", ".hdr"])
+def test_other_data_beside_a_header_are_another_state(tmp_path, ct_like, suffix):
+    path = tmp_path / f"case{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(ct_like), str(tmp_path / ("case.img" if suffix == ".hdr" else path.name)))
+    before = state_of(path)
+    assert state_of(path) == before
+    (data,) = (file for file in tmp_path.iterdir() if file != path)
+    os.utime(data, times=(1e9, 1e9))
+    assert state_of(path) != before
+
+
+def test_the_state_of_a_folder_is_that_of_all_its_files(tmp_path, monkeypatch):
+    for name in ("S1/a", "S2/b"):
+        (tmp_path / "pat" / name).parent.mkdir(parents=True)
+        (tmp_path / "pat" / name).write_bytes(b"x")
+    above = os.stat(tmp_path / "pat")
+    seen = [state_of(tmp_path / "pat")]
+
+    def is_new():
+        os.utime(tmp_path / "pat", ns=(above.st_atime_ns, above.st_mtime_ns))  # which tells nothing of what lies below
+        seen.append(state_of(tmp_path / "pat"))
+        return len(set(seen)) == len(seen)
+
+    assert not is_new()
+    seen.pop()
+    (tmp_path / "pat" / "S2" / "c").write_bytes(b"x")  # more arrives
+    assert is_new()
+    (tmp_path / "pat" / "S1" / "a").write_bytes(b"xy")  # overwritten in place
+    assert is_new()
+    os.utime(tmp_path / "pat" / "S1" / "a", times=(1e9, 1e9))
+    assert is_new()
+    (tmp_path / "pat" / "S1" / "a").rename(tmp_path / "pat" / "S1" / "d")
+    assert is_new()
+    monkeypatch.chdir(tmp_path)
+    assert state_of(Path("pat")) == seen[-1] and len(seen[-1]) == 32
+    (tmp_path / "pat").rename(tmp_path / "tap")
+    assert state_of(tmp_path / "tap") not in seen
+
+
+def test_what_is_not_there_or_is_damaged_has_a_state_too(tmp_path):
+    (tmp_path / "a.nhdr").write_bytes(b"NRRD0004\ndata file: a\0b\n")
+    (tmp_path / "b.hdr").write_bytes(b"x")
+    assert len({state_of(tmp_path / name) for name in ("a.nhdr", "b.hdr", "none.nrrd")}) == 3
 
 
 @pytest.mark.parametrize("suffix", [".nhdr", ".mhd"])
