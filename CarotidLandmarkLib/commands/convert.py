@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.to == NNLANDMARK:
         written = nnlandmark.write_dataset(args.out, _with_volumes(_with_landmarks(cases.values())))
     else:
+        _require_new(args.out / f"{name}.{args.to}" for name in cases)
         for case in cases.values():
             unreviewed = dict.fromkeys(case.unreviewed, "unreviewed")
             WRITERS[f".{args.to}"](args.out / f"{case.name}.{args.to}", LandmarkSet(case.points), unreviewed)
@@ -86,6 +87,9 @@ def _write_detections(args: argparse.Namespace, cases: Mapping[str, Case], faile
     failed.update(without)
     if not detections:
         raise BadInputError(f"{args.detections} has a detection of none of the {len(cases)} cases of {args.data}.")
+    if args.to == NNLANDMARK and nnlandmark.is_dataset(args.out):
+        raise BadInputError(f"{args.out} holds a data set: choose another folder for predictions.")
+    _require_new(args.out / f"{name}.{'json' if args.to == NNLANDMARK else args.to}" for name in detections)
     for name, detection in detections.items():
         _write_detection(args.out, args.to, name, detection, cases[name])
     return len(detections)
@@ -98,6 +102,13 @@ def _write_detection(folder: Path, to: str, name: str, detection: Detection, cas
     else:
         statuses = {landmark.side: landmark.status for landmark in detection.landmarks}
         WRITERS[f".{to}"](folder / f"{name}.{to}", detection.points(), statuses)
+
+
+def _require_new(files: Iterable[Path]) -> None:
+    """Raise BadInputError, before anything is written, where one of the files is there: it may be the only truth."""
+    for file in files:
+        if file.exists():
+            raise BadInputError(f"{file} is there already: choose another folder.")
 
 
 def _say(sentence: str) -> None:

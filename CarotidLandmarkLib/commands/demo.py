@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(detection: Detection, truth: dict[str, np.ndarray | None]) -> str:
-    rows = [("side", "status", "position, mm LPS", f"{detection.settings['confidence']:.0%} radii, mm", "error, mm")]
+    sure = f"{100 * detection.settings['confidence']:.4g}%"
+    rows = [("side", "status", "position, mm LPS", f"{sure} radii, mm", "error, mm")]
     for landmark in detection.landmarks:
         place = radii = error = "-"
         if landmark.position_lps_mm is not None and landmark.confidence_radii_mm is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
-from .options import add_engine_arguments, chosen_weights, some_path, some_weights, whole_number
+from .options import CONFIDENCE, add_engine_arguments, chosen_weights, some_path, some_weights, whole_number
 
 if TYPE_CHECKING:
     from ..detect.detector import Detector
@@ -81,7 +82,15 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.results import prepare_folder
     from ..study.cases import read_cases
     from ..study.report.figures import draw_figures, missing_packages
-    from ..study.report.methods import Method, model_name, one_model, read_detections, read_method, with_names
+    from ..study.report.methods import (
+        Method,
+        model_name,
+        one_confidence,
+        one_model,
+        read_detections,
+        read_method,
+        with_names,
+    )
     from ..study.report.rows import make_rows
     from ..study.report.write import write_report
 
@@ -125,10 +134,22 @@ def run(args: argparse.Namespace) -> int:
             f"{args.detections} was made by {model_name(model)} with other weights than {args.weights}; give those, or "
             "leave --weights out."
         )
+    confidence = one_confidence(detections, args.detections or args.data) or args.confidence
+    if args.confidence not in (CONFIDENCE, confidence):
+        raise BadInputError(
+            f"The ellipsoids in {args.detections} are of the confidence {confidence:g}: leave --confidence out, or "
+            "detect again with another."
+        )
+    for rival in rivals:
+        if rival.confidence not in (None, confidence):
+            raise BadInputError(
+                f"The ellipsoids in {rival.folder} are of the confidence {rival.confidence}, those that they are "
+                f"compared with of {confidence:g}: detect with one."
+            )
     rows = make_rows(truths, detections)
     own, *rivals = with_names([Method(model_name(model), model, [row.score for row in rows]), *rivals])
     detectors = _by_name([own, *rivals], detector, others)
-    report = _report(args, own, rivals, detections, rows, detector)
+    report = _report(args, own, rivals, detections, rows, detector, confidence)
     report.update(
         {
             "peak_memory_mb": memory,
@@ -143,7 +164,6 @@ def run(args: argparse.Namespace) -> int:
             "The report shows no heatmaps, which need PyTorch: pip install 'carotid-landmark[torch]'.", file=sys.stderr
         )
     methods = {method.name: method.scores for method in (own, *rivals)}
-    confidence = report["uncertainty"]["confidence"]
     drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
     write_report(args.out, report, rows, drawn, html="jinja2" not in missing)
     print((args.out / "report.md").read_text(encoding="utf-8"))
@@ -157,24 +177,24 @@ def _report(
     detections: Mapping[str, Detection],
     rows: Sequence[Row],
     detector: Detector | None,
+    confidence: float,
 ) -> dict[str, Any]:
     from ..study.report.rows import coverages, failures, fork_figures, subgroups
     from ..study.scores import compare, evaluate, uncertainty
 
     first = next(iter(detections.values()))
-    confidence = first.settings.get("confidence", args.confidence)
     table = evaluate(own.scores, confidence)
     if detector:
         scale = detector.backend.config.covariance_scale[-1]
         before = uncertainty(own.scores, confidence, 1 / scale)["coverage"]
         table["uncertainty"].update(calibration=scale, coverage_before_calibration=before)
-    seconds = sorted(detection.timing_s.get("total") or 0.0 for detection in detections.values())
+    seconds = [of for detection in detections.values() if (of := detection.timing_s.get("total")) is not None]
     return {
         "data": str(args.data),
         "name": own.name,
         "model": own.model,
         "settings": first.settings,
-        "median_seconds": seconds[len(seconds) // 2],
+        "median_seconds": statistics.median(seconds) if seconds else None,
         **table,
         "coverages": coverages(rows),
         "groups": subgroups(rows),

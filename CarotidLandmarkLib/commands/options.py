@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..detect import BACKENDS, DEVICES, LARGEST_SEED, SAMPLES
 
+CONFIDENCE = 0.9
 CONFIDENCE_HELP = (
     "of the ellipsoid, which speaks of the bifurcation as the weights were trained on it: those of the package on the "
     "carina, where the lumens of the internal and external carotid part (default: 0.90)"
@@ -101,7 +102,7 @@ def add_engine_arguments(parser: argparse._ActionsContainer) -> None:
     )
     passes = f"passes of the finest scale (default: {SAMPLES})"
     add("--samples", type=whole_number(1), default=SAMPLES, metavar="N", help=passes)
-    add("--confidence", type=probability, default=0.90, metavar="P", help=CONFIDENCE_HELP)
+    add("--confidence", type=probability, default=CONFIDENCE, metavar="P", help=CONFIDENCE_HELP)
     add("--weights", type=some_weights, metavar="FILE|NAME", help=WEIGHTS_HELP)
     add("--seed", type=seed, default=0, metavar="N", help="of the random shifts (default: 0)")
     add("--no-fork", action="store_false", dest="fork", help="do not trace the lumen, nor check the points by it")

@@ -14,7 +14,7 @@ import numpy as np
 from ..atomic import write_json
 from ..errors import BadInputError
 from .forks import ForkResult
-from .points import SIDES, LandmarkSet
+from .points import SIDES, LandmarkSet, as_position
 from .text import read_text
 
 SCHEMA = "carotid-landmark/detection/1"
@@ -136,6 +136,7 @@ class Detection:
             for name, kind in _KINDS.items():
                 if not isinstance(rest[name], kind):
                     raise ValueError(f"{name} is {rest[name]!r}")
+            _check_numbers(rest["settings"], rest["volume"], rest["timing_s"])
             return cls(landmarks=landmarks, **rest)
         except KeyError as error:
             raise BadInputError(f"This is no detection: {error} is missing.") from error
@@ -158,6 +159,17 @@ def read_detection(path: str | os.PathLike[str]) -> Detection:
         return Detection.from_dict(values)
     except BadInputError as error:
         raise BadInputError(f"Cannot use {path}; give {INSTEAD}. {error}") from error
+
+
+def _check_numbers(settings: dict[str, Any], volume: dict[str, Any], timing_s: dict[str, Any]) -> None:
+    confidence, spacing = settings.get("confidence"), volume.get("spacing_mm")
+    if not (confidence is None or 0 < _number(confidence, "the confidence") < 1):
+        raise ValueError(f"the confidence is {confidence!r}")
+    if not (spacing is None or (as_position(spacing) > 0).all()):
+        raise ValueError(f"the voxel spacing is {spacing!r}")
+    for stage, seconds in timing_s.items():
+        if not (seconds is None or _number(seconds, f"the time {stage!r}") >= 0):
+            raise ValueError(f"the time {stage!r} is {seconds!r}")
 
 
 def is_result(description: str) -> bool:

@@ -33,6 +33,7 @@ ORGANS = {
 }
 AROUND_MM = 16.0
 CANAL = "Spinal-Canal"
+LEAST_HEIGHTS = 5  # of the canal, for a curve of the fourth order
 GLAND_Z = 4.0  # height of the submandibular glands, and of the jaw's lower border, in body mm
 
 
@@ -107,6 +108,8 @@ def load_scaffold(path: str | Path) -> Scaffold:
     heights = np.unique(canal[:, 2])
     middle = np.array([canal[canal[:, 2] == z][:, :2].mean(0) for z in heights])
     near = np.abs(heights - z0) < 150
+    if near.sum() < LEAST_HEIGHTS:
+        raise BadInputError(f"The spinal canal in {path} is not where its jaw is, so it can't carry a vessel tree.")
     at = int(np.abs(heights - z0).argmin())
     center = np.array([*middle[at], z0])
     t = (heights[near] - z0) / 100

@@ -114,7 +114,7 @@ def read_true_forks(case: Case) -> dict[str, TrueFork]:
     about = read_phantom(case)
     try:
         return {side: _true_fork(about, side) for side in SIDES}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return {}
 
 

@@ -69,9 +69,9 @@ def draw_figures(
 
         caption = (
             "Missed landmarks first, then false positives, then the largest errors. Yellow + is the truth, green x the "
-            f"prediction with its {confidence:.0%} ellipsoid, both moved along the normal into the cut, which passes "
-            "through the truth (of a false positive: the prediction). In brackets: beyond the edge, in that direction. "
-            "Axial, coronal, sagittal: the patient's right is on the "
+            f"prediction with its {100 * confidence:.4g}% ellipsoid, both moved along the normal into the cut, which "
+            "passes through the truth (of a false positive: the prediction). In brackets: beyond the edge, in that "
+            "direction. Axial, coronal, sagittal: the patient's right is on the "
             "left of the first two, anterior on the left of the third."
         )
         sheet = contact_sheet(worst, truths, confidence)

@@ -45,7 +45,7 @@ def write_robustness(out: Path, steps: Sequence[Step], facts: Mapping[str, Any])
     for name, title, caption, figure in (
         ("answers", "Shares of each answer", f"Red: silent failures, {SILENT}.", answers(steps)),
         ("errors", "Errors", f"{LOCATED}; the axis is logarithmic.", errors(steps)),
-        ("coverage", f"Coverage of the {promised:.0%} ellipsoid", f"{LOCATED}.", coverage(steps, promised)),
+        ("coverage", f"Coverage of the {100 * promised:.4g}% ellipsoid", f"{LOCATED}.", coverage(steps, promised)),
     ):
         drawn.append(Drawn(f"robustness-{name}", title, caption, out))
         save_chart(figure, out / drawn[-1].name)

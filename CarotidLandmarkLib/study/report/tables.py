@@ -101,7 +101,7 @@ def uncertainty(report: Mapping[str, Any]) -> Table:
     ]
     blank = [""] * (len(columns) - 1)
     covered = f"{percent(unsure['coverage'])} {interval(unsure['interval_95']['coverage'], 100, 1)}".rstrip()
-    rows.append((f"Coverage of the {unsure['confidence']:.0%} ellipsoid", covered, *blank))
+    rows.append((f"Coverage of the {100 * unsure['confidence']:.4g}% ellipsoid", covered, *blank))
     if unsure.get("coverage_before_calibration") is not None:
         scale = f"covariance × {1 / unsure['calibration']:.3g}"
         rows.append((f"— before calibration ({scale})", percent(unsure["coverage_before_calibration"]), *blank))
@@ -124,7 +124,7 @@ def coverages(report: Mapping[str, Any]) -> Table:
         for of in report["coverages"]
     ]
     levels = report["coverages"][0]["coverage"] if rows else ()
-    header = ["Landmarks", "Number", *(f"{float(level):.0%} ellipsoid" for level in levels)]
+    header = ["Landmarks", "Number", *(f"{100 * float(level):.4g}% ellipsoid" for level in levels)]
     note = "Coverage: the share of the located landmarks whose truth lies inside the ellipsoid of that confidence. It "
     note += "speaks of the definition of the bifurcation that the model was trained on."
     return Table("Coverage by confidence", header, rows, note)

@@ -159,7 +159,7 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
     unsure = report["uncertainty"]
     if unsure["coverage"] is not None:
         said.append(
-            f"The {unsure['confidence']:.0%} ellipsoid holds the truth in {percent(unsure['coverage'])} "
+            f"The {100 * unsure['confidence']:.4g}% ellipsoid holds the truth in {percent(unsure['coverage'])} "
             f"{interval(unsure['interval_95']['coverage'], 100, 1)}."
         )
     said += forks.sentences(report)
@@ -176,8 +176,10 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
     """Sentences on time, memory, what was left out, and how to read the figures."""
-    seconds = number(report["median_seconds"], digits=1)
-    said = [f"Median time {seconds} s a case ({report['settings'].get('device')})."]
+    said = []
+    if report["median_seconds"] is not None:
+        seconds = number(report["median_seconds"], digits=1)
+        said = [f"Median time {seconds} s a case ({report['settings'].get('device')})."]
     memory = report["peak_memory_mb"]
     if memory:
         said.append(

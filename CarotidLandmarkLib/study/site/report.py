@@ -116,7 +116,7 @@ def summary_of(found: Findings, report: Mapping[str, Any]) -> list[str]:
     said += [
         said_of_offset(found.offset, found.limits),
         f"As they are, the weights located {of['located']} of {of['present']} landmarks, with a mean error of "
-        f"{number(of['mean_mm'])} mm {interval(of['interval_95']['mean_mm'])}; their {unsure['confidence']:.0%} "
+        f"{number(of['mean_mm'])} mm {interval(of['interval_95']['mean_mm'])}; their {100 * unsure['confidence']:.4g}% "
         f"ellipsoids hold your point in {percent(unsure['coverage'])} "
         f"{interval(unsure['interval_95']['coverage'], 100, 1)}. {percent(of['review_share'])} of what was located is "
         f"for review; silent (found, but over {LARGE_ERROR_MM:g} mm off or not there): {percent(of['silent_share'])}.",
@@ -210,7 +210,7 @@ def _side_by_side(report: Mapping[str, Any]) -> list[Sequence[str]]:
         ("Largest, mm", *(number(of["max_mm"]) for of in groups)),
         ("Mean error less that of the best, mm", *(_less(of["less_the_best_mm"]) for of in ways)),
         (
-            f"Coverage of the {unsure[0]['confidence']:.0%} ellipsoid, %",
+            f"Coverage of the {100 * unsure[0]['confidence']:.4g}% ellipsoid, %",
             *(limited(of, "coverage", 100, 1) for of in unsure),
         ),
         ("For review, of the located, %", *(limited(of, "review_share", 100, 1) for of in groups)),
@@ -288,9 +288,9 @@ def _figures(folder: Path, found: Findings, rows: Sequence[Row], way: str) -> li
     if worst:
         confidence = found.judged[way].table["uncertainty"]["confidence"]
         caption = (
-            f"Of “{way}”. Yellow + is your reader's point, green x the answer with its {confidence:.0%} ellipsoid, "
-            "both moved along the normal into the cut. Axial, coronal, sagittal: the patient's right is on the left of "
-            "the first two, anterior on the left of the third."
+            f"Of “{way}”. Yellow + is your reader's point, green x the answer with its {100 * confidence:.4g}% "
+            "ellipsoid, both moved along the normal into the cut. Axial, coronal, sagittal: the patient's right is on "
+            "the left of the first two, anterior on the left of the third."
         )
         sheet = contact_sheet(worst, {case.name: case for case in found.site.cases}, confidence)
         save_image(sheet, folder / "worst.png")

@@ -92,6 +92,20 @@ def test_cases_without_any_landmark_are_nothing_to_write(tmp_path, data, capsys)
     assert "nothing to write" in capsys.readouterr().err
 
 
+def test_nothing_that_is_there_is_written_over(tmp_path, data, detections, capsys):
+    truth = {path: path.read_bytes() for path in data.iterdir()}
+    words = ["convert", str(data), "--to", "mrk.json", "--out", str(data)]
+    for more in ([], ["--detections", str(detections)]):
+        assert main([*words, *more]) == 2
+        assert "a.mrk.json is there already" in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in data.iterdir()} == truth
+    out = tmp_path / "set"
+    assert main(["convert", str(data), "--to", "nnlandmark", "--out", str(out)]) == 0
+    about = (out / "dataset.json").read_bytes()
+    assert main(["convert", str(out), "--to", "nnlandmark", "--detections", str(detections), "--out", str(out)]) == 2
+    assert "holds a data set" in capsys.readouterr().err and (out / "dataset.json").read_bytes() == about
+
+
 def test_what_cannot_be_converted_is_a_sentence(tmp_path, data, capsys):
     (tmp_path / "file").touch()
     assert main(["convert", str(data), "--to", "fcsv", "--out", str(tmp_path / "file")]) == 3

@@ -262,6 +262,21 @@ def test_labels_that_say_too_little_are_told(text, said, label_map):
         assert "labels.json" in str(told.value) and "\n" not in str(told.value)
 
 
+def test_a_canal_far_from_the_jaw_is_told(label_map):
+    path = label_map / "someone.nii.gz"
+    image = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(image)
+    array[array == 2] = 0
+    array[:3, 68:76, 46:54] = 2
+    array[array == 1] = 0
+    array[58:, 4:30, 25:75] = 1
+    far = sitk.GetImageFromArray(np.where(array > 2, 0, array))
+    far.CopyInformation(image)
+    sitk.WriteImage(far, str(path))
+    with pytest.raises(BadInputError, match="spinal canal in .*someone.nii.gz is not where its jaw is"):
+        load_scaffold.__wrapped__(path)
+
+
 def test_labels_without_glands_do(label_map):
     (label_map / "labels.json").write_text(json.dumps({"Mandible": 1, "Spinal-Canal": 2}))
     assert load_scaffold.__wrapped__(label_map / "someone.nii.gz").gland_y == pytest.approx(-50.9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CarotidLandmarkLib.study.cases import read_stenoses
 from CarotidLandmarkLib.study.true_forks import read_true_forks
 from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.lib.study import made_forks as made
@@ -76,11 +77,15 @@ def test_occluded_forks_and_files_without_calcium_are_told(tmp_path) -> None:
     assert "calcium_mm3" not in read_true_forks(made.case(tmp_path, old))["right"].measures()
 
 
-@pytest.mark.parametrize("gone", ["all", "facts", "centrelines_lps_mm", "carina_lps_mm", "a number"])
+@pytest.mark.parametrize("gone", ["all", "facts", "centrelines_lps_mm", "carina_lps_mm", "a number", "the range"])
 def test_without_a_phantom_that_tells_its_vessels_there_is_no_truth(tmp_path, gone) -> None:
     values = None if gone == "all" else made.about()
     if gone == "a number":
         values["centrelines_lps_mm"]["left"]["internal"][3][2] = None
+    elif gone == "the range":
+        values["centrelines_lps_mm"]["left"]["internal"][3][2] = 10**400
+        values["facts"]["left"]["stenosis"] = 10**400
+        assert read_stenoses(made.case(tmp_path, values)) == {}
     elif values:
         del values[gone]
     assert read_true_forks(made.case(tmp_path, values)) == {}

@@ -66,6 +66,7 @@ def truncate(name):
         (of_markups("prediction.mrk.json", lambda p: p[0].update(positionStatus="missing")), "which prediction.mrk"),
         (of_file(lambda of: of["landmarks"][1].update(displacement_mm=2.0)), "2.00 mm in correction.json and 5.00 mm"),
         (of_file(lambda of: of["landmarks"][1].update(displacement_mm="far")), "'far' in correction.json"),
+        (of_file(lambda of: of["landmarks"][1].update(displacement_mm=10**400)), "in correction.json"),
         (of_file(lambda of: of["landmarks"][1].update(decision="accepted")), "not where it was predicted"),
         (of_file(lambda of: of.update(case="case-z")), "is of case-z"),
         (of_file(lambda of: of.update(schema="carotid-landmark/correction/2")), "a newer version wrote it"),

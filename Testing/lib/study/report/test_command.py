@@ -120,6 +120,32 @@ def test_detections_that_exist_give_the_same_report(evaluate, data, tmp_path):
     assert not (tmp_path / "two" / "detections").exists()
 
 
+def test_ellipsoids_of_another_confidence_are_refused(evaluate, data, tmp_path, capsys):
+    assert evaluate(data, "one", "--confidence", "0.5") == 0
+    assert report(tmp_path / "one")["uncertainty"]["confidence"] == 0.5
+    assert evaluate(data, "two", "--detections", tmp_path / "one" / "detections", "--confidence", "0.8") == 2
+    assert "are of the confidence 0.5" in capsys.readouterr().err
+    assert evaluate(data, "three", "--against", tmp_path / "one") == 2
+    assert "of the confidence 0.5, those that they are compared with of 0.9" in capsys.readouterr().err
+
+
+def test_the_median_time_is_of_those_that_are_known(evaluate, data, tmp_path):
+    assert evaluate(data, "one") == 0
+    detections = tmp_path / "one" / "detections"
+    for seconds, sentence in (
+        ({"a": 1.0, "b": 9.0}, "Median time 5.0 s"),
+        ({"b": 9.0}, "Median time 9.0 s"),
+        ({}, None),
+    ):
+        for name in "ab":
+            detection = json.loads((detections / f"{name}.detection.json").read_text())
+            detection["timing_s"] = {"total": seconds[name]} if name in seconds else {}
+            (detections / f"{name}.detection.json").write_text(json.dumps(detection))
+        assert evaluate(data, "two", "--detections", detections) == 0
+        text = (tmp_path / "two" / "report.md").read_text()
+        assert sentence in text if sentence else "Median time" not in text
+
+
 def test_a_case_without_detection_is_named_and_the_others_are_measured(evaluate, data, tmp_path, capsys):
     assert evaluate(data, "one") == 0
     (tmp_path / "one" / "detections" / "a.detection.json").unlink()

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
 
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.study.cases import Case
-from CarotidLandmarkLib.study.report.methods import Method, one_model, read_detections, read_method, with_names
+from CarotidLandmarkLib.study.report.methods import (
+    Method,
+    one_confidence,
+    one_model,
+    read_detections,
+    read_method,
+    with_names,
+)
 from CarotidLandmarkLib.study.report.write import table_of
 from CarotidLandmarkLib.study.scores import compare
 
@@ -64,6 +73,66 @@ def test_a_case_without_a_detection_is_named(made, truths, tmp_path, capsys):
     write_detection(tmp_path / "a.detection.json", made.detection("a"))
     detections, failed = read_detections(tmp_path, {name: truths[name] for name in "ab"})
     assert list(detections) == ["a"] and list(failed) == ["b"] and "b.detection.json" in capsys.readouterr().err
+
+
+def test_a_detection_of_another_case_is_taken_only_where_it_is_of_the_same_voxels(made, truths, tmp_path, capsys):
+    truths["a"] = replace(truths["a"], sha256="1" * 64)
+    detection = made.detection("b")
+    write_detection(tmp_path / "a.detection.json", detection)
+    detections, failed = read_detections(tmp_path, {"a": truths["a"]})
+    assert not detections and "says that it is of 'b'" in failed["a"]
+    detection.volume["sha256"] = "1" * 64  # the case alone has another name
+    write_detection(tmp_path / "a.detection.json", detection)
+    detections, failed = read_detections(tmp_path, {"a": truths["a"]})
+    assert detections["a"].case == "a" and not failed
+    capsys.readouterr()
+    detection = replace(made.detection("a"), volume={"sha256": "2" * 64})
+    write_detection(tmp_path / "a.detection.json", detection)
+    assert list(read_detections(tmp_path, {"a": truths["a"]})[0]) == ["a"]
+    assert "1 of 1 detections" in (said := capsys.readouterr().err) and "other files" in said and said.endswith("a.\n")
+
+
+def test_ellipsoids_of_two_confidences_are_not_mixed(made):
+    mixed = {name: replace(made.detection(name), settings={"confidence": of}) for name, of in (("a", 0.9), ("b", 0.5))}
+    with pytest.raises(BadInputError, match=r"0.9 \(a\) and 0.5 \(b\)"):
+        one_confidence(mixed, "here")
+    assert one_confidence({"a": mixed["a"]}, "here") == 0.9
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("side", "middle"),
+        ("status", "so"),
+        ("error_mm", "-3"),
+        ("error_mm", "nan"),
+        ("volume_mm3", "inf"),
+        ("error_mm", "x"),
+    ],
+)
+def test_an_earlier_report_with_what_cannot_be_is_refused(truths, earlier, field, value):
+    with open(earlier / "report.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    lines[0][field] = value
+    with open(earlier / "report.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+    with pytest.raises(BadInputError, match="neither detections nor the report"):
+        read_method(earlier, truths)
+
+
+@pytest.mark.parametrize("spoilt", [b"\0" * 200_000, b"case,side\n", None])
+def test_a_damaged_report_is_refused(truths, earlier, spoilt):
+    table = (earlier / "report.csv").read_bytes()
+    last = table.splitlines(keepends=True)[-1]
+    (earlier / "report.csv").write_bytes(table + last if spoilt is None else spoilt)  # None: a landmark twice
+    with pytest.raises(BadInputError, match="neither detections nor the report|none of the"):
+        read_method(earlier, truths)
+    (earlier / "report.csv").write_bytes(table)
+    (earlier / "report.json").write_text("[" * 100_000)
+    with pytest.raises(BadInputError, match="neither detections nor the report"):
+        read_method(earlier, truths)
 
 
 def test_detections_of_two_models_are_not_mixed(made):
