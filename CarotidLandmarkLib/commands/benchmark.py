@@ -60,10 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
     if args.table in OTHERS:
+        if args.rows:
+            raise BadInputError(f"--rows is for the tables of methods: leave it out with {args.table}.")
         other = OTHERS[args.table]
         settings = other.settings_of(args)
         claim(args.out, settings, "benchmark.json")
         return other.run(args, settings)
+    if args.data or args.weights:
+        raise BadInputError(f"--data and --weights are for robustness: leave them out with {args.table}.")
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report

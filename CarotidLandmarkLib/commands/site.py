@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings(args.samples, args.confidence, args.seed, fork=args.fork)
     require_training()
+    if args.choose == "tuned" and not args.steps:
+        raise BadInputError("--choose tuned cannot be with --steps 0, which trains nothing: leave one of them out.")
     weights = chosen_weights(args)
     base = read_weights(weights)
     site = read_site(args.data, base.header)
@@ -70,9 +72,7 @@ def run(args: argparse.Namespace) -> int:
     found = work_on(site, plan)
     way = args.choose or found.choice.way
     if way not in found.judged:
-        raise BadInputError(
-            f"--choose {way} cannot be: {' '.join(found.remarks) or 'nothing was trained (--steps 0).'}"
-        )
+        raise BadInputError(f"--choose {way} cannot be: {' '.join(found.remarks)}")
     facts = {"data": args.data.name, "command": _command(args, told), "settings": told}
     report = write_site(args.out, found, facts, base.header, way)
     missing = missing_packages()

@@ -223,7 +223,8 @@ def _cost(
             folder = plan.work / "phantoms" / network
             raw[network] = detect_all(cases, networks[way], folder, plan.engine, "test phantoms", progress)
         figures[way] = {}
-        for name, move in (("moved", adapted), ("not_moved", replace(adapted, offset=np.zeros(3)))):
+        still = np.zeros(3) if way == TUNED else -plan.offset  # nets that were trained answer without the base's own
+        for name, move in (("moved", adapted), ("not_moved", replace(adapted, offset=still))):
             answers = {case: move.apply(of) for case, of in raw[network].items()}
             figures[way][name] = judge(way, tests, answers, plan.engine.settings.confidence).table
     return figures

@@ -112,6 +112,10 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
     if config is None or recipe is None:
         asked = design(options)
         config, recipe = config or asked[0], recipe or asked[1]
+    if options.half_resolution and options.start and options.method is None:
+        raise BadInputError("--half-resolution is for networks from scratch: leave it out, or name the --method, too.")
+    if options.scaffold and options.phantoms == "0":
+        raise BadInputError("--scaffold is what phantoms are built on: give --phantoms, too.")
     unknown = set(options.scales) - set(config.scales_mm)
     if unknown:
         raise BadInputError(f"--scales {min(unknown):g} is no scale of the method {config.name}.")

@@ -91,6 +91,15 @@ def test_a_run_made_elsewhere_is_taken_as_done_unless_it_is_of_another_benchmark
     assert "has 1 of 2 cases" in capsys.readouterr().err
 
 
+def test_options_of_another_benchmark_are_refused(tmp_path, capsys):
+    for words, said in (
+        (["table1", "--data", str(tmp_path)], "--data and --weights are for robustness"),
+        (["robustness", "--data", str(tmp_path), "--rows", "default"], "--rows is for the tables"),
+    ):
+        assert main(["benchmark", *words, "--out", str(tmp_path / "out")]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys):
     weights = prepared / "runs" / "patch-based" / "seed-0" / "weights.safetensors"
     weights.parent.mkdir(parents=True)

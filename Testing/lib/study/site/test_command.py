@@ -136,16 +136,29 @@ def test_between_six_and_eight_patients_nothing_is_trained(site, tmp_path, capsy
     assert "Nothing was trained: 7 patients are there, and 8 are needed." in said
     assert site(7, None, "--choose", "tuned", tuned=lambda answers: answers) == 2
     assert "--choose tuned cannot be: Nothing was trained" in capsys.readouterr().err
+    assert site(7, None, "--choose", "tuned", "--steps", "0") == 2
+    assert "--choose tuned cannot be with --steps 0" in capsys.readouterr().err
 
 
-def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights):
+def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights, make_answer):
     of = read_weights(weights)
     of.header["site"] = {"offset_lps_mm": [1.0, 0.0, 0.0], "volumes": []}
     write_weights(weights.with_name("site.safetensors"), of)
+    folder = tmp_path / "out" / "work" / "phantoms"
+    folder.mkdir(parents=True)
+    points = {"left": np.array([28.0, 4.0, -6.0]), "right": None}
+    (folder / "test-20000.phantom.json").write_text("{}")
+    write_markups(folder / "test-20000.mrk.json", LandmarkSet(points))
+    moved = {"left": points["left"] + [1.0, 0.0, 0.0], "right": None}  # as such weights answer
+    keep(folder / "unchanged", {"test-20000": make_answer("test-20000", moved)})
     try:
-        assert site(12, None, "--weights", str(weights.with_name("site.safetensors"))) == 0
+        assert site(12, None, "--weights", str(weights.with_name("site.safetensors")), "--tests", "1") == 0
     finally:
         weights.with_name("site.safetensors").unlink()
+    cost = json.loads((tmp_path / "out" / "site.json").read_text())["test_phantoms"]
+    means = {(way, key): of[key]["all"]["mean_mm"] for way, of in cost.items() for key in ("moved", "not_moved")}
+    assert means["unchanged", "moved"] == pytest.approx(1.0)
+    assert means["unchanged", "not_moved"] == means["offset", "not_moved"] == pytest.approx(0.0)
     header = read_weights(tmp_path / "out" / "site.safetensors").header
     assert header["site"]["offset_lps_mm"] == pytest.approx([1.3, -0.5, 1.2], abs=0.1)
 

@@ -64,6 +64,20 @@ def test_what_cannot_be_done_here_is_a_sentence(dataset, tmp_path, capsys, monke
     assert "--devices 5000" in sentence(capsys)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence_has"),
+    [(["--start", "default", "--half-resolution"], "--half-resolution"), (["--scaffold", "nowhere"], "--scaffold")],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    dataset, tmp_path, tiny, capsys, arguments, tiny_default, words, sentence_has
+):
+    start = tmp_path / "start.safetensors"
+    save_weights(start, MultiScaleLocNet(tiny), {"training": {}})
+    words = [str(start) if word == "default" else word for word in words]
+    assert main([*arguments(dataset, tmp_path / "run", 1), *words]) == 2
+    assert sentence(capsys).startswith(sentence_has)
+
+
 def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys, arguments):
     monkeypatch.setattr("CarotidLandmarkLib.study.methods.default.METHOD", replace(get("default"), config=tiny))
     other = replace(get("multi-step"), config=replace(tiny, name="multi-step", looks=1))
