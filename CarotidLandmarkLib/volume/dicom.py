@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from .checks import MIN_SLICES
 from .ct import CTVolume, hash_files
 from .enhanced import read_frames
 from .folders import dicom_files
-from .headers import TAGS, Tags, bad_value, count, numbers, peek, read_tags, require_all_pixels, unreadable
+from .headers import NUMBER, TAGS, Tags, bad_value, count, numbers, peek, read_tags, require_all_pixels, unreadable
 from .itk import quiet, read_header
 from .memory import require_memory
-from .series import Series, choose, parallel
-from .stack import SAME_PLACE_MM, Slice, along_normal, axes_of, lay_out, resample
+from .series import LIKE, SHARP_KERNEL, Series, choose, parallel
+from .stack import SAME_PLACE, SAME_PLACE_MM, Slice, along_normal, depths_of, lay_out, resample
 
 PLACE = {
     "position": ("ImagePositionPatient", 3),
@@ -29,6 +28,8 @@ PLACE = {
     "intercept": ("RescaleIntercept", 1),
 }
 RIGHT_ANGLE = 0.05
+KINDS = ("image types", "slice thicknesses", "kernels", "acquisitions")  # that a series may hold, as in Slice.kind
+FEW = 3  # slices that acquisitions which follow each other may share
 
 
 def read_dicom(path: Path, series: str | None = None) -> CTVolume:
@@ -112,7 +113,7 @@ def _slices(path: str, tags: Tags) -> list[Slice]:
                 spacing=(place["spacing"][1], place["spacing"][0]),
                 size=(count(tags["columns"], 0), count(tags["rows"], 0)),
                 number=count(tags["number"], 0),
-                acquisition=tags["acquisition"],
+                kind=(tags["image_type"].upper(), _rounded(tags["thickness"]), tags["kernel"], tags["acquisition"]),
                 rescale=rescale,
                 applied=applied,
                 fractional=any(v % 1 for v in rescale),
@@ -123,6 +124,10 @@ def _slices(path: str, tags: Tags) -> list[Slice]:
     if slices and min(slices[0].size) < 1:
         raise BadInputError(f"'{path}' has a damaged DICOM header, without rows or columns: export the series again.")
     return slices
+
+
+def _rounded(thickness: str) -> str:
+    return f"{float(thickness):.2g}" if NUMBER.fullmatch(thickness) else thickness
 
 
 def _check_place(path: str, frame: Tags, place: dict[str, tuple[float, ...]], slope: float) -> None:
@@ -183,29 +188,67 @@ class _Pixels:
 
 def _one_per_place(slices: list[Slice], where: str, load: _Pixels, warnings: list[str]) -> list[Slice]:
     """Slices (in order of depth) without copies; of several acquisitions in the same places, the fullest one."""
-    normal = axes_of(slices[0].orientation)[:, 2]
+    slices = _without_copies(slices, load, warnings)
+    slices = _without_copies(_of_one_kind(slices, where, warnings), load, warnings)
+    if extra := len(slices) - len(_places(slices)):
+        raise BadInputError(f"'{where}' has {extra} different images in the same places (phases?): export one phase.")
+    return slices
+
+
+def _places(slices: list[Slice]) -> list[list[Slice]]:
+    depths = depths_of(slices)
+    within = min(SAME_PLACE_MM, SAME_PLACE * (depths[-1] - depths[0]) / max(len(slices) - 1, 1))
     places: list[list[Slice]] = []
-    for s in slices:
-        if places and (np.array(s.position) - places[-1][0].position) @ normal < SAME_PLACE_MM:
-            places[-1].append(s)
-        else:
-            places.append([s])
-    if len(places) == len(slices):
-        return slices
-    extra = len(slices) - len(places)
-    if all(
+    first = -np.inf
+    for s, depth in zip(slices, depths):
+        if depth - first > within:
+            first = depth
+            places.append([])
+        places[-1].append(s)
+    return places
+
+
+def _without_copies(slices: list[Slice], load: _Pixels, warnings: list[str]) -> list[Slice]:
+    """The slices less copies of others; all of them where one shares the place of another and is no copy."""
+    places = _places(slices)
+    if len(places) == len(slices) or not all(
         np.allclose(s.position, first.position, atol=SAME_PLACE_MM) and np.array_equal(load(first), load(s))
         for first, *others in places
         for s in others
     ):
-        warnings.append(f"{extra} copies of slices were left out.")
-        return [place[0] for place in places]
-    acquisitions: dict[str, list[Slice]] = defaultdict(list)
-    for s in slices:
-        acquisitions[s.acquisition].append(s)
-    number = max(acquisitions, key=lambda key: len(acquisitions[key]))
-    fullest = acquisitions[number]
-    if sum(any(s in fullest for s in place) for place in places) != len(fullest) or len(fullest) < 0.9 * len(places):
-        raise BadInputError(f"'{where}' has {extra} different images in the same places (phases?): export one phase.")
-    warnings.append(f"{len(acquisitions)} acquisitions lie in the same places: read number {number}.")
-    return fullest
+        return slices
+    warnings.append(f"{len(slices) - len(places)} copies of slices were left out.")
+    return [place[0] for place in places]
+
+
+def _of_one_kind(slices: list[Slice], where: str, warnings: list[str]) -> list[Slice]:
+    """The slices (in order of depth) less those of another kind that lie among them, and not before or behind."""
+    for k, kinds in enumerate(KINDS):
+        told, depths = np.array([s.kind[k] for s in slices]), depths_of(slices)
+        groups = {kind: depths[told == kind] for kind in dict.fromkeys(told.tolist())}
+        order = sorted(groups, key=lambda kind: (-len(groups[kind]), SHARP_KERNEL.search(kind) is not None, kind))
+        kept: list[str] = []
+        for kind in order:
+            if not any(_shared(groups[kind], groups[other]) > FEW for other in kept):
+                kept.append(kind)
+        if len(kept) == len(order):
+            continue
+        left = [f"'{kind}'" for kind in order if kind not in kept]
+        named, stays = ", ".join(left[:3]) + ", …" * (len(left) > 3), np.isin(told, kept)
+        if np.ptp(depths[stays]) < LIKE * np.ptp(depths):
+            raise BadInputError(
+                f"'{where}' has {len(groups)} {kinds} that lie in the same places in part ('{kept[0]}', {named}): "
+                "export one of them."
+            )
+        warnings.append(
+            f"{len(groups)} {kinds} lie in the same places: read '{kept[0]}'; {(~stays).sum()} of {len(slices)} images "
+            f"were left out, of {named}."
+        )
+        slices = [s for s, stay in zip(slices, stays) if stay]
+    return slices
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> int:
+    """How many slices each of two stacks has, at least, where both are; by their depths (n,) mm, in order."""
+    low, high = max(one[0], other[0]), min(one[-1], other[-1])
+    return min(int(((depths >= low) & (depths <= high)).sum()) for depths in (one, other))

@@ -24,6 +24,7 @@ TAGS = {
     "patient_name": "0010|0010",
     "patient_id": "0010|0020",
     "agent": "0018|0010",
+    "thickness": "0018|0050",
     "protocol": "0018|1030",
     "kernel": "0018|1210",
     "series": "0020|000e",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CarotidLandmarkError
 from .headers import Tags
-from .stack import Slice, along_normal, axes_of
+from .stack import Slice, along_normal, depths_of
 
 NECK_MM = 300.0
 FINE_MM = 1.0
@@ -41,7 +41,7 @@ class Series:
     def places(self) -> np.ndarray:
         """(n,) mm: the distinct depths of the slices that are parallel to most others, in order."""
         stack = along_normal(parallel(self.slices))
-        depths = np.array([s.position for s in stack]) @ axes_of(stack[0].orientation)[:, 2]
+        depths = depths_of(stack)
         return depths[np.diff(depths, prepend=-np.inf) > PLACE_MM]
 
     def coverage(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import BadInputError
 from .geometry import Grid
 
-SAME_PLACE_MM = 0.01
+SAME_PLACE_MM, SAME_PLACE = 0.1, 0.2  # no more than this part of the mean distance
 PLACE_TOLERANCE_MM = 0.1
 MAX_GAP_MM = 8.0
 MAX_TILT_DEG = 45.0
@@ -21,7 +21,8 @@ class Slice(NamedTuple):
     """One image: where it is stored and where it lies.
 
     position: LPS mm of its first pixel. orientation: unit vectors along a row and along a column. spacing: (x, y) mm.
-    size: (columns, rows). rescale: the (slope, intercept) to HU that it needs; applied: the one that GDCM applies.
+    size: (columns, rows). kind: image type, thickness, kernel and acquisition number, as told. rescale: the (slope,
+    intercept) to HU that it needs; applied: the one that GDCM applies.
     """
 
     path: str
@@ -31,7 +32,7 @@ class Slice(NamedTuple):
     spacing: tuple[float, float]
     size: tuple[int, int]
     number: int = 0
-    acquisition: str = ""
+    kind: tuple[str, str, str, str] = ("", "", "", "")
     rescale: tuple[float, ...] = (1.0, 0.0)
     applied: tuple[float, ...] = (1.0, 0.0)
     fractional: bool = False
@@ -57,6 +58,11 @@ def axes_of(orientation: tuple[float, ...]) -> np.ndarray:
     column = column - row * (row @ column)
     column = column / np.linalg.norm(column)
     return np.stack([row, column, np.cross(row, column)], axis=1)
+
+
+def depths_of(slices: list[Slice]) -> np.ndarray:
+    """(n,) mm: how deep they lie along the normal of the first."""
+    return np.array([s.position for s in slices]) @ axes_of(slices[0].orientation)[:, 2]
 
 
 def along_normal(slices: list[Slice]) -> list[Slice]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,62 @@ def test_acquisitions_in_the_same_places(tmp_path):
         write_slice(folder / f"b{k}", position, number=k, image=pixels(position, AXIAL) + 50, AcquisitionNumber=2)
     volume = read_volume(folder)
     assert "2 acquisitions" in volume.warnings[0] and volume.array.shape[0] == 10 and is_the_ramp(volume) > 0.6
+
+
+MIP = ["DERIVED", "SECONDARY", "MIP"]
+
+
+@pytest.mark.parametrize(
+    "depths, tags, others, words",
+    [
+        (np.arange(20) + 0.5, {"ConvolutionKernel": "B20f"}, {"ConvolutionKernel": "B70f"}, "2 kernels .* 'B70f'"),
+        (np.arange(20) + 0.02, {"AcquisitionNumber": 7}, {"AcquisitionNumber": 3}, "2 acquisitions .* '3'"),
+        (np.arange(9) * 2 + 0.5, {}, {"ImageType": MIP, "SliceThickness": 10}, "2 image types .*MIP"),
+        (np.arange(7) * 3 + 0.7, {"SliceThickness": "1.00"}, {"SliceThickness": 3}, "2 slice thicknesses .* '3'"),
+    ],
+)
+def test_images_of_another_kind_among_the_slices_are_left_out(tmp_path, depths, tags, others, words):
+    folder = write_series(tmp_path / "case", stack(np.arange(20.0)), **tags)
+    for k, position in enumerate(stack(depths)):
+        write_slice(folder / f"other{k}", position, image=pixels(position, AXIAL) + 50, **others)
+    if "acquisitions" in words:
+        (folder / "other0").unlink()  # else none of them is the fullest
+    volume = read_volume(folder)
+    assert volume.array.shape[0] == 20 and volume.grid.spacing[2] == pytest.approx(1) and is_the_ramp(volume) > 0.6
+    (warning,) = volume.warnings
+    assert re.search(words, warning) and f"{len(list(folder.iterdir())) - 20} of " in warning
+
+
+@pytest.mark.parametrize("shared", [0, 2])
+@pytest.mark.parametrize("name", ["AcquisitionNumber", "ConvolutionKernel", "SliceThickness"])
+def test_acquisitions_that_follow_each_other_are_one_volume(tmp_path, name, shared):
+    folder = write_series(tmp_path / "case", stack(np.arange(10.0)), **{name: "1"})
+    for k, position in enumerate(stack(np.arange(10.0 - shared, 20) + (0.5 if shared else 0))):
+        write_slice(folder / f"second{k}", position, **{name: "2"})
+    volume = read_volume(folder)
+    assert volume.grid.extent_mm[2] == pytest.approx(20 if not shared else 20.5, abs=0.6) and is_the_ramp(volume) > 0.6
+    assert not any("left out" in warning for warning in volume.warnings)
+
+
+def test_kinds_that_overlap_in_part_are_refused(tmp_path):
+    folder = write_series(tmp_path / "case", stack(np.arange(20.0)), ConvolutionKernel="B20f")
+    for k, position in enumerate(stack(np.arange(10.5, 25))):
+        write_slice(folder / f"other{k}", position, ConvolutionKernel="B70f")
+    with pytest.raises(BadInputError, match="2 kernels that lie in the same places in part"):
+        read_volume(folder)
+
+
+def test_places_that_differ_by_next_to_nothing_are_one(tmp_path):
+    positions = stack(np.arange(12) * 0.625)
+    folder = write_series(tmp_path / "case", positions)
+    for k, position in enumerate(positions):  # copies whose places were rounded
+        write_slice(folder / f"copy{k}", position.round(1), image=pixels(position, AXIAL))
+    volume = read_volume(folder)
+    assert volume.warnings == ["12 copies of slices were left out."] and is_the_ramp(volume) > 0.6
+    for k, position in enumerate(positions):
+        write_slice(folder / f"copy{k}", position + (0, 0, 0.03), image=pixels(position, AXIAL) + 50)
+    with pytest.raises(BadInputError, match="phase"):
+        read_volume(folder)
 
 
 def test_images_of_another_size_in_the_series_are_left_out(tmp_path):
