@@ -8,13 +8,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ...errors import CannotRunError
 from ...model.config import ModelConfig
 from ...volume.sample import Level, VolumePyramid
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the network of one scale says of one side.
+    """What the network of one scale says of one side. Raises CannotRunError where that is no number.
 
     position (3,) LPS mm; covariance (3, 3) mm^2 of its heatmap, not calibrated; presence_logit, above 0 where the
     landmark is likely to be in view. All float64.
@@ -28,6 +29,12 @@ class Answer:
     center: np.ndarray
     frame: np.ndarray
     logits: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.position).all() and np.isfinite(self.covariance).all()) or np.isnan(self.presence_logit):
+            raise CannotRunError(
+                "The networks give answers that are no numbers: take other weights, or another --device or --backend."
+            )
 
     @property
     def heatmap(self) -> np.ndarray:

@@ -5,8 +5,17 @@ import pytest
 
 from CarotidLandmarkLib.detect.backends.backend import Answer
 from CarotidLandmarkLib.detect.peaks import likely_cells, peaks
+from CarotidLandmarkLib.errors import CannotRunError
 
 CENTER, SPACING = np.array([10.0, -20.0, 30.0]), 2.0
+
+
+@pytest.mark.parametrize(
+    "values", [(CENTER * np.nan, np.eye(3), 0.0), (CENTER, np.eye(3) * np.inf, 0.0), (CENTER, np.eye(3), np.nan)]
+)
+def test_an_answer_that_is_no_number_is_a_sentence(values):
+    with pytest.raises(CannotRunError, match="no numbers: take other weights"):
+        Answer(*values, CENTER, np.eye(3))
 
 
 def answer(logits: np.ndarray) -> Answer:
