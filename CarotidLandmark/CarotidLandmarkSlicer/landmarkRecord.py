@@ -95,9 +95,14 @@ class LandmarkRecord:
 
     @property
     def isExported(self):
-        """Whether what was decided has been exported as it is now; also where nothing was."""
-        undecided = all(state.decision == "unreviewed" for state in self.states.values())
-        return undecided or self.node.GetAttribute(_EXPORTED) == self.node.GetAttribute(_REVIEW)
+        """Whether what was decided has been exported as it is now; also where nothing ever was."""
+        exported = self.node.GetAttribute(_EXPORTED)
+        return exported == self.node.GetAttribute(_REVIEW) or (exported is None and not self.isDecided)
+
+    @property
+    def isDecided(self):
+        """Whether the reader has decided about a side."""
+        return any(state.decision != "unreviewed" for state in self.states.values())
 
     def markExported(self):
         """What is decided now has been exported."""

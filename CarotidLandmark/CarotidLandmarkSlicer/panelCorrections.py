@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import CarotidLandmarkError
 
+from .landmarkRecord import LandmarkRecord
+
 
 class CorrectionsPanel:
     """Exports and imports the corrections of one landmark node. say(message, failed) is told how it went."""
@@ -20,6 +22,7 @@ class CorrectionsPanel:
         self.say = say
         self.landmarkNode = None
         self.isDecided = False
+        self.isTakenBack = False
         ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.exportButton.connect("clicked()", self.exportCorrections)
         ui.importButton.connect("clicked()", self.importCorrections)
@@ -28,6 +31,8 @@ class CorrectionsPanel:
         """Offer a node with its LandmarkReviews, or None and none."""
         self.landmarkNode = landmarkNode
         self.isDecided = any(review.decision != "unreviewed" for review in reviews)
+        isExported = landmarkNode is None or LandmarkRecord(landmarkNode).isExported
+        self.isTakenBack = not self.isDecided and not isExported
         self.update()
 
     def update(self):
@@ -36,6 +41,8 @@ class CorrectionsPanel:
         folder = ui.folderEdit.currentPath.strip()
         if self.landmarkNode is None:
             reason = _("Detect first.")
+        elif self.isTakenBack:
+            reason = _("What was exported before still holds your decisions: decide again and export to replace them.")
         elif not self.isDecided:
             reason = _("Decide about a landmark first: accept it, place it by hand or mark it as missing.")
         elif not folder:
@@ -52,13 +59,13 @@ class CorrectionsPanel:
         ui.copyVolumeCheckBox.enabled = ui.reportCheckBox.enabled = not ui.anonymiseCheckBox.checked
         ui.exportedLabel.text = reason or self._count(folder)
 
-    def exportCorrections(self):
-        """Write the corrections of this volume to the folder; return whether that could be done."""
+    def exportCorrections(self, landmarkNode=None):
+        """Write the corrections of this volume, or of another one, to the folder; return whether that could be done."""
         ui = self.ui
         path = None
         with self._sentences():
             path = self.exporter.export(
-                self.landmarkNode,
+                landmarkNode or self.landmarkNode,
                 ui.folderEdit.currentPath.strip(),
                 ui.initialsEdit.text.strip(),
                 anonymise=ui.anonymiseCheckBox.checked,

@@ -8,14 +8,15 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.worklist.worklist import FILTERS
 
+from .landmarkRecord import LandmarkRecord
 from .worklistTable import WorklistTable
 
 FOLDER = "CarotidLandmark/worklistFolder"  # in the settings
 
 
 class WorklistPanel:
-    """Shows a WorklistRun. reader() returns the folder of the corrections and the initials; export() exports the open
-    case and returns whether it could."""
+    """Shows a WorklistRun. reader() returns the folder of the corrections and the initials; export(landmarkNode)
+    exports and returns whether it could."""
 
     def __init__(self, ui, run, reader, export):
         self.ui = ui
@@ -60,7 +61,7 @@ class WorklistPanel:
 
     def choose(self, name):
         """Open the case of a row that was double-clicked."""
-        isOpen = name == self.run.name and (self.run.volumeNode is not None or self.run.coming is not None)
+        isOpen = name == self.run.name and (self.run.isThere or self.run.coming is not None)
         if not isOpen and not self.run.isReading and not self.run.follow(*self.reader()) and self.mayClose():
             self.run.show(name)
 
@@ -68,16 +69,21 @@ class WorklistPanel:
         """Whether the open case may be closed: all was exported, is exported now, or is not wanted."""
         if not self.run.isUnsaved():
             return True
-        buttons = qt.QMessageBox.Save | qt.QMessageBox.Discard | qt.QMessageBox.Cancel
-        question = _("The decisions on {case} are not exported. Export them before the case is closed?")
-        answer = qt.QMessageBox.question(
-            slicer.util.mainWindow(),
-            _("Carotid Landmark"),
-            question.format(case=self.run.volumeNode.GetName()),
-            buttons,
-        )
+        buttons = qt.QMessageBox.Discard | qt.QMessageBox.Cancel
+        if not self.run.isThere:
+            question = _("The volume of {case} was deleted, so the decisions cannot be exported. Close it anyway?")
+        elif not LandmarkRecord(self.run.landmarkNode).isDecided:
+            question = _(
+                "The decisions on {case} were taken back, but what was exported before still holds them. Close it "
+                "anyway? To replace them, decide again and export."
+            )
+        else:
+            question = _("The decisions on {case} are not exported. Export them before the case is closed?")
+            buttons |= qt.QMessageBox.Save
+        question = question.format(case=self.run.volumeNode.GetName())
+        answer = qt.QMessageBox.question(slicer.util.mainWindow(), _("Carotid Landmark"), question, buttons)
         if answer == qt.QMessageBox.Save:
-            return self.export()
+            return self.export(self.run.landmarkNode)
         return answer == qt.QMessageBox.Discard
 
     def onFilter(self, index):

@@ -37,16 +37,15 @@ def addCase(landmarkScene, read):
     return volumeNode, landmarkNode, sentences
 
 
-def removeCase(landmarkScene, volumeNode):
-    """Take a volume out of the scene with its landmarks and all that belongs to them."""
+def removeCase(landmarkScene, volumeNode, landmarkNode):
+    """Take a volume out of the scene with its landmarks (None: it has none) and all that belongs to them."""
     scene = landmarkScene.scene
-    landmarkNode = landmarkScene.landmarkNode(volumeNode)
     nodes = [volumeNode, volumeNode.GetDisplayNode()]  # the other way round the slice views would look for a window
     if landmarkNode is not None:
         landmarkScene.unobserve(landmarkNode)
         nodes = [landmarkNode.GetDisplayNode(), landmarkNode, *nodes]
     for node in nodes:
-        if node is not None:
+        if node is not None and scene.IsNodePresent(node):
             scene.RemoveNode(node)
     landmarkScene.removeLeftovers()
     scene.ClearUndoStack()

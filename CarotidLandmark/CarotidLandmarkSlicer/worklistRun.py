@@ -21,7 +21,8 @@ class WorklistRun:
     """Opens a list and its cases, one at a time. say(message, failed) is told what the user should know.
 
     ``worklist`` is the library's Worklist, None before a list is open. ``isReading`` tells whether a list is being
-    read, ``coming`` is the case that is on its way, ``volumeNode`` the one that is open, ``name`` its name ("": none).
+    read, ``coming`` is the case that is on its way, ``volumeNode`` the one that is open, also once somebody has deleted
+    it, ``name`` its name ("": none).
     ``resumeAt`` is the name of the case that step() opens where none is open. ``shown`` is the filter by which the next
     case is chosen, one of worklist.FILTERS.
     onChanged() is called after any of it has changed, onOpened(volumeNode, landmarkNode) when a case is in the scene.
@@ -38,6 +39,7 @@ class WorklistRun:
         self.resumeAt = None
         self.onChanged = lambda: None
         self.onOpened = lambda volumeNode, landmarkNode: None
+        self._landmarkNode = None  # the one that the open case came with
         self._reader = None  # folder of the corrections, and initials
         self._session = None
         self._request = None
@@ -121,9 +123,20 @@ class WorklistRun:
         fitting = {row.case.name for row in self.worklist.rows(self.shown)} | {self.name}
         return [row for row in self.worklist.rows() if row.case.name in fitting]
 
+    @property
+    def isThere(self):
+        """Whether a case is open and its volume in the scene."""
+        return self.volumeNode is not None and bool(slicer.mrmlScene.IsNodePresent(self.volumeNode))
+
+    @property
+    def landmarkNode(self):
+        """The landmarks of the open case, also once its volume was deleted, or None."""
+        node = self.landmarkScene.landmarkNode(self.volumeNode) or self._landmarkNode
+        return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
+
     def isUnsaved(self):
         """Whether the open case has decisions that were not exported as they are now."""
-        landmarkNode = self.landmarkScene.landmarkNode(self.volumeNode)
+        landmarkNode = self.landmarkNode
         if landmarkNode is None:
             return False
         self.landmarkScene.repair(landmarkNode)
@@ -131,14 +144,15 @@ class WorklistRun:
 
     def closeCase(self):
         """Take the open case out of the scene, as it is."""
-        volumeNode, self.volumeNode = self.volumeNode, None
-        if volumeNode is not None and slicer.mrmlScene.IsNodePresent(volumeNode):
-            removeCase(self.landmarkScene, volumeNode)
+        if self.volumeNode is not None:
+            removeCase(self.landmarkScene, self.volumeNode, self.landmarkNode)
+        self.volumeNode = self._landmarkNode = None
 
     def forgetCase(self):
         """The scene is closed, and the case with it."""
         if self.volumeNode is not None:
-            self.volumeNode, self.name, self.resumeAt = None, "", self.name
+            self.volumeNode = self._landmarkNode = None
+            self.name, self.resumeAt = "", self.name
             self._keepPlace(None)
             self.onChanged()
 
@@ -192,6 +206,7 @@ class WorklistRun:
 
     def _onRead(self, read):
         self.volumeNode, landmarkNode, sentences = addCase(self.landmarkScene, read)
+        self._landmarkNode = landmarkNode
         self._keepPlace(read.case.key)
         self.refresh()
         others = self.worklist.row(self.name).open_at

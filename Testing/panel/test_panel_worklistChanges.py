@@ -1,12 +1,16 @@
 """What changes while a case of the worklist is open: the reader, the folder, the list, the volume, the decisions."""
 
+import json
+
 import pytest
 
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQtDrive import click, typeText, waitUntil
+from Testing.host.pythonQtDrive import click, pressKey, typeText, waitUntil
+from Testing.panel.panelHelp import deleteNode
 from Testing.panel.worklistHelp import (
     acceptBoth,
     arrive,
+    exportBoth,
     openBatch,
     openForWorklist,
     openList,
@@ -73,3 +77,65 @@ def test_the_open_case_stays_open_when_its_list_is_opened_again(batch):
     arrive(batch, first)
     openList(batch, batch.source, batch.corrections, "AB")
     assert batch.logic.worklist.name == first
+
+
+def test_a_case_whose_volume_was_deleted_is_not_closed_without_a_question(batch):
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    acceptBoth(batch)
+    run = batch.logic.worklist
+    deleteNode(run.volumeNode)
+    batch.host.dialogs.answer("Cancel")
+    pressNext(batch)
+    assert run.isUnsaved() and len(batch.logic.landmarkScene.landmarkNodes()) == 1
+    assert "was deleted" in batch.host.dialogs.shown[-1].text and first in batch.host.dialogs.shown[-1].text
+    batch.host.dialogs.answer("Discard")
+    pressNext(batch)
+    arrive(batch, second)
+    assert batch.logic.landmarkScene.landmarkNodes() == [run.landmarkNode]
+    assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 2
+
+
+def test_a_case_whose_volume_was_deleted_can_be_opened_again(batch):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    before = batch.logic.worklist.volumeNode
+    deleteNode(before)
+    batch.panel.worklist.choose(first)
+    waitUntil(lambda: batch.logic.worklist.volumeNode not in (None, before), 60)
+    assert len(batch.logic.landmarkScene.landmarkNodes()) == 1
+
+
+def test_save_exports_the_open_case_also_while_another_volume_is_selected(batch):
+    first, second, _third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    acceptBoth(batch)
+    batch.ui.volumeSelector.setCurrentNode(batch.volume)
+    batch.host.dialogs.answer("Save")
+    pressNext(batch)
+    arrive(batch, second)
+    (path,) = batch.corrections.rglob("correction.json")
+    assert json.loads(path.read_text())["worklist"] == batch.logic.worklist.worklist.row(first).case.key
+
+
+def test_decisions_taken_back_after_the_export_are_asked_about(batch):
+    first, second, third = order(batch)
+    pressNext(batch)
+    arrive(batch, first)
+    exportBoth(batch)
+    for _side in range(2):
+        click(batch.ui.predictionButton)
+        pressKey(batch.ui.landmarkTable, "N")
+    assert batch.ui.exportedLabel.text.startswith("What was exported before still holds your decisions")
+    batch.host.dialogs.answer("Cancel")
+    pressNext(batch)
+    assert batch.logic.worklist.name == first and "taken back" in batch.host.dialogs.shown[-1].text
+    click(batch.ui.missingButton)
+    click(batch.ui.exportButton)
+    pressNext(batch)
+    arrive(batch, second)
+    pressNext(batch)
+    arrive(batch, third)
