@@ -31,7 +31,8 @@ class Answer:
     logits: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.position).all() and np.isfinite(self.covariance).all()) or np.isnan(self.presence_logit):
+        place = np.isfinite(self.position).all() and np.isfinite(self.covariance).all()
+        if not place or np.isnan(self.presence_logit):
             raise CannotRunError(
                 "The networks give answers that are no numbers: take other weights, or another --device or --backend."
             )

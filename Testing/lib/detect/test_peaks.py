@@ -11,7 +11,8 @@ CENTER, SPACING = np.array([10.0, -20.0, 30.0]), 2.0
 
 
 @pytest.mark.parametrize(
-    "values", [(CENTER * np.nan, np.eye(3), 0.0), (CENTER, np.eye(3) * np.inf, 0.0), (CENTER, np.eye(3), np.nan)]
+    "values",
+    [(np.full(3, np.nan), np.eye(3), 0.0), (CENTER, np.full((3, 3), np.inf), 0.0), (CENTER, np.eye(3), np.nan)],
 )
 def test_an_answer_that_is_no_number_is_a_sentence(values):
     with pytest.raises(CannotRunError, match="no numbers: take other weights"):
