@@ -88,7 +88,7 @@ def ellipsoidDisplay(record):
     return {
         "visible": bool(node.GetDisplayNode().GetVisibility()),
         "opacity": node.GetDisplayNode().GetOpacity(),
-        "confidence": float(node.GetAttribute(_CONFIDENCE) or _DEFAULT_CONFIDENCE),
+        "confidence": _confidence(node),
         "colorByStatus": node.GetAttribute(_COLOR_BY_STATUS) == "1",
     }
 
@@ -110,6 +110,14 @@ def _setDisplay(node, visible, opacity, confidence, colorByStatus):
 def _ellipsoidNode(record, side):
     node = record.node.GetNodeReference(ELLIPSOID_ROLES[side])
     return node if node is not None and node.GetDisplayNode() is not None else None
+
+
+def _confidence(node):
+    try:
+        confidence = float(node.GetAttribute(_CONFIDENCE) or "")
+    except ValueError:
+        return _DEFAULT_CONFIDENCE
+    return confidence if 0 < confidence < 1 else _DEFAULT_CONFIDENCE
 
 
 def _addNode(record, side):

@@ -36,7 +36,7 @@ class LandmarkRecord:
 
     Positions are stored in the volume's LPS at the time of detection. ``frame`` (4, 4) leads from there, in RAS, to the
     node's own coordinates: the identity, unless the volume was put elsewhere since (a transform was hardened). ``note``
-    is a sentence about what followVolume() had to make of a change, "" if there is nothing to say.
+    is a sentence about what had to be made of the volume's changes or of damage, "" if there is nothing to say.
     """
 
     def __init__(self, node):
@@ -211,6 +211,10 @@ class LandmarkRecord:
         try:
             return statesFromJson(self.node.GetAttribute(_REVIEW) or "")
         except ValueError:
+            self.note = _(
+                "The decisions stored with “{name}” cannot be read: decide about both landmarks again."
+            ).format(name=self.node.GetName())
+            self.problem = self.problem or self.note
             return {side: State("unreviewed", self.predicted(side)) for side in SIDES}
 
     def _readFrame(self):

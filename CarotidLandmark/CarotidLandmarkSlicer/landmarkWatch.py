@@ -22,8 +22,8 @@ class LandmarkWatch:
         for landmarkNode in self.landmarkScene.landmarkNodes():
             if landmarkNode not in self._nodes:
                 self._nodes.append(landmarkNode)
+                problem = self.landmarkScene.problem(landmarkNode)  # what is observed is repaired
                 self.landmarkScene.observe(landmarkNode, self._onChanged)
-                problem = self.landmarkScene.problem(landmarkNode)
                 if problem:
                     self.run.say(problem)
 

@@ -123,7 +123,11 @@ def test_an_unreadable_detection_keeps_the_points(text, landmarks, landmarkScene
 def test_an_unreadable_review_starts_anew(text, landmarks, landmarkScene):
     landmarkScene.accept(landmarks, "left")
     landmarks.SetAttribute("CarotidLandmark.Review", text)
+    assert "decisions stored with" in landmarkScene.problem(landmarks)
     assert chips(landmarkScene, landmarks) == ["found", "review"]
+    assert "decisions stored with" in landmarkScene.note
+    landmarkScene.accept(landmarks, "left")
+    assert landmarkScene.problem(landmarks) == ""
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", json.dumps(np.zeros((2, 4, 4)).tolist())])
@@ -131,3 +135,13 @@ def test_an_unreadable_frame_counts_as_the_volume_s(text, landmarks, landmarkSce
     landmarks.SetAttribute("CarotidLandmark.Frame", text)
     assert chips(landmarkScene, landmarks) == ["found", "review"]
     np.testing.assert_allclose(landmarkScene.reviews(landmarks)["left"].lps, LEFT_LPS)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "nan", "0", "1", "1.5"])
+def test_an_unreadable_confidence_is_the_default(text, landmarks, landmarkScene):
+    before = landmarkScene.reviews(landmarks)["left"].radiiMm
+    landmarkScene.setDisplay(landmarks, confidence=0.5)
+    for side in ("left", "right"):
+        landmarks.GetNodeReference(f"CarotidLandmark.Ellipsoid.{side}").SetAttribute("CarotidLandmark.Confidence", text)
+    np.testing.assert_allclose(landmarkScene.reviews(landmarks)["left"].radiiMm, before)
+    landmarkScene.accept(landmarks, "left")

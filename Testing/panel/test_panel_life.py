@@ -159,6 +159,18 @@ def test_a_saved_scene_brings_all_back(opened, tmp_path):
     assert opened.engine.requests[1:] == []
 
 
+def test_decisions_that_cannot_be_read_are_said(opened, tmp_path):
+    node = opened.detect(opened.volume)
+    click(opened.ui.acceptButton)
+    opened.logic.landmarkScene.markMissing(node, "left")
+    node.SetAttribute("CarotidLandmark.Review", '{"left": {"deci')
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    processEvents()
+    assert opened.message.startswith("The decisions stored with")
+
+
 def test_a_scene_of_another_version_is_said(opened, tmp_path):
     landmarkNode = opened.detect(opened.volume)
     landmarkNode.SetAttribute("CarotidLandmark.Version", "99")
