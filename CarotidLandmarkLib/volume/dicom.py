@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +15,21 @@ from ..errors import BadInputError, CarotidLandmarkError
 from .checks import MIN_SLICES
 from .ct import CTVolume, hash_files
 from .enhanced import read_frames
-from .folders import dicom_files
-from .headers import NUMBER, TAGS, Tags, bad_value, count, numbers, peek, read_tags, require_all_pixels, unreadable
+from .folders import walk
+from .headers import (
+    NUMBER,
+    TAGS,
+    Tags,
+    bad_value,
+    count,
+    is_dicom,
+    is_empty,
+    numbers,
+    peek,
+    read_tags,
+    require_all_pixels,
+    unreadable,
+)
 from .itk import quiet, read_header
 from .memory import require_memory
 from .series import LIKE, SHARP_KERNEL, Series, choose, parallel
@@ -37,7 +52,8 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
 
     Raises BadInputError where there is no CT, more than one patient, or a stack that cannot be made regular.
     """
-    files = dicom_files(path) if path.is_dir() else [path]
+    everything = [file for _, inside in walk(path) for file in inside] if path.is_dir() else [path]
+    files = sorted(filter(is_dicom, everything))
     by_uid: dict[str, Series] = {}
     for file in files:
         _add(by_uid, file)
@@ -59,6 +75,7 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
     chosen, warnings = choose(found)
     if chosen.fault is not None:
         raise chosen.fault
+    _require_whole(path, chosen.slices, set(everything).difference(files))
     volume = _read_stack(chosen.slices, str(path), warnings)
     volume.series_uid = chosen.uid
     named = "".join(patients).strip()
@@ -81,6 +98,24 @@ def _add(by_uid: dict[str, Series], file: Path) -> None:
     one.slices += slices
     one.fault = one.fault or fault
     one.patients |= {tags["patient_id"] or tags["patient_name"]} if slices else set()
+
+
+def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
+    """BadInputError where files that are no DICOM have names like those of the slices beside them, and no content."""
+    looks = {(os.path.dirname(s.path), _look(s.path)) for s in slices}
+    empty = sorted(file for file in others if (str(file.parent), _look(file)) in looks and is_empty(file))
+    if empty:
+        all_files = len(empty) + len({s.path for s in slices})
+        raise BadInputError(
+            f"{len(empty)} of {all_files} files in '{where}' are empty, cut off or cannot be opened, '{empty[0].name}' "
+            "first: copy the series again."
+        )
+
+
+def _look(path: str | os.PathLike[str]) -> str:
+    """Its suffix, else, as of 'IM0012' and of a UID, its name without its numbers."""
+    name, suffix = os.path.splitext(os.path.basename(path))
+    return suffix.lower() if suffix.strip(".0123456789") else re.sub(r"[\da-f]*\d[\da-f]*", "#", name + suffix)
 
 
 def _refuse_without_slices(where: Path, kinds: set[str]) -> None:

@@ -74,6 +74,16 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_empty(path: Path) -> bool:
+    """Whether the file is too short for DICOM, begins with nothing but zeros, or cannot be opened."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(132)
+    except OSError:
+        return True
+    return len(start) < 132 or not any(start)
+
+
 def _begins_dicom(start: bytes) -> bool:
     return start[128:] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 

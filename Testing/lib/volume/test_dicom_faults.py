@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError, CarotidLandmarkError
+from CarotidLandmarkLib.volume import headers
 from CarotidLandmarkLib.volume.headers import decode
 from CarotidLandmarkLib.volume.read import find_cases, read_volume
 from Testing.lib.volume import dicom_series
@@ -126,6 +127,37 @@ def test_a_cut_off_image_of_the_series(folder, size):
     content = file.read_bytes()
     file.write_bytes(content[: int(len(content) * size)])
     assert "cut off" in sentence(folder) and file.name in sentence(folder)
+
+
+@pytest.mark.parametrize("name", ["{}.dcm", "IM{:04}", "1.2.840.{}", "{:04x}af-00", "x{}.IMA"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\0" * 5000, None], ids=["empty", "cut", "zeros", "closed"])
+def test_files_without_content_among_the_slices(tmp_path, monkeypatch, name, content):
+    folder = tmp_path / "case"
+    write_series(folder, stack(np.arange(12.0)))
+    files = [file.rename(folder / name.format(k)) for k, file in enumerate(sorted(folder.iterdir()))]
+    for other in ("notes.txt", "INDEX", "Makefile"):
+        (folder / other).touch()
+    (folder / "deeper").mkdir()
+    (folder / "deeper" / files[0].name).touch()
+    assert read_volume(folder).warnings == []
+    if content is None:
+        monkeypatch.setitem(headers.__dict__, "open", closed(files[8:]))
+    for file in files[8:]:
+        file.write_bytes(file.read_bytes() if content is None else content)
+    text = sentence(folder)
+    assert text.startswith(f"4 of 12 files in '{folder}' are empty, cut off or cannot be opened, '")
+    assert any(f"'{file.name}' first" in text for file in files[8:])
+
+
+def closed(files):
+    """An `open` that may not open these."""
+
+    def opening(path, *mode):
+        if path in files:
+            raise PermissionError(13, "Permission denied")
+        return open(path, *mode)
+
+    return opening
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are always Unicode here")
