@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     answer, _ = answering(argparse.Namespace(**vars(args), sr=True))
     books = Books(output)
     books.open()
+    for kind in ("done", "failed"):  # by a run that was killed: mercure is told of every series once more
+        shutil.rmtree(books.home / kind)
     with open_log(books.home, quiet=False) as log:
         watch = Watch(Arrivals(source, 0.0), books, answer, log, keep=True)
         while watch.step():

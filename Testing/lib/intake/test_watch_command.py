@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 pytest.importorskip("pydicom", minversion="3.0", reason="needs pydicom 3, of the extra [dicom]")
 
 from CarotidLandmarkLib.cli import main  # noqa: E402
+from CarotidLandmarkLib.intake.arrivals import Arrivals  # noqa: E402
 from Testing.benchmarks.watch_storm import ROOT, Storm  # noqa: E402
 from Testing.lib.intake.still import SECRETS, use_still_detector, write_series  # noqa: E402
 
@@ -148,6 +150,30 @@ def test_mercure_gets_reports_to_send_and_a_result_without_names(mercure, tmp_pa
     assert not [secret for secret in (*SECRETS, "1.2.1") if secret in told]
     report = json.loads(next(out.glob("*.detection.json")).read_text())
     assert report["settings"]["samples"] == 7
+
+
+@needs_highdicom
+@pytest.mark.parametrize("uids", [["1.2.1"], ["1.2.1", "1.2.2"], ["1.2.1", "1.2.9"]])
+def test_mercure_is_told_of_all_series_by_a_run_after_one_that_was_killed(uids, mercure, tmp_path, monkeypatch):
+    looks, look = [], Arrivals.look
+
+    def killed(arrivals):
+        looks.append(arrivals)
+        if len(looks) > len(uids):  # one at least is done, or all
+            raise KeyboardInterrupt
+        return look(arrivals)
+
+    monkeypatch.setattr(Arrivals, "look", killed)
+    assert mercure(*uids) == 130 and (tmp_path / "out" / ".watch").is_dir()
+    monkeypatch.setattr(Arrivals, "look", look)
+    gc.collect()  # the lock goes, as with a process
+    assert mercure() == 0
+    told = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert len(told["series"]) + len(told["failed"]) == len(uids) and len(told["failed"]) == ("1.2.9" in uids)
+    assert (
+        len(list((tmp_path / "out").glob("*.dcm"))) == len(told["series"])
+        and not (tmp_path / "out" / ".watch").exists()
+    )
 
 
 @needs_highdicom
