@@ -9,6 +9,7 @@ OWNER_ROLE = "CarotidLandmark.Landmarks"
 _PREFIX = "CarotidLandmark."
 _ROLE = "CarotidLandmark.Role"  # attribute of such nodes but for ellipsoids, which have another
 _ELLIPSOID = "CarotidLandmark.Ellipsoid"
+_ID = "CarotidLandmark.ID"  # the node's own: a copy by the user has another, and is the user's
 
 
 def ownedNode(landmarkNode, role):
@@ -35,9 +36,10 @@ def ownedNodes(landmarkNode):
 
 
 def followTransform(landmarkNode):
-    """Put the nodes under the transform that the landmark node is under."""
+    """Put the nodes under the transform that the landmark node is under, and mark them as none of the user's copies."""
     for node in ownedNodes(landmarkNode):
         shareTransform(landmarkNode, node)
+        node.SetAttribute(_ID, node.GetID())
 
 
 def adoptNodes(landmarkNode):
@@ -50,10 +52,10 @@ def adoptNodes(landmarkNode):
 
 
 def removeOtherNodes(scene, landmarkNodes):
-    """Remove the nodes that belong to none of ``landmarkNodes``."""
+    """Remove the nodes that belong to none of ``landmarkNodes``, but for copies that the user has made."""
     kept = [node for landmarkNode in landmarkNodes for node in ownedNodes(landmarkNode)]
     for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode", scene):
-        if _isOwned(node) and node not in kept:
+        if _isOwned(node) and node not in kept and node.GetAttribute(_ID) == node.GetID():
             scene.RemoveNode(node.GetDisplayNode())
             scene.RemoveNode(node)
 

@@ -235,3 +235,29 @@ def test_one_watcher_of_two_nodes_is_told_once(landmarks, landmarkScene):
     calls.clear()
     landmarkScene.accept(landmarks, "left")
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_user_s_copy_of_an_ellipsoid_stays(watched, landmarks, landmarkScene, volume, host, tmp_path):
+    if watched:
+        landmarkScene.observe(landmarks, lambda: None)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
+    item = hierarchy.GetItemByDataNode(landmarks.GetNodeReference("CarotidLandmark.Ellipsoid.left"))
+    copyItem = slicer.vtkSlicerSubjectHierarchyModuleLogic.CloneSubjectHierarchyItem(hierarchy, item, "mine")
+    mine = hierarchy.GetItemDataNode(copyItem)
+    landmarkScene.applyDetection(volume, sampleDetection())
+    assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 3
+    host.scene.RemoveNode(landmarks)
+    landmarkScene.removeLeftovers()
+    assert slicer.util.getNodesByClass("vtkMRMLModelNode") == [mine]
+
+
+def test_the_ellipsoids_of_an_added_scene_go_with_its_landmarks(landmarks, landmarkScene, volume, host, tmp_path):
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"), {"clear": False})
+    added = next(node for node in landmarkScene.landmarkNodes() if node is not landmarks)
+    landmarkScene.repair(added)
+    assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 4
+    host.scene.RemoveNode(added)
+    landmarkScene.removeLeftovers()
+    assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == 2
