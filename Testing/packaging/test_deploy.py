@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from CarotidLandmarkLib.model.store import VARIABLE
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "Resources" / "Deploy"
 UNIT = DEPLOY / "carotid-landmark-watch.service"
@@ -71,6 +73,15 @@ def test_systemd_takes_the_unit_and_finds_it_walled_in(tmp_path):
     words = [analyze, "security", "--offline=true", f"--threshold={EXPOSURE}", file]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
+def test_the_service_keeps_its_weights_where_its_walls_let_it_look():
+    told = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line and line[0] != "#")
+    name, _, folder = told.get("Environment", "").partition("=")
+    assert name == VARIABLE, "else they are in a home"
+    assert told["ProtectHome"] == "yes" and not re.match(r"/home/|/root/|/run/user/", f"{folder}/")
+    allowed = [told["ReadWritePaths"], f"/var/lib/{told.get('StateDirectory')}"]
+    assert any(Path(free) in (Path(folder), *Path(folder).parents) for free in allowed), "all else may not be written"
 
 
 def test_the_service_may_write_its_results_alone_and_reach_no_network():
