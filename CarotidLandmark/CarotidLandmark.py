@@ -158,7 +158,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def close(self):
         """Stop the engine and let go of the scene; what was decided stays in it."""
         self.removeObservers()
-        self.landmarkScene.unobserve()
+        self.watch.letGo()
         self.onLandmarksChanged = lambda: None
         self.worklist.close()
         self.run.close()
@@ -274,6 +274,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def onSceneStartClose(self, caller, event):
         self.run.cancelForClosing()
+        self.watch.letGo()
         self.worklist.forgetCase()
 
     def onSceneEndImport(self, caller, event):

@@ -27,6 +27,11 @@ class LandmarkWatch:
                 if problem:
                     self.run.say(problem)
 
+    def letGo(self):
+        """Watch nothing any more, since the scene is closed or the module is."""
+        self._nodes = []
+        self.landmarkScene.unobserve()
+
     def _onChanged(self):
         if self.landmarkScene.note and self.landmarkScene.note != self.run.message:
             self.run.say(self.landmarkScene.note)

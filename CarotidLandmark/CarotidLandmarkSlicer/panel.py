@@ -73,7 +73,7 @@ class Panel(VTKObservationMixin):
         self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.updateParameters)
         self.shortcuts.install()
         self.updateParameters()
-        self.updateVolume()
+        self.onVolumeSelected(self.ui.volumeSelector.currentNode())  # which leave() has let go of
         self.updateWork()
         self.onAdvancedCollapsed(self.ui.advancedSection.collapsed)
 

@@ -1,5 +1,6 @@
 """The module left, reloaded and ended, the scene closed and loaded, nodes deleted, often while detecting."""
 
+import gc
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents
 from Testing.host.samples import addCtVolume
+from Testing.host.volumeChanges import addWarp
 from Testing.panel.panelHelp import deleteNode, openModule
 
 opened = pytest.fixture(openModule)
@@ -36,6 +38,29 @@ def test_left_and_entered_again(working):
     assert working.ui.stepLabel.text == "left, 0.5 mm, sample 2 of 50" and working.ui.progressBar.value == 400
     working.engine.finish()
     assert len(working.rows()) == 2
+
+
+def test_the_volume_line_follows_the_volume_after_the_module_was_left(opened):
+    opened.module.exit()
+    opened.enter()
+    opened.volume.SetAndObserveTransformNodeID(addWarp().GetID())
+    processEvents()
+    assert "non-linear" in opened.ui.volumeLabel.text and not opened.ui.detectButton.enabled
+
+
+def test_nothing_of_a_closed_scene_is_kept_or_spoken_of(opened):
+    landmarkNode = opened.detect(opened.volume)
+    deleted = []
+    landmarkNode.AddObserver("DeleteEvent", lambda caller, event: deleted.append("landmarks"))
+    opened.volume.GetImageData().AddObserver("DeleteEvent", lambda caller, event: deleted.append("image"))
+    opened.volume = landmarkNode = None
+    slicer.mrmlScene.Clear(0)
+    processEvents()
+    gc.collect()
+    assert sorted(deleted) == ["image", "landmarks"]
+    addCtVolume("Next")
+    deleteNode(addCtVolume("Other"))
+    assert "was deleted" not in opened.message
 
 
 def test_finished_while_another_module_is_open(working):
