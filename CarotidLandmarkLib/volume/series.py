@@ -19,7 +19,8 @@ LIKE = 0.9
 ARTERIAL = re.compile(r"cta|angio|arter|[ck]arot|contrast|bolus|\bc\+|\bkm\b|neck|hals", re.IGNORECASE)
 OTHER = re.compile(
     r"bone|knochen|\bos\b|lung|sharp|edge|detail|\bmip|\bmpr|\bvrt?\b|ven[oö]|delay|\blate\b|spät|nativ|ohne|without|"
-    r"non.?con|plain|perf|\bctp\b|monitor|test|dynamic|4d",
+    r"non.?con|unenh|plain|perf|\bctp\b|monitor|test|dynamic|4d|"
+    r"(?<![a-z])(w/?o|pre(?!.?op)|c-(?!\d))(?![a-z])",  # "W/O", "pre", "C-", but neither "pre-op" nor "C-spine"
     re.IGNORECASE,
 )
 SHARP_KERNEL = re.compile(r"^([A-Z][a-z]?[6-9]\d|FC[358]\d|[DEL]$|Y[B-D]$)", re.ASCII)  # Siemens, Canon, Philips
@@ -89,16 +90,18 @@ def choose(found: list[Series]) -> tuple[Series, list[str]]:
     covered = {series.uid: series.coverage() for series in found}
     most = max(covered.values())
     like = [series for series in found if covered[series.uid] >= LIKE * most]
-    best = min(like, key=lambda s: (-s.likeness(), -len(s.places()) if s.slices else 0, -len(s.slices), s.uid))
+    ranks = {s.uid: (s.likeness(), len(s.places()) if s.slices else 0, len(s.slices)) for s in like}
+    best = min(like, key=lambda s: ([-number for number in ranks[s.uid]], s.uid))
     others = sorted((s for s in found if s is not best), key=lambda s: (-covered[s.uid], s.uid))
-    if len(like) == 1:
-        why = "it covers most"
-    elif best.likeness() > max(s.likeness() for s in like if s is not best):
-        why = f"{len(like)} cover as much, and it is described best as a soft arterial one"
+    next_best = max((ranks[s.uid] for s in like if s is not best), default=None)
+    if next_best is None:
+        why = "because it covers most"
+    elif ranks[best.uid] == next_best:
+        why = f"though {len(like)} cover as much and nothing tells it from the next one (choose by --series)"
+    elif ranks[best.uid][0] > next_best[0]:
+        why = f"because {len(like)} cover as much, and it is described best as a soft arterial one"
     else:
-        why = f"{len(like)} cover as much, and it has most slices"
+        why = f"because {len(like)} cover as much, and it has most slices"
     against = "; ".join(f"{s} has {s.measured()}" for s in others[:3])
     more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
-    return best, [
-        f"{len(found)} CT series in the folder: read {best}, {best.measured()}, because {why}; {against}{more}."
-    ]
+    return best, [f"{len(found)} CT series in the folder: read {best}, {best.measured()}, {why}; {against}{more}."]

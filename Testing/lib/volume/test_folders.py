@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.volume.headers import TAGS
 from CarotidLandmarkLib.volume.read import find_cases, read_volume
+from CarotidLandmarkLib.volume.series import Series
 from Testing.lib.volume.dicom_series import header, pixels, stack, write_series, write_slice
 
 REPORT, SCREENSHOT = "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.7"
@@ -190,6 +192,7 @@ def stacked(folder, uid, depths, repeats=1, **tags):
         ({"depths": np.arange(24) * 0.5, "SeriesDescription": "Knochen 0.5", "ContrastBolusAgent": "x"}, "described"),
         ({"depths": np.arange(24) * 0.5, "SeriesDescription": "neck venous delay"}, "described"),
         ({"depths": np.arange(24) * 0.5, "SeriesDescription": "neck native"}, "described"),
+        ({"depths": np.arange(24) * 0.5, "SeriesDescription": "CT NECK W/O CONTRAST 1.0"}, "described"),
         ({"depths": np.arange(11), **CTA}, "most slices"),
     ],
 )
@@ -202,6 +205,28 @@ def test_the_series_that_shows_most_of_an_arterial_neck(tmp_path, other, why):
     assert warning.startswith("2 CT series in the folder: read 'CTA neck 0.75 Bv36' (1.5), 12 places 1 mm apart")
     assert why in warning and "(1.4)" in warning
     assert not any("CT series" in warning for warning in read_volume(tmp_path, series="1.5").warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "likeness"),
+    [
+        *((text, -1) for text in ("NECK W/O CONTRAST", "neck wo", "NECK_PRE_1.0", "Hals C- 1.0", "NECK W/WO CONTRAST")),
+        *((text, 2) for text in ("CTA C-SPINE", "CTA pre-op", "CTA PREOP", "neck prep", "CTA Worms", "CTA c-2")),
+        *((text, 2) for text in ("C+", "CT NECK W CONTRAST", "CTA NECK 1.0 B26f")),
+    ],
+)
+def test_descriptions_of_scans_without_contrast(text, likeness):
+    tags = {**dict.fromkeys(TAGS, ""), "description": text}
+    assert Series("1.2", tags).likeness() == likeness
+
+
+def test_that_nothing_tells_two_series_apart_is_said(tmp_path):
+    for uid in ("1.5", "1.4"):
+        stacked(tmp_path, uid, np.arange(12))
+    (warning,) = read_volume(tmp_path).warnings
+    assert "(1.4), 12 places 1 mm apart, though 2 cover as much and nothing tells it from the next one" in warning
+    stacked(tmp_path, "1.3", np.arange(12), SeriesDescription="Hals nativ")
+    assert "though 3 cover as much" in read_volume(tmp_path).warnings[0]
 
 
 def test_a_series_that_cannot_be_read_is_named(tmp_path):
