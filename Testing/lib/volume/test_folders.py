@@ -210,8 +210,9 @@ def test_the_series_that_shows_most_of_an_arterial_neck(tmp_path, other, why):
 @pytest.mark.parametrize(
     ("text", "likeness"),
     [
-        *((text, -1) for text in ("NECK W/O CONTRAST", "neck wo", "NECK_PRE_1.0", "Hals C- 1.0", "NECK W/WO CONTRAST")),
+        *((text, -1) for text in ("NECK W/O CONTRAST", "neck wo", "NECK_PRE_1.0", "Hals C- 1.0", "NECK UNENHANCED")),
         *((text, 2) for text in ("CTA C-SPINE", "CTA pre-op", "CTA PREOP", "neck prep", "CTA Worms", "CTA c-2")),
+        *((text, 2) for text in ("NECK W/WO CONTRAST", "CTA NECK W WO", "neck w and w/o contrast", "neck W & WO")),
         *((text, 2) for text in ("C+", "CT NECK W CONTRAST", "CTA NECK 1.0 B26f")),
     ],
 )
