@@ -37,12 +37,14 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing
         raise BadInputError(f"A spacing of {by(spacing)} mm cannot be: give three numbers above 0.")
     path = _require(path)
     require_itk_name(path)
-    if is_series(path):
-        volume = read_dicom(path, series)
-    elif series is not None:
+    dicom = is_series(path)
+    if series is not None and not dicom:
         raise BadInputError(f"'{path}' is not DICOM and has no series to choose: leave the series out.")
-    else:
-        volume = read_file(path, spacing)
+    try:
+        volume = read_dicom(path, series) if dicom else read_file(path, spacing)
+    except OSError as error:
+        name, why = error.filename or path, error.strerror or error
+        raise BadInputError(f"'{name}' went away or cannot be read ({why}): copy it again.") from error
     grid = volume.grid
     if spacing is not None and not np.allclose(grid.spacing, spacing, rtol=1e-3):
         volume.warnings.append(f"The volume has a spacing of its own, {by(grid.spacing)} mm: kept.")

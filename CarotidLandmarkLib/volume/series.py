@@ -20,7 +20,7 @@ ARTERIAL = re.compile(r"cta|angio|arter|[ck]arot|contrast|bolus|\bc\+|\bkm\b|nec
 OTHER = re.compile(
     r"bone|knochen|\bos\b|lung|sharp|edge|detail|\bmip|\bmpr|\bvrt?\b|ven[oö]|delay|\blate\b|spät|nativ|ohne|without|"
     r"non.?con|unenh|plain|perf|\bctp\b|monitor|test|dynamic|4d|"
-    r"(?<![a-z])((?<!w[ /&+-])(?<!w & )(?<!w and )w/?o|pre(?!.?op)|c-(?!\d))(?![a-z])",  # not "W/WO", "pre-op", "C-spine"
+    r"(?<![a-z])((?<!w[ /&+-])(?<!w & )(?<!w and )w/?o|pre(?!.?op)|c-(?!\d))(?![a-z])",  # not "W/WO", "pre-op", "c-2"
     re.IGNORECASE,
 )
 SHARP_KERNEL = re.compile(r"^([A-Z][a-z]?[6-9]\d|FC[358]\d|[DEL]$|Y[B-D]$)", re.ASCII)  # Siemens, Canon, Philips

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError, CannotRunError, CarotidLandmarkError
-from CarotidLandmarkLib.volume import headers
+from CarotidLandmarkLib.volume import dicom, headers, read
 from CarotidLandmarkLib.volume.headers import decode
 from CarotidLandmarkLib.volume.read import find_cases, read_volume
 from Testing.lib.volume import dicom_series
@@ -147,6 +147,26 @@ def test_files_without_content_among_the_slices(tmp_path, monkeypatch, name, con
     text = sentence(folder)
     assert text.startswith(f"4 of 12 files in '{folder}' are empty, cut off or cannot be opened, '")
     assert any(f"'{file.name}' first" in text for file in files[8:])
+
+
+@pytest.mark.parametrize("step", ["_add", "parallel", "require_memory"])
+def test_a_slice_that_goes_away_while_it_is_read(folder, monkeypatch, step):
+    file, real = sorted(folder.iterdir())[5], getattr(dicom, step)
+
+    def go(*given):
+        told = real(*given)
+        file.unlink(missing_ok=True)
+        return told
+
+    monkeypatch.setattr(dicom, step, go)
+    assert sentence(folder) == f"'{file}' went away or cannot be read (No such file or directory): copy it again."
+
+
+def test_a_volume_file_that_goes_away_while_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(b"NRRD0004\n")
+    monkeypatch.setattr(read, "read_file", lambda path, spacing: path.with_name("gone").read_bytes())
+    assert f"'{tmp_path / 'gone'}' went away or cannot be read" in sentence(path)
 
 
 def closed(files):
