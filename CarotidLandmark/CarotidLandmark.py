@@ -278,7 +278,9 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.worklist.forgetCase()
 
     def onSceneEndImport(self, caller, event):
-        self.watch.takeIn()
+        if self.watch.takeIn():  # they have undo switched on, and the states that are kept are of before they came
+            slicer.mrmlScene.ClearUndoStack()
+            slicer.mrmlScene.ClearRedoStack()
 
 
 class CarotidLandmarkTest(ScriptedLoadableModuleTest):

@@ -17,15 +17,16 @@ class LandmarkWatch:
         self._nodes = []
 
     def takeIn(self):
-        """Watch the landmarks that are not watched yet."""
+        """Watch the landmarks that are not watched yet; return whether there are any."""
         self._nodes = [node for node in self._nodes if slicer.mrmlScene.IsNodePresent(node)]
-        for landmarkNode in self.landmarkScene.landmarkNodes():
-            if landmarkNode not in self._nodes:
-                self._nodes.append(landmarkNode)
-                problem = self.landmarkScene.problem(landmarkNode)  # what is observed is repaired
-                self.landmarkScene.observe(landmarkNode, self._onChanged)
-                if problem:
-                    self.run.say(problem)
+        newNodes = [node for node in self.landmarkScene.landmarkNodes() if node not in self._nodes]
+        for landmarkNode in newNodes:
+            self._nodes.append(landmarkNode)
+            problem = self.landmarkScene.problem(landmarkNode)  # what is observed is repaired
+            self.landmarkScene.observe(landmarkNode, self._onChanged)
+            if problem:
+                self.run.say(problem)
+        return bool(newNodes)
 
     def letGo(self):
         """Watch nothing any more, since the scene is closed or the module is."""

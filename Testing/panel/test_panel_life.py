@@ -207,6 +207,31 @@ def test_a_scene_of_another_version_is_said(opened, tmp_path):
     assert len(opened.rows()) == 2
 
 
+@pytest.mark.parametrize("undo", ["the module's", "Slicer's"])
+def test_undo_leaves_the_landmarks_of_a_scene_that_was_added(opened, undo, tmp_path):
+    opened.detect(opened.volume)
+    click(opened.ui.acceptButton)
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    processEvents()
+    volume = addCtVolume("Other")
+    processEvents()
+    opened.detect(volume)
+    click(opened.ui.acceptButton)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"), {"clear": False})
+    processEvents()
+    landmarkScene = opened.logic.landmarkScene
+    landmarkNodes = landmarkScene.landmarkNodes()
+    assert len(landmarkNodes) == 2
+    opened.ui.volumeSelector.setCurrentNode(volume)
+    for _ in range(3):
+        opened.panel.landmarks.undo() if undo == "the module's" else slicer.mrmlScene.Undo()
+        processEvents()
+    added = next(node for node in landmarkNodes if landmarkScene.volumeNode(node) is not volume)
+    assert added in landmarkScene.landmarkNodes()
+    assert "accepted" in [review.chip for review in opened.reviews(added).values()]
+
+
 def test_the_developers_reload_reads_all_rooms_again(working, monkeypatch):
     from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 
