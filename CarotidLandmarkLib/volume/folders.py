@@ -37,11 +37,18 @@ def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
         if folder != root and folder.resolve() in seen:
             continue
         seen.add(folder.resolve())
-        entries = sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        shown = [entry for entry in entries_of(folder) or [] if not entry.name.startswith(".")]
         yield folder, [entry for entry in shown if os.path.isfile(entry)]
         for entry in reversed([entry for entry in shown if os.path.isdir(entry)]):
             (links if entry.is_symlink() else folders).append(entry)
+
+
+def entries_of(folder: Path) -> list[Path] | None:
+    """What lies in `folder`, in order; None where it may not be looked into, which some systems tell only who tries."""
+    try:
+        return sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else None
+    except OSError:
+        return None
 
 
 def dicom_files(folder: Path) -> list[Path]:

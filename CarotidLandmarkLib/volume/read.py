@@ -15,7 +15,7 @@ from .checks import by, check_geometry
 from .ct import CTVolume
 from .dicom import read_dicom
 from .files import SUFFIXES, files_of, read_file, suffix_of
-from .folders import dicom_cases, walk
+from .folders import dicom_cases, entries_of, walk
 from .geometry import Vector
 from .headers import is_dicom
 from .hu import check_hu
@@ -97,7 +97,7 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
         parts = folder.relative_to(root).parts
         if parts and dicom.intersection((folder, *folder.parents)) or any(map(SEGMENTATIONS.fullmatch, parts)):
             continue
-        if not os.access(folder, os.R_OK | os.X_OK):
+        if not files and entries_of(folder) is None:
             found.append(("-".join(parts), folder))
         volumes = [file for file in files if suffix_of(file) and not SEGMENTATION.search(case_name(file))]
         alone = parts and len(volumes) == 1
@@ -132,7 +132,7 @@ def _require(path: str | os.PathLike[str]) -> Path:
         raise BadInputError(f"'{path}' cannot be opened ({error}): check the path.") from error
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         raise BadInputError(f"'{path}' is neither a file nor a folder: give a volume or a DICOM folder.")
-    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(kind) else 0)):
+    if not os.access(path, os.R_OK) or (stat.S_ISDIR(kind) and entries_of(Path(path)) is None):
         raise BadInputError(f"'{path}' cannot be read: check its permissions.")
     if stat.S_ISREG(kind) and size == 0:
         raise BadInputError(f"'{path}' is an empty file: copy or export it again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,24 @@ def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
     assert names(tmp_path) == [("closed", "closed"), ("open", "open")]
     with pytest.raises(BadInputError, match="permissions"):
         read_volume(tmp_path / "closed")
+
+
+def test_a_folder_that_cannot_be_listed_although_it_may_be_is_a_case_that_fails(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        series(tmp_path / name)
+    (tmp_path / "closed").mkdir()
+    real = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == "closed":
+            raise PermissionError(1, "Operation not permitted")
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert names(tmp_path) == [("a", "a"), ("b", "b"), ("closed", "closed")]
+    for read in (find_cases, read_volume):
+        with pytest.raises(BadInputError, match="permissions"):
+            read(tmp_path / "closed")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and pipes")
