@@ -19,8 +19,8 @@ TEXTS = ("PatientName", "PatientID", "StudyID", "AccessionNumber", "ReferringPhy
 DATES = {"PatientBirthDate": r"\d{8}", "StudyDate": r"\d{8}", "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?"}
 REMOVED, METHOD, METHODS = "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"
 OPTIONAL = ("IssuerOfPatientID", "PatientAge", "StudyDescription", REMOVED, METHOD, METHODS)
-OF_SERIES = ("SeriesNumber", "ImagePositionPatient")
-NEEDED = (*UIDS, *TEXTS, *DATES, *OPTIONAL, *OF_SERIES, "PatientSex", "SpecificCharacterSet")
+PLACE, NUMBER = "ImagePositionPatient", "SeriesNumber"
+NEEDED = (*UIDS, *TEXTS, *DATES, *OPTIONAL, PLACE, NUMBER, "PatientSex", "SpecificCharacterSet")
 
 NO_SERIES = "{path} is no DICOM series, and a DICOM SR is about one: give the folder of its files, or make no report."
 
@@ -28,7 +28,7 @@ NO_SERIES = "{path} is no DICOM series, and a DICOM SR is about one: give the fo
 class Source(NamedTuple):
     """A CT series. ``images``: a header for each file, all of one study, series and frame of reference, with every
     attribute of patient and study that a report must have, "" where the CT has none or none that can be.
-    ``series_number`` is 0 where it has none."""
+    ``series_number`` is 0 where it has none that is one whole number from 0 on."""
 
     images: list[Dataset]
     series: str
@@ -62,8 +62,7 @@ def read_source(files: Iterable[str]) -> Source:
     if not images:
         raise BadInputError(NO_SERIES.format(path="This volume"))
     first = images[0]
-    number = first.get("SeriesNumber")
-    return Source(images, str(first.SeriesInstanceUID), str(first.FrameOfReferenceUID), int(number or 0))
+    return Source(images, str(first.SeriesInstanceUID), str(first.FrameOfReferenceUID), int(first[NUMBER].value))
 
 
 def missing(error: ImportError) -> CannotRunError:
@@ -95,7 +94,7 @@ def _cleaned(header: Dataset) -> Dataset:
     from pydicom import Dataset
 
     out = Dataset()
-    for name in (*UIDS, *TEXTS, *OPTIONAL, *OF_SERIES):
+    for name in (*UIDS, *TEXTS, *OPTIONAL, PLACE):
         if header.get(name):
             setattr(out, name, header[name].value if name not in TEXTS else str(header[name].value))
     for name in TEXTS:
@@ -103,6 +102,9 @@ def _cleaned(header: Dataset) -> Dataset:
     for name, pattern in DATES.items():
         value = str(header.get(name) or "")
         setattr(out, name, value if re.fullmatch(pattern, value) else "")
+    number = header.get_item(NUMBER)  # as stored: pydicom raises an error for what is no number
+    stored = (number and number.value or b"").strip(b" \0")
+    out.SeriesNumber = int(stored) if re.fullmatch(rb"\d{1,9}", stored) else 0
     sex = str(header.get("PatientSex") or "")
     out.PatientSex = sex if sex in ("M", "F", "O") else ""
     if out.get(REMOVED) == "YES" and not (out.get(METHOD) or out.get(METHODS)):

@@ -17,6 +17,7 @@ from .ct import CTVolume, hash_files
 from .enhanced import read_frames
 from .folders import walk
 from .headers import (
+    CT_IMAGES,
     NUMBER,
     TAGS,
     Tags,
@@ -128,7 +129,7 @@ def _slices(path: str, tags: Tags) -> list[Slice]:
     """The CT slices of an image, [] if it is something else; BadInputError for values that give no place or no HU."""
     if tags["modality"] != "CT" or tags["samples"] not in ("", "1") or "LOCALIZER" in tags["image_type"].upper():
         return []
-    enhanced = count(tags["frames"], 1) > 1 or (tags["frames"] and not tags["position"])
+    enhanced = count(tags["frames"], 1) > 1 or tags["class"] in CT_IMAGES[1:]
     frames: list[Tags] = read_frames(path) if enhanced else [tags]
     slices: list[Slice] = []
     applied: tuple[float, ...] = ()

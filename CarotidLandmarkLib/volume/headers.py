@@ -19,6 +19,7 @@ from .itk import read_header, require_itk_name
 TAGS = {
     "charset": "0008|0005",
     "image_type": "0008|0008",
+    "class": "0008|0016",
     "modality": "0008|0060",
     "description": "0008|103e",
     "patient_name": "0010|0010",

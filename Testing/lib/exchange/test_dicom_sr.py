@@ -26,6 +26,7 @@ from Testing.lib.exchange.reports import (
 )
 
 from pydicom.sr.codedict import codes  # isort: skip (without it all of this is skipped)
+from Testing.lib.volume.test_dicom_faults import store  # isort: skip
 
 MOVED = np.array([3.125, 30.0, -21.0])
 
@@ -82,6 +83,15 @@ def test_others_read_the_points_where_they_are(write, kind):
     assert {image.ReferencedSOPInstanceUID for image in series.ReferencedSOPSequence} == of
     assert len(of) == (1 if kind == "enhanced" else 12)
     assert complaints("dsrdump", file) == [] and complaints("dciodvfy", file) == []
+
+
+@pytest.mark.parametrize("stored", [b"7", b"1\\2", b"-9001", b"A12", b"3.0", b"", b"2147483647"])
+def test_what_is_no_series_number_is_no_reason_to_write_no_report(tmp_path, stored):
+    volume = make_source(tmp_path)
+    for file in volume.files:
+        store(file, "SeriesNumber", stored)
+    report = pydicom.dcmread(io.BytesIO(make_report(detected(volume), read_source(volume.files))))
+    assert report.SeriesNumber == (9007 if stored == b"7" else 9000)
 
 
 def test_the_plugin_of_slicer_finds_all_that_it_shows(write):

@@ -299,6 +299,20 @@ def test_whatever_a_file_holds(tmp_path, monkeypatch, capfd, syntax, enhanced):
     assert 0 < read < INPUTS and capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("frames", [{}, {"NumberOfFrames": 1}])
+def test_a_picture_in_the_series_needs_no_pydicom(folder, monkeypatch, frames):
+    write_slice(
+        folder / "dose.dcm", (0, 0, 0), sop="1.2.840.10008.5.1.4.1.1.7", ImageType=["DERIVED", "OTHER"], **frames
+    )
+    ds = pydicom.dcmread(folder / "dose.dcm")
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        del ds[keyword]
+    ds.save_as(folder / "dose.dcm")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    volume = read_volume(folder)
+    assert len(volume.array) == 8 and volume.warnings == []
+
+
 def test_enhanced_ct_without_pydicom(tmp_path, monkeypatch):
     from Testing.lib.volume.test_dicom_enhanced import write_enhanced
 
