@@ -141,7 +141,7 @@ def _remove(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     """Read and check the weights, print their header and, where it lies beside them, their card (CARD.md)."""
-    from ..model.store import file_in_use
+    from ..model.store import card_of, file_in_use
     from ..model.weights import calibration_warning, read_weights
 
     weights = read_weights(args.weights or file_in_use())
@@ -167,9 +167,9 @@ def _show(args: argparse.Namespace) -> int:
     warning = calibration_warning(header)
     if warning:
         print(f"warning:     {warning}")
-    card = file.with_name("CARD.md")
-    if card.is_file():
-        print("\n" + card.read_text(encoding="utf-8").rstrip())
+    card = card_of(file)
+    if card is not None:
+        print("\n" + card.rstrip())
     return 0
 
 

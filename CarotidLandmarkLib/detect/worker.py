@@ -39,6 +39,7 @@ from ..atomic import as_json
 from ..errors import BadInputError, CancelledError, CarotidLandmarkError, FaultError, OutOfMemoryError, as_sentence
 from ..landmarks.detection import Detection
 from ..landmarks.reading import Reading
+from ..model.store import card_of
 from ..model.weights import calibration_warning, read_weights
 from ..volume.read import find_cases
 from .case import Settings, detect_case, draw_case
@@ -237,13 +238,12 @@ def _describe(weights: str | None) -> dict[str, Any]:
     except CarotidLandmarkError as error:
         return {"path": weights, "problem": str(error)}
     header = read.header
-    card = Path(header["path"]).with_name("CARD.md")
     training = header.get("training")
     return {
         **{key: header.get(key) for key in ("name", "version", "sha256", "path")},
         "data": training.get("data") if isinstance(training, dict) else None,
         "warnings": [warning for warning in [calibration_warning(header)] if warning],
-        "card": card.read_text(encoding="utf-8") if card.is_file() else None,
+        "card": card_of(header["path"]),
     }
 
 

@@ -139,6 +139,14 @@ def file_in_use() -> Path | None:
     return one.file if one else None
 
 
+def card_of(weights: str | os.PathLike[str]) -> str | None:
+    """The text of the card beside a weights file, None where none lies there that can be read."""
+    try:
+        return Path(weights).with_name(CARD).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
 def models() -> Path:
     """The folder of the store, which need not be there."""
     return data_folder() / "models"

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.detect import worker
 from CarotidLandmarkLib.errors import OutOfMemoryError
 from CarotidLandmarkLib.landmarks.detection import read_detection
@@ -177,6 +178,16 @@ def test_describe_loads_no_model_and_nothing_that_would_run_one():
 def test_describe_shows_the_card_of_the_packaged_weights(serve, default_weights):
     model = serve({"id": 1, "command": "describe"})[-1]["model"]
     assert model["data"] and model["card"].startswith("# Default weights")
+
+
+@pytest.mark.parametrize(("card", "shown"), [(b"# Gr\xf6\xdfe\n", "# Gr\ufffd\ufffde\n"), (None, None)])
+def test_a_card_that_is_no_text_is_no_fault(serve, weights, tmp_path, card, shown, capsys):
+    shutil.copy(weights, tmp_path / "own.safetensors")
+    (tmp_path / "CARD.md").write_bytes(card) if card else (tmp_path / "CARD.md").mkdir()
+    model = serve({"id": 1, "command": "describe", "weights": str(tmp_path / "own.safetensors")})[-1]["model"]
+    assert model["name"] == "random" and model["card"] == shown
+    assert main(["model", "show", str(tmp_path / "own.safetensors")]) == 0
+    assert (shown or "").strip() in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("end", ["stdin", "stdout"])
