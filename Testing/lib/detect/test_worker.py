@@ -186,7 +186,7 @@ def test_a_card_that_is_no_text_is_no_fault(serve, weights, tmp_path, card, show
     (tmp_path / "CARD.md").write_bytes(card) if card else (tmp_path / "CARD.md").mkdir()
     model = serve({"id": 1, "command": "describe", "weights": str(tmp_path / "own.safetensors")})[-1]["model"]
     assert model["name"] == "random" and model["card"] == shown
-    assert main(["model", "show", str(tmp_path / "own.safetensors")]) == 0
+    assert main(["model", "show", "--weights", str(tmp_path / "own.safetensors")]) == 0
     assert (shown or "").strip() in capsys.readouterr().out
 
 
