@@ -81,8 +81,9 @@ def mend_cases(folder: Path, option: str = "-o") -> None:
                 with contextlib.suppress(BadInputError):  # not a detection: no case of ours
                     _write_others(folder, case, read_detection(report))
         for partial in folder.glob(f"{PARTIAL}*"):
-            if time.time() - partial.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another process has just finished its case
+                if time.time() - partial.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_case(folder: Path, case: str, option: str = "-o", picture: bool = False, sr: bool = False) -> None:

@@ -141,6 +141,24 @@ def test_mending_leaves_alone_what_is_not_ours_or_just_being_written(detection, 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_mending_beside_a_process_that_ends_a_case_goes_on(tmp_path, monkeypatch):
+    theirs, old = tmp_path / f"{results.PARTIAL}a", tmp_path / f"{results.PARTIAL}b"
+    theirs.mkdir()
+    old.mkdir()
+    os.utime(old, (0, 0))
+    real = Path.glob
+
+    def glob(folder, pattern):
+        found = sorted(real(folder, pattern))
+        if theirs in found:
+            theirs.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "glob", glob)
+    mend_cases(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_up_to_the_limit_work_and_longer_ones_are_refused_before_any_work(detection, tmp_path):
     longest = 255 - len(".detection.json")
     for name in ("n" * longest, "\u00e4\u3000\u200b" + "n" * (longest - 8)):
