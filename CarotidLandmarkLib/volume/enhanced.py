@@ -30,7 +30,8 @@ def read_frames(path: str) -> list[dict[str, str]]:
         import pydicom
     except ImportError as error:
         raise CannotRunError(
-            f"'{path}' is an enhanced CT, which needs pydicom: install it with pip install 'carotid-landmark[dicom]'."
+            f"'{path}' is an enhanced CT or has several frames, which needs pydicom: install it with pip install "
+            "'carotid-landmark[dicom]'."
         ) from error
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
