@@ -275,6 +275,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def onSceneStartClose(self, caller, event):
         self.run.cancelForClosing()
         self.watch.letGo()
+        self.landmarkScene.forgetSteps()
         self.worklist.forgetCase()
 
     def onSceneEndImport(self, caller, event):

@@ -21,6 +21,14 @@ def addLandmarkNode(volumeNode):
     return node
 
 
+def removeLandmarkNode(node):
+    """Take a fiducial node out of its scene, with its display and its storage."""
+    scene = node.GetScene()
+    for one in (node.GetDisplayNode(), node.GetStorageNode(), node):
+        if one is not None:
+            scene.RemoveNode(one)
+
+
 def repairPoints(node):
     """Make the points of ``node`` two, named L and R, in this order; return a sentence about what was wrong, or "".
 

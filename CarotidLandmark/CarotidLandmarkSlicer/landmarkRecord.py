@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 
 import numpy as np
 import slicer
@@ -26,8 +27,10 @@ _LUMENS = "CarotidLandmark.Lumens"
 _REVIEW = "CarotidLandmark.Review"
 _FRAME = "CarotidLandmark.Frame"
 _IMAGE = "CarotidLandmark.Image"  # which voxels the volume had when it lay as the frame says
+_MOVES = "CarotidLandmark.Moves"  # what became of the volume since the node was made: how it was put elsewhere, warps
 _EXPORTED = "CarotidLandmark.Exported"
 _WARPED = "CarotidLandmark.Warped"  # "1": the volume's voxels were resampled through a non-linear transform
+_STORED = (_VERSION, _DETECTION, _LUMENS, _REVIEW, _FRAME, _IMAGE, _WARPED, _MOVES)
 _SAME_PLACE_MM = 1e-3
 
 
@@ -57,9 +60,33 @@ class LandmarkRecord:
         return self.node.GetNodeReference(VOLUME_ROLE)
 
     @property
-    def fingerprint(self):
-        """What one step of undo changes."""
-        return self.node.GetAttribute(_DETECTION), self.node.GetAttribute(_REVIEW)
+    def stored(self):
+        """All that is stored about detection and decisions, as text by name: what a step of undo brings back."""
+        return {name: sys.intern(text) for name in _STORED if (text := self.node.GetAttribute(name)) is not None}
+
+    @staticmethod
+    def isSame(node, stored):
+        """Return whether detection and decisions are those of ``stored``."""
+        return all(node.GetAttribute(name) == stored.get(name) for name in (_DETECTION, _REVIEW))
+
+    def restore(self, stored, volumeNode=None):
+        """Store again what was ``stored``, for the volume as it lies by now; ``volumeNode`` for a new node only.
+
+        A record that is read from the node afterwards knows of it, this one does not.
+        """
+        now, lain = self._readFrame()[1], {name: self.node.GetAttribute(name) for name in (_IMAGE, _MOVES)}
+        for name in _STORED:
+            self.node.SetAttribute(name, stored.get(name))
+        if volumeNode is not None:
+            self.node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+            return
+        for name, text in lain.items():
+            self.node.SetAttribute(name, text)
+        (moved, warps), (movedBefore, warpsBefore) = _parseMoves(lain[_MOVES]), _parseMoves(stored.get(_MOVES))
+        if not (np.array_equal(moved, movedBefore) and np.array_equal(now, self._readFrame()[1])):
+            self._writeFrame(np.linalg.inv(moved @ np.linalg.inv(movedBefore) @ self.frame) @ now, now)
+        if warps != warpsBefore:
+            self.node.SetAttribute(_WARPED, "1")
 
     def writeDetection(self, detection, volumeNode, lumens=None, geometry=None):
         """Store a detection (dictionary) of ``volumeNode``, unreviewed. Raises BadInputError if it is none.
@@ -145,6 +172,7 @@ class LandmarkRecord:
         which is then being hardened: no frame can say where that leads.
         """
         detected, before = self._readFrame()
+        (moved, warps), step = _parseMoves(self.node.GetAttribute(_MOVES)), np.eye(4)
         now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
         if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
             return False
@@ -153,11 +181,15 @@ class LandmarkRecord:
             isElsewhere = not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM)  # a file can round
             if isElsewhere and self._isUnderWarp():
                 self.node.SetAttribute(_WARPED, "1")
+                warps += 1
                 self.note = self.problem = self._warpProblem()
             elif isElsewhere:
                 self.note = _("“{name}” was cropped or resampled; its landmarks stay where they were.").format(
                     name=self.volumeNode.GetName()
                 )
+        else:
+            step = now @ np.linalg.inv(before)
+        self.node.SetAttribute(_MOVES, json.dumps([(step @ moved).tolist(), warps]))
         self._writeFrame(detected, now)
         return True
 
@@ -234,6 +266,17 @@ def _imageKey(volumeNode):
     """What tells the image of a volume from another one, in this session."""
     image = None if volumeNode is None else volumeNode.GetImageData()
     return "" if image is None else "{} {} {} {}".format(*image.GetDimensions(), image.GetAddressAsString(""))
+
+
+def _parseMoves(text):
+    """Return the (4, 4) by which the volume was put elsewhere, in its own RAS, and how often it was warped."""
+    try:
+        matrix, warps = json.loads(text)
+        matrix = np.array(matrix, dtype=float).reshape(4, 4)
+        np.linalg.inv(matrix)
+        return matrix, warps
+    except (TypeError, ValueError, np.linalg.LinAlgError):
+        return np.eye(4), 0
 
 
 def detectionToJson(detection):

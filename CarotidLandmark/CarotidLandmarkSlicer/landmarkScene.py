@@ -1,10 +1,11 @@
 """The landmarks in the scene: what a detection makes of it, what the reader decides, and how both stay together."""
 
 import copy
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.util import NodeModify
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.points import SIDES
@@ -17,7 +18,7 @@ from .ellipsoids import (
     updateEllipsoids,
 )
 from .forkNodes import updateForks
-from .landmarkDisplay import DisplayKeeper
+from .landmarkHistory import LandmarkHistory
 from .landmarkObserver import LandmarkObserver
 from .landmarkPoints import (
     addLandmarkNode,
@@ -31,7 +32,7 @@ from .landmarkPoints import (
 )
 from .landmarkRecord import LandmarkRecord, detectionToJson
 from .landmarkRepair import followVolume, isBeingHardened, pointProblem, settledState
-from .ownedNodes import adoptNodes, removeOtherNodes
+from .ownedNodes import removeOtherNodes
 from .review import LandmarkReview, State, accepted, isSamePoint, sidesInOrder
 from .views import showPoint
 
@@ -39,14 +40,15 @@ from .views import showPoint
 class LandmarkScene:
     """The landmark nodes of a scene: one fiducial node a volume, the nodes that follow it, one folder.
 
-    Sides are "left" and "right", the patient's. Every decision is one undo step of the scene; undo is switched on for
-    these fiducial nodes, and what follows them (ellipsoids, lumens) is made anew from them. ``note`` is a sentence for
-    the user about the last thing that had to be repaired, "" if there is nothing to say.
+    Sides are "left" and "right", the patient's. Every detection and decision is one step of undo, here, and one of the
+    scene, where the user can undo as well; what follows the fiducial nodes (ellipsoids, lumens) is made anew from them.
+    ``note`` is a sentence for the user about the last thing that had to be repaired, "" if there is nothing to say.
     """
 
     def __init__(self, mrmlScene):
         self.scene = mrmlScene
         self.note = ""
+        self._history = LandmarkHistory(self)
         self._observers = {}
         self._isWriting = False
 
@@ -67,12 +69,17 @@ class LandmarkScene:
         Raises BadInputError, with the scene as it was, if ``detection`` is none.
         """
         detectionToJson(detection)
+        landmarkNode, before = self.landmarkNode(volumeNode), None
+        if landmarkNode is not None:
+            self.repair(landmarkNode)
+            before = LandmarkRecord(landmarkNode).stored
         with self._step():
-            landmarkNode = self.landmarkNode(volumeNode) or addLandmarkNode(volumeNode)
+            landmarkNode = landmarkNode or addLandmarkNode(volumeNode)
             repairPoints(landmarkNode)
             record = LandmarkRecord(landmarkNode)
             record.writeDetection(detection, volumeNode, lumens, geometry)
             self._write(record)
+            self._history.add(landmarkNode, before)
             self.removeLeftovers()
         return landmarkNode
 
@@ -162,21 +169,27 @@ class LandmarkScene:
 
     @property
     def canUndo(self):
-        """Whether there is a step to take back while there are landmarks."""
-        return self.scene.GetNumberOfUndoLevels() > 0 and bool(self.landmarkNodes())
+        """Whether there is a step to take back."""
+        return self._history.can(self._history.done)
 
     @property
     def canRedo(self):
         """Whether there is a step to do again."""
-        return self.scene.GetNumberOfRedoLevels() > 0
+        return self._history.can(self._history.undone)
 
     def undo(self):
-        """Take the last decision, drag or detection back; return the names of the landmark nodes that it was about."""
-        return self._travel(self.scene.Undo, self.scene.GetNumberOfUndoLevels)
+        """Take the last decision, drag or detection back; return the name of the landmark node it was about, or ""."""
+        return self._travel(self._history.done, self._history.undone)
 
     def redo(self):
-        """Do again what was undone; return the names of the landmark nodes that it was about."""
-        return self._travel(self.scene.Redo, self.scene.GetNumberOfRedoLevels)
+        """Do again what was undone; return the name of the landmark node that it was about, or ""."""
+        return self._travel(self._history.undone, self._history.done)
+
+    def forgetSteps(self):
+        """From here on nothing that was done before can be undone, not in the scene's own way either."""
+        self._history.clear()
+        self.scene.ClearUndoStack()
+        self.scene.ClearRedoStack()
 
     def observe(self, landmarkNode, onChanged):
         """Call ``onChanged()`` after every change of points, decisions, volume or transforms, until unobserve().
@@ -213,6 +226,7 @@ class LandmarkScene:
             if not followVolume(record) and not isBeingHardened(record):
                 states = {side: settledState(record, index, side) for index, side in enumerate(SIDES)}
                 if any(states[side] is not record.states[side] for side in SIDES):
+                    self._history.add(landmarkNode, record.stored)
                     record.writeStates(states)
             self._write(record)
             self.note = record.note or self.note
@@ -266,6 +280,7 @@ class LandmarkScene:
         if before.decision == after.decision and isSamePoint(before.point, after.point):
             return
         with self._step():
+            self._history.add(landmarkNode, record.stored)
             record.writeStates({**record.states, side: after})
             self._write(record)
 
@@ -288,23 +303,17 @@ class LandmarkScene:
             for onChanged in dict.fromkeys(observer.onChanged for observer in self._observers.values()):
                 onChanged()
 
-    def _travel(self, go, levels):
-        """Undo or redo until something of ours is different: clicks on a point are steps of the scene as well."""
+    def _travel(self, steps, back):
         for node in self.landmarkNodes():
             self.repair(node)
-        before = self._fingerprints()
-        displays = DisplayKeeper(self.scene, self.landmarkNodes())
         with self._changing():
-            while levels() > 0 and self._fingerprints() == before:
-                go()
-            displays.tidy(self.landmarkNodes())
-            for node in self.landmarkNodes():
-                adoptNodes(node)
-                self._write(LandmarkRecord(node))
+            with ExitStack() as stack:  # who else watches sees decisions and points change as one
+                for node in self.landmarkNodes():
+                    stack.enter_context(NodeModify(node))
+                landmarkNode = self._history.take(steps, back)
+                if landmarkNode is not None and landmarkNode.GetScene() is not None:
+                    self._write(LandmarkRecord(landmarkNode))
             for node in [node for node in self._observers if not self.scene.IsNodePresent(node)]:
                 self.unobserve(node)
             self.removeLeftovers()
-        return sorted({name for (_, name), _ in before.items() ^ self._fingerprints().items()})
-
-    def _fingerprints(self):
-        return {(node.GetID(), node.GetName()): LandmarkRecord(node).fingerprint for node in self.landmarkNodes()}
+        return "" if landmarkNode is None else landmarkNode.GetName()

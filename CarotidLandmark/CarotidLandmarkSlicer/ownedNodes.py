@@ -42,15 +42,6 @@ def followTransform(landmarkNode):
         node.SetAttribute(_ID, node.GetID())
 
 
-def adoptNodes(landmarkNode):
-    """Find the nodes again that were made after the state to which undo has brought the landmark node."""
-    for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode", landmarkNode.GetScene()):
-        role = node.GetAttribute(_ROLE)
-        isOrphan = role is not None and landmarkNode.GetNodeReference(role) is None
-        if isOrphan and node.GetNodeReference(OWNER_ROLE) is landmarkNode:
-            landmarkNode.SetNodeReferenceID(role, node.GetID())
-
-
 def removeOtherNodes(scene, landmarkNodes):
     """Remove the nodes that belong to none of ``landmarkNodes``, but for copies that the user has made."""
     kept = [node for landmarkNode in landmarkNodes for node in ownedNodes(landmarkNode)]

@@ -137,14 +137,13 @@ class LandmarkPanel:
     def _travel(self, go, nothing):
         self.placing.stop()
         wasShown = self.landmarkNode is not None
-        changed = go()
+        name = go()
         self.onTravelled()
-        names = ", ".join(f"“{name}”" for name in changed)
-        if not changed:
+        if not name:
             self.say(nothing)
         elif wasShown and self.landmarkNode is None:
-            self.say(_("{names} was taken back; Redo brings it back.").format(names=names))
-        elif self.landmarkNode is None or self.landmarkNode.GetName() not in changed:
-            self.say(_("{names} has changed, which belongs to another volume.").format(names=names))
+            self.say(_("“{name}” was taken back; Redo brings it back.").format(name=name))
+        elif self.landmarkNode is None or self.landmarkNode.GetName() != name:
+            self.say(_("“{name}” has changed, which belongs to another volume.").format(name=name))
         else:
             self.say("")

@@ -28,10 +28,8 @@ def addCase(landmarkScene, read):
         except BadInputError as error:
             sentences.append(str(error))
     landmarkNode = landmarkScene.applyDetection(volumeNode, detection.to_dict())
-    scene = landmarkScene.scene
-    scene.ClearUndoStack()  # what was done to the case before cannot be undone in this one
-    scene.ClearRedoStack()
-    showVolume(scene, volumeNode)
+    landmarkScene.forgetSteps()  # what was done to the case before cannot be undone in this one
+    showVolume(landmarkScene.scene, volumeNode)
     if all(landmark.position_lps_mm is None for landmark in detection.landmarks):
         slicer.util.resetSliceViews()  # else the views go to a point, at the zoom that they have
     return volumeNode, landmarkNode, sentences
@@ -48,8 +46,7 @@ def removeCase(landmarkScene, volumeNode, landmarkNode):
         if node is not None and scene.IsNodePresent(node):
             scene.RemoveNode(node)
     landmarkScene.removeLeftovers()
-    scene.ClearUndoStack()
-    scene.ClearRedoStack()
+    landmarkScene.forgetSteps()
 
 
 def _addVolume(scene, read):

@@ -68,3 +68,34 @@ def test_a_drag_while_another_module_is_open(opened, red):
     opened.enter()
     right = next(row for row in opened.rows() if row[0] == "Right")
     assert right[1] == "moved" and right[5].startswith("Moved by 3.0 mm.")
+
+
+def zoom(view, times):
+    for number in range(times):
+        view.mouseMove(200, 30)
+        view.mousePress(200, 30, "Right")
+        view.mouseMove(200, 35 + number % 2)
+        view.mouseRelease(200, 35 + number % 2, "Right")
+    processEvents()
+
+
+def test_zooming_takes_no_decision_away(opened, red):
+    landmarks = opened.detect(opened.volume)
+    click(opened.ui.acceptButton)
+    before = opened.rows()
+    opened.detect(opened.volume)
+    assert opened.message.endswith("Undo brings the earlier decisions back.")
+    red.render()
+    states = slicer.mrmlScene.GetNumberOfUndoLevels()
+    zoom(red, 25)
+    assert slicer.mrmlScene.GetNumberOfUndoLevels() > states  # else this tests nothing
+    click(opened.ui.undoButton)
+    assert opened.rows() == before
+    click(opened.ui.undoButton)
+    click(opened.ui.undoButton)
+    assert opened.message.endswith("Redo brings it back.") and opened.ui.redoButton.enabled
+    zoom(red, 25)
+    click(opened.ui.redoButton)
+    click(opened.ui.redoButton)
+    assert opened.rows() == before
+    assert landmarks not in opened.logic.landmarkScene.landmarkNodes()  # another node, with all that was on it
