@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 import vtk
 
-from .landmarkPoints import addLandmarkNode, removeLandmarkNode
+from .landmarkPoints import addLandmarkNode, removeLandmarkNode, repairPoints
 from .landmarkRecord import LandmarkRecord
 
 
@@ -73,6 +73,7 @@ class LandmarkHistory:
             name = subject.node.GetName()
             subject.node = addLandmarkNode(subject.volume.Get())
             subject.node.SetName(name)
+            repairPoints(subject.node)
             LandmarkRecord(subject.node).restore(step.state, subject.volume.Get())
         else:
             LandmarkRecord(subject.node).restore(step.state)

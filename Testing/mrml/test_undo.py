@@ -137,6 +137,15 @@ def test_looking_around_takes_no_step_away(landmarks, landmarkScene, host):
     assert not landmarkScene.canRedo
 
 
+def test_a_first_detection_done_again_is_whole_at_once(landmarks, landmarkScene):
+    landmarks.SetName("mine")
+    landmarkScene.undo()
+    assert landmarkScene.redo() == "mine"
+    (node,) = landmarkScene.landmarkNodes()
+    assert [node.GetNthControlPointLabel(index) for index in range(node.GetNumberOfControlPoints())] == ["L", "R"]
+    np.testing.assert_allclose(node.GetNthControlPointPosition(0), rasFromLps(LEFT_LPS))
+
+
 def test_what_is_undone_goes_with_the_next_decision(landmarks, landmarkScene):
     landmarkScene.accept(landmarks, "left")
     landmarkScene.undo()
