@@ -31,6 +31,7 @@ _MOVES = "CarotidLandmark.Moves"  # what became of the volume since the node was
 _EXPORTED = "CarotidLandmark.Exported"
 _WARPED = "CarotidLandmark.Warped"  # "1": the volume's voxels were resampled through a non-linear transform
 _STORED = (_VERSION, _DETECTION, _LUMENS, _REVIEW, _FRAME, _IMAGE, _WARPED, _MOVES)
+_NONE, _TAKEN = "none", "taken away"  # instead of voxels
 _SAME_PLACE_MM = 1e-3
 
 
@@ -175,6 +176,7 @@ class LandmarkRecord:
         (moved, warps), step = _parseMoves(self.node.GetAttribute(_MOVES)), np.eye(4)
         now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
         if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
+            self._followImage()
             return False
         if self._hasOtherImage() and not self._wasHardened(before, now):
             detected = np.linalg.inv(self.frame) @ now
@@ -197,9 +199,21 @@ class LandmarkRecord:
         """Take the voxels of now for those of the frame: from now on only what is yet to come tells of a change."""
         self.node.SetAttribute(_IMAGE, _imageKey(self.volumeNode))
 
+    def _followImage(self):
+        """Take note of other voxels in the same place, unless they may be the first half of a change of both.
+
+        A filter leaves the size as it was. What is read from a file comes after the voxels were taken away.
+        """
+        known, key = self.node.GetAttribute(_IMAGE) or "", _imageKey(self.volumeNode)
+        if key == _NONE:
+            if known not in ("", _NONE):
+                self.node.SetAttribute(_IMAGE, _TAKEN)
+        elif known == _NONE or known.split()[:3] == key.split()[:3]:
+            self.node.SetAttribute(_IMAGE, key)
+
     def _hasOtherImage(self):
-        known = self.node.GetAttribute(_IMAGE)
-        return known is not None and known != _imageKey(self.volumeNode)
+        known, key = self.node.GetAttribute(_IMAGE), _imageKey(self.volumeNode)
+        return known is not None and (known != key or key == _NONE)
 
     def _isUnderWarp(self):
         transform = self.node.GetParentTransformNode()
@@ -265,7 +279,7 @@ class LandmarkRecord:
 def _imageKey(volumeNode):
     """What tells the image of a volume from another one, in this session."""
     image = None if volumeNode is None else volumeNode.GetImageData()
-    return "" if image is None else "{} {} {} {}".format(*image.GetDimensions(), image.GetAddressAsString(""))
+    return _NONE if image is None else "{} {} {} {}".format(*image.GetDimensions(), image.GetAddressAsString(""))
 
 
 def _parseMoves(text):

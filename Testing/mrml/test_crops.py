@@ -13,10 +13,10 @@ from Testing.mrml.correctionsHelp import DRAGGED
 from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCenter, moved, rotation
 
 
-def cropByReading(volume, emptied, imageFirst):
+def cropByReading(volume, emptied, imageFirst, size):
     """Crop as a storage node reads other voxels into a volume: one after the other, and by its kind in either order."""
     origin = np.add(volume.GetOrigin(), SHIFT)
-    image = imageOf((40, 30, 20))
+    image = imageOf(size)
     if emptied:
         volume.SetAndObserveImageData(None)
     steps = [lambda: volume.SetAndObserveImageData(image), lambda: volume.SetOrigin(*origin)]
@@ -50,10 +50,21 @@ def test_a_volume_cropped_in_place_keeps_its_landmarks_where_they_are(accepted, 
     assertNothingMoved(landmarkScene, accepted)
 
 
-@pytest.mark.parametrize("emptied, imageFirst", [(True, True), (True, False), (False, True)])
-def test_a_volume_that_is_read_anew_in_another_geometry(emptied, imageFirst, accepted, landmarkScene, volume):
-    cropByReading(volume, emptied, imageFirst)
+@pytest.mark.parametrize(
+    "emptied, imageFirst, size",
+    [
+        (True, True, (40, 30, 20)),
+        (True, True, (60, 50, 40)),
+        (True, False, (40, 30, 20)),
+        (True, False, (60, 50, 40)),
+        (False, True, (40, 30, 20)),
+    ],
+)
+def test_a_volume_that_is_read_anew_in_another_geometry(emptied, imageFirst, size, accepted, landmarkScene, volume):
+    cropByReading(volume, emptied, imageFirst, size)
     assertNothingMoved(landmarkScene, accepted)
+    centre(volume)
+    assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
 
 
 def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landmarkScene, volume):
@@ -72,6 +83,13 @@ def test_a_filtered_volume_is_hardened(accepted, landmarkScene, volume):
     landmarkScene.repair(accepted)
     volume.HardenTransform()
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+
+
+def test_a_filtered_volume_is_put_elsewhere(accepted, landmarkScene, volume):
+    volume.SetAndObserveImageData(imageOf((60, 50, 40)))
+    landmarkScene.repair(accepted)
+    centre(volume)
+    assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
 
 
 def test_landmarks_still_go_along_with_a_volume_that_is_put_elsewhere(accepted, landmarkScene, volume):
