@@ -20,7 +20,7 @@ def settledState(record, index, side):
 
 def followVolume(record):
     """Bring frame and transform up to the volume's; return whether one had changed."""
-    changed = record.followVolume()
+    changed = record.volumeFrame.follow()
     if record.volumeNode is not None:
         changed = shareTransform(record.volumeNode, record.node) or changed
     return changed
@@ -44,7 +44,7 @@ def pointProblem(record, local):
     volumeNode = record.volumeNode
     if local is None or volumeNode is None or volumeNode.GetImageData() is None:
         return ""
-    if record.isWarped:
+    if record.volumeFrame.isWarped:
         return _("The volume was warped, and this point was not: detect again.")
     if not isInside(volumeNode, local):
         return _("The point lies outside of the volume: place it inside, or mark it as missing.")

@@ -108,8 +108,9 @@ class LandmarkScene:
             raise BadInputError(_("The volume of these landmarks is no longer in the scene: load it and detect again."))
         if detection is None:
             raise BadInputError(_("The detection of these landmarks cannot be read: detect again."))
-        if LandmarkRecord(landmarkNode).isWarped:
-            raise BadInputError(self.problem(landmarkNode))
+        problem = LandmarkRecord(landmarkNode).volumeFrame.problem
+        if problem:
+            raise BadInputError(problem)
         return volumeNode, detection
 
     def problem(self, landmarkNode):
@@ -203,7 +204,7 @@ class LandmarkScene:
         self._observers[landmarkNode] = LandmarkObserver(self, landmarkNode, onChanged)
         self.repair(landmarkNode)
         with self._changing(notify=False):
-            LandmarkRecord(landmarkNode).keepImage()
+            LandmarkRecord(landmarkNode).volumeFrame.keepImage()
 
     def unobserve(self, landmarkNode=None):
         """End observe() for one node, or for all."""
@@ -229,7 +230,7 @@ class LandmarkScene:
                     self._history.add(landmarkNode, record.stored)
                     record.writeStates(states)
             self._write(record)
-            self.note = record.note or self.note
+            self.note = record.volumeFrame.note or record.note or self.note
 
     def removeLeftovers(self):
         """Remove what belongs to landmark nodes that have left the scene."""
