@@ -153,6 +153,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.EndUndoEvent, self.onSceneTravelled)
+        self.addObserver(scene, scene.EndRedoEvent, self.onSceneTravelled)
         self.watch.takeIn()
 
     def close(self):
@@ -277,6 +279,12 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.watch.letGo()
         self.landmarkScene.forgetSteps()
         self.worklist.forgetCase()
+
+    def onSceneTravelled(self, caller, event):
+        """Slicer's own undo or redo, which the module's are not."""
+        self.landmarkScene.removeLeftovers()
+        self.takeInLandmarks()
+        self.onLandmarksChanged()
 
     def onSceneEndImport(self, caller, event):
         if self.watch.takeIn():  # they have undo switched on, and the states that are kept are of before they came

@@ -301,3 +301,16 @@ def test_a_point_outside_of_the_volume_says_so(opened):
     opened.logic.landmarkScene.place(node, "left", [500.0, 0.0, 0.0])
     (words,) = [row[-1] for row in opened.rows() if row[0] == "Left"]
     assert words.startswith("The point lies outside of the volume") and "Moved by" in words
+
+
+def test_slicer_s_own_undo_and_redo_show_in_the_table(opened):
+    opened.detect(opened.volume)
+    detected = opened.rows()
+    click(opened.ui.acceptButton)
+    accepted = opened.rows()
+    scene = slicer.mrmlScene
+    for travel, rows in ((scene.Undo, detected), (scene.Undo, []), (scene.Redo, detected), (scene.Redo, accepted)):
+        travel()
+        processEvents()
+        assert opened.rows() == rows
+        assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == (2 if rows else 0)
