@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import mmap
 import os
 import re
 import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -51,9 +53,9 @@ CODECS |= dict.fromkeys(("ISO_IR_87", "ISO_IR_159"), "iso2022_jp_2")
 
 CT_IMAGES = tuple("1.2.840.10008.5.1.4.1.1.2" + end for end in ("", ".1", ".2"))  # slices, enhanced, converted to that
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
-JPEG = "1.2.840.10008.1.2.4."
+DEFLATED, JPEG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4."
 READABLE = {JPEG + end for end in ("50", "51", "57", "70", "80", "81", "90", "91")}
-READABLE |= {*UNCOMPRESSED, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"}
+READABLE |= {*UNCOMPRESSED, DEFLATED, "1.2.840.10008.1.2.5"}
 JPEG_XL = {JPEG + end for end in ("110", "111", "112")}
 PEEKED = {0x00020010: "syntax", 0x00020002: "class", 0x00080016: "class", 0x00100020: "patient", 0x0020000D: "study"}
 PEEKED |= {0x0020000E: "series", 0x00020003: "instance", 0x00080018: "instance"}
@@ -61,6 +63,7 @@ LAST_PEEKED = max(PEEKED)
 VR = re.compile(b"[A-Z][A-Z]")
 LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}  # PS3.5 7.1.2
 UNDEFINED, ENDS = 0xFFFFFFFF, (0xFFFEE00D, 0xFFFEE0DD)  # of an item, of a sequence
+PEEK_BYTES = 1 << 20  # of what is deflated or damaged
 MOST_ELEMENTS = 100_000  # before the series UID: more are noise that a damaged length has led into
 NUMBER = re.compile(r" *[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)? *", re.ASCII)
 LARGEST = 1e6
@@ -127,13 +130,14 @@ def peek(path: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     with open(path, "rb") as file:
-        start = file.read(132)
-        if _begins_dicom(start):
-            file.seek(132 if start[128:] == b"DICM" else 0)
-            with suppress(struct.error):  # it ends too early
-                _walk(file, found)
-    if "series" not in found and _begins_dicom(start):
-        _ask(path, found)
+        if not _begins_dicom(start := file.read(132)):
+            return dict.fromkeys(PEEKED.values(), "")
+        file.seek(132 if start[128:] == b"DICM" else 0)
+        with suppress(struct.error, zlib.error):  # it ends too early, or is damaged
+            _walk(file, found)
+        if not found.keys() & {"study", "series"}:
+            file.seek(0)
+            _search(file.read(PEEK_BYTES), found)
     return {**dict.fromkeys(PEEKED.values(), ""), **found}
 
 
@@ -145,6 +149,9 @@ def _walk(file: BinaryIO, found: dict[str, str]) -> None:
         tag, length = _element(file, order, explicit)
         if in_meta and tag >> 16 != 2:  # what came before is explicit and little endian, whatever follows
             file.seek(begin)
+            if found.get("syntax") == DEFLATED:
+                packed, begin = file.read(PEEK_BYTES), 0
+                file = io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, PEEK_BYTES))
             in_meta, order = False, ">" if found.get("syntax") == UNCOMPRESSED[2] else "<"
             explicit = VR.fullmatch(file.read(6)[4:]) is not None
             file.seek(begin)
@@ -176,26 +183,14 @@ def _element(file: BinaryIO, order: str, explicit: bool) -> tuple[int, int]:
     return group << 16 | number, length
 
 
-def _ask(path: Path, found: dict[str, str]) -> None:
-    """Fill up what is missing by GDCM, which knows deflated files; where it gives up, by the tags in the first bytes,
-    wherever they stand."""
-    try:
-        require_itk_name(path)
-        reader = read_header(path, "GDCMImageIO")
-    except (BadInputError, RuntimeError):
-        with open(path, "rb") as file:
-            start = file.read(1 << 16)
-        for tag, name in PEEKED.items():  # explicit: two letters and 16 bits of length; implicit: 32 bits
-            stored = re.escape(struct.pack("<HH", tag >> 16, tag & 0xFFFF))
-            if match := re.search(rb"%b(?:[A-Z]{2}(..)|(..)\0\0)" % stored, start, re.DOTALL):
-                (length,) = struct.unpack("<H", match[1] or match[2])
-                value = start[match.end() : match.end() + min(length, 64)]
-                found.setdefault(name, decode(value.decode("latin-1"), ""))
-        return
-    for tag, name in PEEKED.items():
-        key = f"{tag >> 16:04x}|{tag & 0xFFFF:04x}"
-        if reader.HasMetaDataKey(key):
-            found.setdefault(name, decode(reader.GetMetaData(key), ""))
+def _search(start: bytes, found: dict[str, str]) -> None:
+    """What of PEEKED is missing into `found`, of a damaged file, by the tags wherever in its first bytes they stand."""
+    for tag, name in PEEKED.items():  # explicit: two letters and 16 bits of length; implicit: 32 bits
+        stored = re.escape(struct.pack("<HH", tag >> 16, tag & 0xFFFF))
+        if match := re.search(rb"%b(?:[A-Z]{2}(..)|(..)\0\0)" % stored, start, re.DOTALL):
+            (length,) = struct.unpack("<H", match[1] or match[2])
+            value = start[match.end() : match.end() + min(length, 64)]
+            found.setdefault(name, decode(value.decode("latin-1"), ""))
 
 
 def unreadable(path: str | os.PathLike[str]) -> BadInputError:
