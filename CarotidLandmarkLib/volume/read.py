@@ -24,6 +24,7 @@ from .itk import require_itk_name
 DICOM_SUFFIX = re.compile(r"(?<=.)\.(dcm|dicom|ima)$", re.IGNORECASE)
 SEGMENTATION = re.compile(r"[._-](seg|segmentation|label|labels|labelmap|mask)$", re.IGNORECASE)
 SEGMENTATIONS = re.compile(r"(.*[._-])?(seg|segmentations?|labels?(tr|ts)?|labelmaps?|masks?)", re.IGNORECASE)
+RESULTS = (".json", ".csv", ".png", ".sr.dcm")  # that may be written into a folder of slices, and are none
 
 
 def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing: Vector | None = None) -> CTVolume:
@@ -60,12 +61,15 @@ def is_series(path: Path) -> bool:
 
 
 def state_of(*paths: Path) -> str:
-    """Another text as soon as any file of `paths` (volume files, folders) is other than it was, comes or goes: a digest
-    of their absolute paths, sizes and times of change."""
+    """Another text as soon as a file of `paths` (volumes, and folders less RESULTS) is other than it was, comes or goes: a
+    digest of their absolute paths, sizes and times of change."""
     digest = hashlib.sha256()
     for path in paths:
         try:
-            files = [file for _, inside in walk(path) for file in inside] if path.is_dir() else files_of(path)
+            if path.is_dir():
+                files = [file for _, inside in walk(path) for file in inside if not file.name.endswith(RESULTS)]
+            else:
+                files = files_of(path)
         except (CarotidLandmarkError, OSError):  # whoever reads it says why it cannot be read
             files = [path]
         for file in files:

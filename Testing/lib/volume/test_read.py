@@ -60,6 +60,11 @@ def test_the_state_of_a_folder_is_that_of_all_its_files(tmp_path, monkeypatch):
     assert is_new()
     (tmp_path / "pat" / "S1" / "a").rename(tmp_path / "pat" / "S1" / "d")
     assert is_new()
+    (tmp_path / "pat" / "out").mkdir()
+    for name in ("pat.detection.json", "out/pat.mrk.json", "detections.csv", "pat.png", "pat.sr.dcm"):
+        (tmp_path / "pat" / name).touch()
+    assert not is_new(), "results in the folder itself"
+    seen.pop()
     monkeypatch.chdir(tmp_path)
     assert state_of(Path("pat")) == seen[-1] and len(seen[-1]) == 32
     (tmp_path / "pat").rename(tmp_path / "tap")
