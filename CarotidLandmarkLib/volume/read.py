@@ -61,8 +61,10 @@ def is_series(path: Path) -> bool:
 
 
 def state_of(*paths: Path) -> str:
-    """Another text as soon as a file of `paths` (volumes, and folders less RESULTS) is other than it was, comes or goes: a
-    digest of their absolute paths, sizes and times of change."""
+    """Another text as soon as a file of `paths` (volumes, and folders less RESULTS) is other than it was, comes or goes.
+
+    A digest of their absolute paths, sizes and times of change.
+    """
     digest = hashlib.sha256()
     for path in paths:
         try:
