@@ -61,7 +61,7 @@ def is_series(path: Path) -> bool:
 
 
 def state_of(*paths: Path) -> str:
-    """Another text as soon as a file of `paths` (volumes, and folders less RESULTS) is other than it was, comes or goes.
+    """Another text as soon as a file of `paths` (volumes; folders less RESULTS) is other than it was, comes or goes.
 
     A digest of their absolute paths, sizes and times of change.
     """
