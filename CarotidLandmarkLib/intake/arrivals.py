@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CannotRunError
-from ..volume.headers import CT_IMAGES, peek
+from ..volume.headers import CT_IMAGES, is_empty, kind_of_name, peek
 
 NAME_LETTERS = 16
+EMPTY = "empty"  # instead of an instance UID
 
 
 class Image(NamedTuple):
@@ -35,10 +36,12 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True)
 class Arrived:
-    """A series as it lies there now."""
+    """A series as it lies there now. ``empty``: files beside its own that are named like them and have no content, as a
+    full disk leaves them."""
 
     uid: str
     files: list[Image]
+    empty: tuple[Image, ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class Arrived:
     @cached_property
     def state(self) -> str:
         """Another one as soon as any of its files is other than it was."""
-        return _digest(sorted(self.files)).hex()
+        return _digest(sorted([*self.files, *self.empty])).hex()
 
     @property
     def folder(self) -> str:
@@ -110,7 +113,7 @@ class Arrivals:
             for image in images.values():
                 if image.series:
                     found.setdefault(image.series, []).append(image)
-        series = {uid: Arrived(uid, files) for uid, files in found.items()}
+        series = {uid: Arrived(uid, files, self._empty_beside(files)) for uid, files in found.items()}
         before, self._since = self._since, {}
         for uid, one in series.items():
             state, since = before.get(uid, ("", now))
@@ -119,6 +122,12 @@ class Arrivals:
         due = [one for one in series.values() if self._is_whole(one, now, marked)]
         self._settle(series)
         return sorted(due, key=lambda one: (self._since[one.uid][1], one.name))
+
+    def _empty_beside(self, files: list[Image]) -> tuple[Image, ...]:
+        kinds = {(os.path.dirname(image.path), kind_of_name(image.path)) for image in files}
+        beside = [other for folder in {folder for folder, _ in kinds} for other in self._open[folder].values()]
+        empty = [other for other in beside if other.instance == EMPTY]
+        return tuple(of for of in empty if (os.path.dirname(of.path), kind_of_name(of.path)) in kinds)
 
     def answered(self, series: Arrived) -> None:
         """Leave the series alone until one of its files changes."""
@@ -231,7 +240,7 @@ def _look_into(image: Image) -> Image:
     except OSError:  # gone, forbidden, or the network fails: the next look is at another file
         return image._replace(changed=-1)
     if told["class"] not in CT_IMAGES:
-        return image
+        return image._replace(instance=EMPTY if is_empty(path) else "")
     return image._replace(series=told["series"] or f"without UID in {path.parent}", instance=told["instance"])
 
 

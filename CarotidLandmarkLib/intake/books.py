@@ -86,7 +86,7 @@ class Books:
             begun.write_text(str(self.deaths.get(series.name, 0) + 1))
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            for number, image in enumerate(series.images):
+            for number, image in enumerate([*series.images, *series.empty]):  # those, so that they are seen
                 os.symlink(image.path, folder / f"{number:06}")
         try:
             yield folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from .headers import (
     count,
     is_dicom,
     is_empty,
+    kind_of_name,
     numbers,
     peek,
     read_tags,
@@ -103,20 +103,14 @@ def _add(by_uid: dict[str, Series], file: Path) -> None:
 
 def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
     """BadInputError where files that are no DICOM have names like those of the slices beside them, and no content."""
-    looks = {(os.path.dirname(s.path), _look(s.path)) for s in slices}
-    empty = sorted(file for file in others if (str(file.parent), _look(file)) in looks and is_empty(file))
+    alike = {(os.path.dirname(s.path), kind_of_name(s.path)) for s in slices}
+    empty = sorted(file for file in others if (str(file.parent), kind_of_name(file)) in alike and is_empty(file))
     if empty:
         all_files = len(empty) + len({s.path for s in slices})
         raise BadInputError(
             f"{len(empty)} of {all_files} files in '{where}' are empty, cut off or cannot be opened, '{empty[0].name}' "
             "first: copy the series again."
         )
-
-
-def _look(path: str | os.PathLike[str]) -> str:
-    """Its suffix, else, as of 'IM0012' and of a UID, its name without its numbers."""
-    name, suffix = os.path.splitext(os.path.basename(path))
-    return suffix.lower() if suffix.strip(".0123456789") else re.sub(r"[\da-f]*\d[\da-f]*", "#", name + suffix)
 
 
 def _refuse_without_slices(where: Path, kinds: set[str]) -> None:

@@ -78,6 +78,13 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def kind_of_name(path: str | os.PathLike[str]) -> str:
+    """The same for files that one program has named: the suffix, else, as of 'IM0012' and of a UID, the name less its
+    numbers."""
+    name, suffix = os.path.splitext(os.path.basename(path))
+    return suffix.lower() if suffix.strip(".0123456789") else re.sub(r"[\da-f]*\d[\da-f]*", "#", name + suffix)
+
+
 def is_empty(path: Path) -> bool:
     """Whether the file is too short for DICOM, begins with nothing but zeros, or cannot be opened."""
     try:

@@ -220,6 +220,21 @@ def test_a_record_that_cannot_be_read_is_waited_for(start, root, monkeypatch):
     assert watch.seen == []
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000])
+def test_a_series_with_a_file_without_content_is_no_answer_until_it_is_whole(start, root, tmp_path, content):
+    write_series(root, "1.2.1")
+    last = max(root.iterdir())
+    whole = last.read_bytes()
+    last.write_bytes(content)
+    (root / "notes.txt").touch()
+    watch = start()
+    (name,) = do_all(watch)
+    assert "1 of 12 files" in str(watch.failed[name]) and results(tmp_path) == []
+    assert do_all(start()) == []
+    last.write_bytes(whole)
+    assert do_all(start()) == [name] and results(tmp_path) == [name]
+
+
 def test_what_the_process_dies_of_comes_last_and_is_given_up(start, root, tmp_path):
     write_series(root / "a", "1.2.1")
     write_series(root / "b", "1.2.2")
