@@ -18,8 +18,9 @@ from CarotidLandmarkLib.landmarks.corrections import (
     read_correction,
     write_correction,
 )
-from CarotidLandmarkLib.landmarks.files import read_named_points
-from CarotidLandmarkLib.landmarks.points import LABELS, LandmarkSet
+from CarotidLandmarkLib.landmarks.detection import is_result
+from CarotidLandmarkLib.landmarks.files import read_described_points
+from CarotidLandmarkLib.landmarks.points import LABELS, SIDES, LandmarkSet
 from CarotidLandmarkLib.volume.headers import is_dicom
 
 from .coordinates import fromWorld, ijkToRas, isInside, rasFromLps, toWorld
@@ -85,10 +86,19 @@ class CorrectionsExporter:
         """Take over the points of ``path``, a .mrk.json or .fcsv file or a DICOM SR.
 
         Each side that the file names becomes accepted where its point is the prediction's, else moved or missing; what
-        was unreviewed in an exported correction stays as it is here. Raises BadInputError, with the scene as it was.
+        nobody has decided about, as a point that was detected, stays as it is here. Returns a sentence where an
+        exported correction is of other voxels than these, else "". Raises BadInputError, with the scene as it was.
         """
         volumeNode, _detection = self.landmarkScene.source(landmarkNode)
-        points = _readPoints(path, storedFiles(volumeNode))
+        points, case = _readPoints(path, storedFiles(volumeNode))
+        placed = [points[side] for side in SIDES if points.get(side) is not None]
+        problem = ""
+        if not points:
+            problem = _("{path} holds points that were detected or not reviewed: nothing was decided there.")
+        elif len(placed) == 2 and placed[0][0] < placed[1][0]:
+            problem = _("In {path} L lies to the patient's right of R: are the sides swapped, or is RAS called LPS?")
+        if problem:
+            raise BadInputError(problem.format(path=path))
         places = {side: None if p is None else _worldInside(volumeNode, side, p, path) for side, p in points.items()}
         reviews = self.landmarkScene.reviews(landmarkNode)
         for side, ras in places.items():
@@ -99,6 +109,9 @@ class CorrectionsExporter:
                 self.landmarkScene.markMissing(landmarkNode, side)
             else:
                 self.landmarkScene.place(landmarkNode, side, ras)
+        if case in ("", case_name(_contentSha256(volumeNode))):
+            return ""
+        return _("They were made for other voxels than these: is it the same volume, cropped or saved in another way?")
 
     def countCases(self, folder):
         """Return how many cases have been exported to ``folder``."""
@@ -116,14 +129,18 @@ def storedFiles(volumeNode):
 
 
 def _readPoints(path, files):
-    """The points that are decisions, side -> (3,) LPS or None for missing, for the volume of these files."""
+    """The points that are decisions, side -> (3,) LPS or None for missing, for the volume of these files; and the case
+    of the correction that they are from, "" where they are of none."""
     if os.path.isfile(path) and is_dicom(Path(path)):
-        return reportedPoints(path, files)
+        return reportedPoints(path, files), ""
     folder, name = os.path.split(os.path.abspath(path))
     if name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
-        return read_named_points(path)
+        named = read_described_points(path)
+        told = {side for side, p in named.items() if p.description == "unreviewed" or is_result(p.description)}
+        return {side: p.position for side, p in named.items() if side not in told}, ""
     correction = read_correction(folder)
-    return {side: p for side, p in correction.truth().points.items() if side not in correction.unreviewed}
+    points = correction.truth().points
+    return {side: p for side, p in points.items() if side not in correction.unreviewed}, correction.case
 
 
 def _volumePoints(volumeNode, points):

@@ -86,8 +86,8 @@ class CorrectionsPanel:
         )
         if path:
             with self._sentences():
-                self.exporter.importCorrections(self.landmarkNode, path)
-                self.say(_("The points were taken from {path}.").format(path=path))
+                note = self.exporter.importCorrections(self.landmarkNode, path)
+                self.say(" ".join([_("The points were taken from {path}.").format(path=path), note]).strip())
 
     @contextmanager
     def _sentences(self):

@@ -47,9 +47,10 @@ def write_fcsv(
 def parse_fcsv(text: str, path: Path) -> tuple[list[StoredPoint], np.ndarray]:
     """The points of such a file, and the signs (3,) that make their positions LPS.
 
-    Raises BadInputError if it is none.
+    Raises BadInputError if it is none, or has a version and no coordinate system, as no Slicer writes it: 5 reads that
+    as LPS, 4 as RAS. Without a version, as of Slicer 3, both read RAS.
     """
-    system, columns, delimiter, rows = "RAS", _COLUMNS.split(","), ",", []
+    system, columns, delimiter, rows, versioned = "", _COLUMNS.split(","), ",", [], False
     for line in split_lines(text):
         line = _QUOTED.sub(r"\1", line)
         if not line.startswith("#"):
@@ -58,6 +59,8 @@ def parse_fcsv(text: str, path: Path) -> tuple[list[StoredPoint], np.ndarray]:
         key, _, value = line.strip("#,; \t").partition("=")  # spreadsheets fill comments up with empty cells
         if key.strip() == "CoordinateSystem":
             system = value.strip()
+        elif key.strip() == "Markups fiducial file version":
+            versioned = True
         elif key.strip() == "columns":
             delimiter = next((each for each in DELIMITERS if each in value), delimiter)
             columns = [name.strip() for name in value.split(delimiter)]
@@ -71,4 +74,9 @@ def parse_fcsv(text: str, path: Path) -> tuple[list[StoredPoint], np.ndarray]:
             points.append(StoredPoint(row[label_at], [row[i] for i in at], status, description))
     except (ValueError, IndexError, BadInputError) as error:
         raise BadInputError(f"{path} is no Slicer .fcsv file; save the points from Slicer as .mrk.json.") from error
-    return points, lps_signs(system, path)
+    if versioned and not system:
+        raise BadInputError(
+            f"{path} says neither LPS nor RAS, and Slicers differ in which they take: add a line such as "
+            "'# CoordinateSystem = LPS'."
+        )
+    return points, lps_signs(system or "RAS", path)

@@ -7,6 +7,7 @@ import pytest
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
 from Testing.mrml.correctionsHelp import DRAGGED, TURNED, addTransform, decisions
 
@@ -59,6 +60,32 @@ class TestImport:
         with pytest.raises(BadInputError, match="R of .*outside of this volume"):
             exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
         assert decisions(landmarkScene, landmarks) == {"left": "unreviewed", "right": "unreviewed"}
+
+    def testWhatNobodyDecidedAboutIsNoDecision(self, exporter, landmarkScene, landmarks, tmp_path):
+        both = LandmarkSet({"left": DRAGGED, "right": RIGHT_LPS})
+        write_markups(tmp_path / "a.mrk.json", both, {"left": "moved", "right": "unreviewed"})
+        exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
+        assert decisions(landmarkScene, landmarks) == {"left": "moved", "right": "unreviewed"}
+        write_markups(
+            tmp_path / "a.mrk.json", both, {"left": "found, presence 0.98", "right": "review, presence 0.4: hm"}
+        )
+        with pytest.raises(BadInputError, match="nothing was decided"):
+            exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
+        assert decisions(landmarkScene, landmarks) == {"left": "moved", "right": "unreviewed"}
+
+    def testSwappedSidesAreRefused(self, exporter, landmarkScene, landmarks, tmp_path):
+        write_markups(tmp_path / "a.mrk.json", LandmarkSet({"left": RIGHT_LPS, "right": LEFT_LPS}))
+        with pytest.raises(BadInputError, match="sides swapped"):
+            exporter.importCorrections(landmarks, str(tmp_path / "a.mrk.json"))
+        assert decisions(landmarkScene, landmarks) == {"left": "unreviewed", "right": "unreviewed"}
+
+    def testACorrectionOfOtherVoxelsSaysSo(self, exporter, landmarkScene, landmarks, volume, tmp_path):
+        landmarkScene.accept(landmarks, "left")
+        path = os.path.join(exporter.export(landmarks, str(tmp_path), "AB"), "correction.mrk.json")
+        assert exporter.importCorrections(landmarks, path) == ""
+        slicer.util.arrayFromVolume(volume)[0, 0, 0] += 1
+        assert "other voxels" in exporter.importCorrections(landmarks, path)
+        assert decisions(landmarkScene, landmarks)["left"] == "accepted"
 
     def testAFileThatIsNoneIsASentence(self, exporter, landmarks, tmp_path):
         (tmp_path / "a.mrk.json").write_text("{")

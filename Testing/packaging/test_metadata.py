@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from CarotidLandmarkLib import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = ROOT / "Resources" / "CarotidLandmark.json"
 # Of the schema of catalogue entries, version 1.0.2: what must be there, and what may be, with its type.
@@ -30,6 +32,10 @@ def png_size(path: Path) -> tuple[int, int]:
     data = path.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     return struct.unpack(">II", data[16:24])
+
+
+def test_what_is_cited_is_this_version() -> None:
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_entry_keeps_to_the_schema(entry: dict) -> None:

@@ -75,10 +75,15 @@ def test_markups_coordinate_system_is_honoured(tmp_path: Path, system: str | Non
 )
 def test_fcsv_coordinate_system_is_honoured(tmp_path: Path, system: str | None, expected: tuple) -> None:
     path = tmp_path / "a.fcsv"
-    header = "" if system is None else f"# CoordinateSystem = {system}\n"
+    version = "# Markups fiducial file version = 4.10\n"
+    header = "" if system is None else f"{version}# CoordinateSystem = {system}\n"  # None: as of Slicer 3
     columns = "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n"
-    path.write_text(f'# Markups fiducial file version = 4.10\n{header}{columns}1,1,2,3,0,0,0,1,1,1,0,L,"a, b",\n')
+    path.write_text(f'{header}{columns}1,1,2,3,0,0,0,1,1,1,0,L,"a, b",\n')
     assert_same(read_points(path), LandmarkSet({"left": expected}))
+    if system is None:  # Slicer 4 reads it as RAS, 5 as LPS
+        path.write_text(version + path.read_text())
+        with pytest.raises(BadInputError, match="neither LPS nor RAS"):
+            read_points(path)
 
 
 def test_slicers_own_files_are_read(tmp_path: Path) -> None:
