@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import os
@@ -14,6 +15,7 @@ from ..landmarks.corrections import FILE as CORRECTION
 from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection
 from ..landmarks.points import SIDES
 from ..landmarks.table import read_rows
+from ..volume.files import TEXT_BYTES, files_of
 from ..volume.folders import walk
 from ..volume.read import case_name, find_cases
 
@@ -84,14 +86,17 @@ def no_detection(case: WorkCase) -> Detection:
 def fingerprint(volume: str | os.PathLike[str]) -> str:
     """Of a file its size, beginning, middle and end, of a folder those of three of its files, as a hash of 16 digits.
 
-    Raises OSError where they cannot be read.
+    Of a header the same of what holds its voxels. Raises OSError where they cannot be read.
     """
     digest = hashlib.sha256()
     files = [Path(volume)]
     if os.path.isdir(volume):
         inside = [file for _, files in walk(Path(volume)) for file in files]
         digest.update(f"{len(inside)} files".encode())
-        files = [inside[at] for at in (0, len(inside) // 2, -1)] if inside else []
+        files = _three(inside)
+    elif os.path.getsize(volume) <= TEXT_BYTES:  # else its voxels are in it
+        with contextlib.suppress(CarotidLandmarkError):  # whoever opens it says what is wrong with it
+            files += _three(files_of(Path(volume))[1:])
     for path in files:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -100,6 +105,10 @@ def fingerprint(volume: str | os.PathLike[str]) -> str:
                 file.seek(max(at, 0))
                 digest.update(file.read(PART))
     return digest.hexdigest()[:16]
+
+
+def _three(files: list[Path]) -> list[Path]:
+    return [files[at] for at in (0, len(files) // 2, -1)] if files else []
 
 
 def _from_table(path: Path) -> Iterator[WorkCase]:
@@ -177,7 +186,8 @@ def _recognised(case: WorkCase) -> WorkCase:
     except (OSError, ValueError, CarotidLandmarkError) as error:
         gone = isinstance(error, FileNotFoundError)
         what = "is not there" if gone else f"cannot be read ({getattr(error, 'strerror', None) or error})"
-        return replace(case, problem=f"'{case.volume}' {what}: was it moved or renamed?")
+        name = getattr(error, "filename", None) or case.volume  # of a header the file that holds its voxels
+        return replace(case, problem=f"'{name}' {what}: was it moved or renamed?")
 
 
 def _unique(cases: Iterable[WorkCase]) -> Iterator[WorkCase]:

@@ -22,6 +22,8 @@ from CarotidLandmarkLib.volume.read import read_volume
 from CarotidLandmarkLib.worklist import volumes
 from CarotidLandmarkLib.worklist.cases import fingerprint, no_detection, read_list
 from CarotidLandmarkLib.worklist.child import answer
+from CarotidLandmarkLib.worklist.marks import Mark
+from CarotidLandmarkLib.worklist.worklist import Worklist
 
 
 def write_scan(path: Path, seed: int = 0) -> Path:
@@ -87,6 +89,39 @@ def test_volumes_that_differ_in_their_middle_alone_have_other_keys(tmp_path):
         voxels[len(voxels) // 2 + 9] = value
         (tmp_path / name).write_bytes(voxels)
     assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr", ".hdr"])
+def test_headers_that_are_alike_have_the_keys_of_their_voxels(tmp_path, suffix):
+    voxels = np.random.default_rng(0).normal(40, 60, (2, 20, 30, 40)).astype(np.int16)
+    for name, array in zip("abc", (*voxels, voxels[0])):
+        (tmp_path / name).mkdir()
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / name / f"ct{suffix}"))
+    cases = read_list(tmp_path)
+    assert [case.name for case in cases] == ["a", "b", "c"] and not any(case.problem for case in cases)
+    assert cases[0].key == cases[2].key != cases[1].key
+    worklist = Worklist(cases, [Mark(cases[1].key, "QA", 2)], "QA")
+    assert [row.state for row in worklist.rows()] == ["todo", "done", "todo"]
+
+
+def test_a_header_whose_voxels_are_gone_is_said_and_a_damaged_one_is_left_to_whoever_opens_it(tmp_path):
+    for name in ("gone", "odd"):
+        sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(tmp_path / f"{name}.mhd"))
+    (tmp_path / "gone.raw").unlink()
+    (tmp_path / "odd.hdr").write_bytes(b"\0" * 348)
+    cases = {case.name: case for case in read_list(tmp_path)}
+    assert cases["gone"].key is None
+    assert cases["gone"].problem == f"'{tmp_path / 'gone.raw'}' is not there: was it moved or renamed?"
+    assert all(case.key and not case.problem for name, case in cases.items() if name != "gone") and len(cases) == 3
+
+
+def test_the_key_of_a_volume_in_one_file_is_that_of_the_lists_in_use(tmp_path):
+    (tmp_path / "ct.nrrd").write_bytes(b"NRRD0004\nencoding: raw\n\n" + bytes(range(256)))
+    assert fingerprint(tmp_path / "ct.nrrd") == "f59a53a0aba2f1c1"
+    (tmp_path / "dicom").mkdir()
+    for number in range(2):
+        (tmp_path / "dicom" / f"{number}.dcm").write_bytes(bytes([number]) * 10)
+    assert fingerprint(tmp_path / "dicom") == "4298f4e34957682d"
 
 
 def test_a_table_of_volumes_is_read_as_people_save_it(scans, tmp_path):
