@@ -17,6 +17,7 @@ from ..landmarks.points import SIDES
 from ..landmarks.table import read_rows
 from ..volume.files import TEXT_BYTES, files_of
 from ..volume.folders import walk
+from ..volume.read import RESULTS as WRITTEN
 from ..volume.read import case_name, find_cases
 
 RESULTS = "detections.csv"
@@ -30,6 +31,7 @@ class WorkCase:
     """A case to look at. ``name`` is unique in its list.
 
     ``key`` is the same for the same files, whatever they are called and wherever they lie; None where they are gone.
+    That of a DICOM series with a result is another than that of its folder in a list without results.
     ``volume`` is a file or a DICOM folder, of which ``series`` is meant, or None where it is not known. ``report`` is
     the detection's file and ``statuses`` maps each side to one of STATUSES; None and {} where nothing was detected.
     ``sha256`` is the volume's at the time of detection. ``problem`` is a sentence about what is wrong with the case.
@@ -83,17 +85,24 @@ def no_detection(case: WorkCase) -> Detection:
     return Detection(case.name, volume, model, {}, [LandmarkDetection(side, "absent", [reason]) for side in SIDES])
 
 
-def fingerprint(volume: str | os.PathLike[str]) -> str:
+def fingerprint(volume: str | os.PathLike[str], series: str | None = None, sha256: str | None = None) -> str:
     """Of a file its size, beginning, middle and end, of a folder those of three of its files, as a hash of 16 digits.
 
-    Of a header the same of what holds its voxels. Raises OSError where they cannot be read.
+    Of a header the same of what holds its voxels. Of a folder's ``series``, whose ``sha256`` is known, these two: other
+    series come and go, and to look for its files would take minutes on a network. Raises OSError where they cannot be
+    read.
     """
     digest = hashlib.sha256()
     files = [Path(volume)]
     if os.path.isdir(volume):
-        inside = [file for _, files in walk(Path(volume)) for file in files]
-        digest.update(f"{len(inside)} files".encode())
-        files = _three(inside)
+        os.scandir(volume).close()  # raises where it is gone or may not be looked into
+        if series:
+            digest.update(f"series {series} {sha256}".encode())
+        files = []
+        if not (series and sha256):
+            inside = [f for _, found in walk(Path(volume)) for f in found if not f.name.endswith(WRITTEN)]
+            digest.update(f"{len(inside)} files".encode())
+            files = _three(inside)
     elif os.path.getsize(volume) <= TEXT_BYTES:  # else its voxels are in it
         with contextlib.suppress(CarotidLandmarkError):  # whoever opens it says what is wrong with it
             files += _three(files_of(Path(volume))[1:])
@@ -182,7 +191,7 @@ def _recognised(case: WorkCase) -> WorkCase:
     if case.volume is None:
         return replace(case, problem=case.problem or "The result does not say where its volume is.")
     try:
-        return replace(case, key=fingerprint(case.volume))
+        return replace(case, key=fingerprint(case.volume, case.series, case.sha256))
     except (OSError, ValueError, CarotidLandmarkError) as error:
         gone = isinstance(error, FileNotFoundError)
         what = "is not there" if gone else f"cannot be read ({getattr(error, 'strerror', None) or error})"

@@ -33,13 +33,21 @@ def write_scan(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def write_result(folder: Path, name: str, volume: object, left: str = "found", right: str = "found") -> None:
+def write_result(
+    folder: Path,
+    name: str,
+    volume: object,
+    left: str = "found",
+    right: str = "found",
+    series: str | None = None,
+    sha256: str | None = "0" * 64,
+) -> None:
     folder.mkdir(exist_ok=True)
     landmarks = [
         LandmarkDetection(side, status, position_lps_mm=None if status == "absent" else np.zeros(3))
         for side, status in (("left", left), ("right", right))
     ]
-    told = {"path": str(volume), "sha256": "0" * 64, "series_uid": None}
+    told = {"path": str(volume), "sha256": sha256, "series_uid": series}
     write_detection(folder / f"{name}.detection.json", Detection(name, told, {}, {}, landmarks))
 
 
@@ -122,6 +130,35 @@ def test_the_key_of_a_volume_in_one_file_is_that_of_the_lists_in_use(tmp_path):
     for number in range(2):
         (tmp_path / "dicom" / f"{number}.dcm").write_bytes(bytes([number]) * 10)
     assert fingerprint(tmp_path / "dicom") == "4298f4e34957682d"
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, None])
+def test_series_in_one_folder_are_cases_of_their_own(tmp_path, sha256):
+    study = tmp_path / "study"
+    study.mkdir()
+    for name in ("CT.a.1", "CT.a.2", "CT.b.1"):
+        (study / name).write_bytes(name.encode() * 100)
+    for series in ("1.2", "1.3"):
+        write_result(tmp_path / "results", series, study, series=series, sha256=sha256)
+    one, two = read_list(tmp_path / "results")
+    assert one.key and two.key and one.key != two.key
+    assert Worklist([one, two], [Mark(one.key, "QA", 2)], "QA").progress()[0] == 1
+
+
+def test_the_key_of_a_series_stays_while_results_and_other_series_come_and_changes_with_its_voxels(tmp_path):
+    study, results = tmp_path / "study", tmp_path / "results"
+    study.mkdir()
+    (study / "CT.a").write_bytes(b"a" * 100)
+    write_result(results, "a", study, series="1.2")
+    (case,) = read_list(results)
+    bare = fingerprint(study)
+    for name in ("a.sr.dcm", "a.detection.json", "a.mrk.json", "detections.csv", "a.png"):
+        (study / name).write_bytes(b"told")
+    assert fingerprint(study) == bare
+    (study / "CT.b").write_bytes(b"b" * 100)
+    assert read_list(results) == [case]
+    write_result(results, "a", study, series="1.2", sha256="1" * 64)
+    assert read_list(results)[0].key != case.key
 
 
 def test_a_table_of_volumes_is_read_as_people_save_it(scans, tmp_path):
