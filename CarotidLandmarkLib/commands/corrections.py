@@ -56,22 +56,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    revisions = latest_revisions(args.folder)
+    failed: dict[str, str] = {}
+    revisions = latest_revisions(args.folder, failed)
     if not revisions:
-        raise BadInputError(f"{args.folder} holds no corrections; give the folder that they were exported to.")
+        none = f"{args.folder} holds no corrections; give the folder that they were exported to."
+        raise BadInputError(next(iter(failed.values()), none))
     corrections = []
-    for revision in revisions.values():
+    for case, revision in revisions.items():
         try:
             corrections.append(read_correction(revision))
         except BadInputError as error:
-            print(error, file=sys.stderr)
+            failed[case] = str(error)
+    for sentence in failed.values():
+        print(sentence, file=sys.stderr)
     _print_table([HEADER, *(row for correction in corrections for row in _rows(correction))])
     counts = summarise(corrections)["decisions"]["all"]
     parts = [f"{count} {decision}" for decision, count in counts.items() if count]
     moved = displacements(corrections)
     far = f"; moved by {moved['median']:.2f} mm (median), {moved['largest']:.2f} mm at most" if moved["n"] else ""
     print(f"{len(corrections)} case(s): {', '.join(parts) or 'none could be read'}{far}")
-    return 0 if len(corrections) == len(revisions) else 2
+    return 2 if failed else 0
 
 
 def _check(args: argparse.Namespace) -> int:

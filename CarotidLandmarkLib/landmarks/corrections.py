@@ -31,6 +31,7 @@ import numpy as np
 from ..atomic import rename_to_next, revision_number, write_bytes, write_json
 from ..errors import BadInputError, CannotRunError
 from ..volume.ct import hash_files
+from ..volume.folders import entries_of
 from .detection import STATUSES
 from .files import read_points, write_markups
 from .points import SIDES, LandmarkSet
@@ -117,18 +118,24 @@ def case_name(content_sha256: str) -> str:
     return f"case-{content_sha256[:12]}"
 
 
-def all_revisions(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """Case name to the folders of its revisions, oldest first, by name; empty where there are none."""
+def all_revisions(folder: str | os.PathLike[str], failed: dict[str, str] | None = None) -> dict[str, list[Path]]:
+    """Case name to the folders of its revisions, oldest first, by name; empty where there are none.
+
+    ``failed`` gets a sentence about each case that may not be looked into, by its name.
+    """
     found: dict[str, list[Path]] = {}
-    for file in sorted(Path(folder).glob(f"*/r*/{FILE}")) if os.path.isdir(folder) else []:
-        if revision_number(file.parent):
-            found.setdefault(file.parent.parent.name, []).append(file.parent)
-    return {case: sorted(revisions, key=revision_number) for case, revisions in found.items()}
+    for home in (entries_of(Path(folder)) or []) if os.path.isdir(folder) else []:
+        inside = entries_of(home)
+        if inside is None and failed is not None and os.path.isdir(home) and _CASE.fullmatch(home.name):
+            failed[home.name] = f"{home} may not be looked into: check its permissions."
+        if revisions := [place for place in inside or [] if revision_number(place) and _may_hold(place / FILE)]:
+            found[home.name] = sorted(revisions, key=revision_number)
+    return found
 
 
-def latest_revisions(folder: str | os.PathLike[str]) -> dict[str, Path]:
-    """Case name to the folder of its newest revision, in the order of the names; empty where there are none."""
-    return {case: revisions[-1] for case, revisions in all_revisions(folder).items()}
+def latest_revisions(folder: str | os.PathLike[str], failed: dict[str, str] | None = None) -> dict[str, Path]:
+    """Case name to the folder of its newest revision, in the order of the names; ``failed`` as in all_revisions."""
+    return {case: revisions[-1] for case, revisions in all_revisions(folder, failed).items()}
 
 
 def write_correction(
@@ -211,6 +218,17 @@ def read_displacements(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Side to the displacement that the file of a revision, which ``read_correction`` can read, gives in mm."""
     values = json.loads(read_text(Path(folder) / FILE, "a folder of exported corrections"))
     return {landmark["side"]: landmark.get("displacement_mm") for landmark in values["landmarks"]}
+
+
+def _may_hold(file: Path) -> bool:
+    """Whether ``file`` is there, or that cannot be told: then whoever reads it says why."""
+    try:
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _other_schema(schema: Any) -> str:

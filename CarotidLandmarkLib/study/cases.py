@@ -67,7 +67,9 @@ def read_cases(
     path = Path(path)
     problems: dict[str, list[str]] = {}
     entries: dict[str, nnlandmark.Entry] = {}
-    if revisions := latest_revisions(path):
+    closed: dict[str, str] = {}
+    if revisions := latest_revisions(path, closed):
+        problems.update({name: [sentence] for name, sentence in closed.items()})
         cases = _from_corrections(path, revisions, problems)
     elif nnlandmark.is_dataset(path):
         entries = _read_entries(path, problems)

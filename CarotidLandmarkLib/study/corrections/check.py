@@ -12,6 +12,7 @@ from ...landmarks.corrections import CORRECTED, FILE, PREDICTION, Correction, al
 from ...landmarks.files import read_described_points
 from ...landmarks.points import SAME_MM, SIDES
 from ...volume.ct import CTVolume
+from ...volume.folders import entries_of
 from ...volume.read import read_volume
 from ..cases import Case, check_case
 from .readings import read_all
@@ -68,13 +69,13 @@ def _strays(folder: Path) -> Iterator[Problem]:
     """What lies beside the revisions and is none: exports that were cut off, copies that lack their file."""
     known = {revision for revisions in all_revisions(folder).values() for revision in revisions}
     homes = {revision.parent for revision in known}
-    for place in sorted(inner for home in folder.iterdir() if home.is_dir() for inner in home.iterdir()):
-        if not place.is_dir() or place in known:
+    for place in sorted(inner for home in folder.iterdir() for inner in entries_of(home) or []):
+        if not os.path.isdir(place) or place in known:
             continue
         where = f"{place.parent.name}/{place.name}"
         if place.name.endswith(".part"):
             yield Problem(where, "An export is under way here or was cut off: delete it if none is under way.")
-        elif place.parent in homes or (place / PREDICTION).exists() or (place / CORRECTED).exists():
+        elif place.parent in homes or any(map(os.path.exists, (place / PREDICTION, place / CORRECTED))):
             yield Problem(where, f"It is no revision (r001, r002, … with a {FILE}): copy it again, whole.")
 
 

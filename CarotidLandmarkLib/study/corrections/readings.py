@@ -14,19 +14,21 @@ PLACED = ("accepted", "moved")
 def read_all(folder: str | os.PathLike[str], failed: dict[str, str] | None = None) -> list[Correction]:
     """Every revision in ``folder`` that can be read, by case, oldest first.
 
-    ``failed`` gets the sentences of the others by "case/revision". Raises BadInputError for a folder without any.
+    ``failed`` gets the sentences of the others by "case/revision", and of cases that may not be looked into by "case".
+    Raises BadInputError for a folder without any.
     """
-    revisions = all_revisions(folder)
+    failed = {} if failed is None else failed
+    revisions = all_revisions(folder, failed)
     if not revisions:
-        raise BadInputError(f"{folder} holds no corrections; give the folder that they were exported to.")
+        none = f"{folder} holds no corrections; give the folder that they were exported to."
+        raise BadInputError(next(iter(failed.values()), none))
     found = []
     for case, folders in revisions.items():
         for revision in folders:
             try:
                 found.append(read_correction(revision))
             except BadInputError as error:
-                if failed is not None:
-                    failed[f"{case}/{revision.name}"] = str(error)
+                failed[f"{case}/{revision.name}"] = str(error)
     return found
 
 

@@ -77,6 +77,32 @@ def read_twice(tmp_path, second_left=3.0, cases=2):
             write_correction(tmp_path, correction, lambda path: path.touch())
 
 
+def close(folder, monkeypatch):
+    """As where another user owns the folder, for root as well."""
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: may(path, mode) and str(path) != str(folder))
+
+
+@pytest.mark.parametrize("action", ["list", "check", "summary", "agreement"])
+def test_a_case_that_may_not_be_looked_into_is_named_and_the_others_are_read(tmp_path, monkeypatch, capsys, action):
+    read_twice(tmp_path)
+    (tmp_path / ".trash").mkdir()
+    (tmp_path / "lost+found").mkdir()
+    close(tmp_path / "lost+found", monkeypatch)  # no case can be named so
+    close(tmp_path / "case-1", monkeypatch)
+    assert main(["corrections", action, str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    said = printed.out if action == "check" else printed.err
+    assert f"{tmp_path / 'case-1'} may not be looked into: check its permissions.\n" in said and "lost" not in said
+    if action == "check":
+        assert "case-1: " in said and "case-0/r001: Its volume cannot be read." in said
+    else:
+        assert "1 case(s)" in printed.out
+    close(tmp_path / "case-0", monkeypatch)
+    assert main(["corrections", action, str(tmp_path)]) == 2
+    assert "case-0 may not be looked into" in capsys.readouterr().err
+
+
 def test_check_prints_each_problem_and_exits_with_2(folder, capsys):
     assert main(["corrections", "check", str(folder)]) == 2
     lines = capsys.readouterr().out.splitlines()

@@ -192,6 +192,21 @@ def test_damaged_revisions_are_sentences(tmp_path):
         read_correction(folder)
 
 
+def test_a_revision_that_may_not_be_looked_into_is_one_that_cannot_be_read(tmp_path, monkeypatch):
+    folder = write_correction(tmp_path, correction(), copy_volume)
+    stat = os.stat
+
+    def refuse(path, *args, **kwargs):
+        if str(path).endswith("correction.json"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert latest_revisions(tmp_path) == {folder.parent.name: folder}
+    with pytest.raises(BadInputError, match="Permission denied"):
+        read_correction(folder)
+
+
 def test_unfinished_revisions_and_other_folders_are_no_corrections(tmp_path):
     folder = write_correction(tmp_path, correction(), copy_volume)
     (folder.parent / "r002").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -89,3 +90,14 @@ def test_points_beside_corrections_are_named_when_they_are_left_out(tmp_path, co
     write_markups(tmp_path / "corrections" / "x.mrk.json", LandmarkSet(TRUTH))
     assert [case.name for case in read_cases(tmp_path / "corrections")] == ["case-a"]
     assert "left out are x.mrk.json" in capsys.readouterr().err
+
+
+def test_a_case_that_may_not_be_looked_into_is_said(tmp_path, correct, monkeypatch):
+    correct("case-a", "moved", "moved")
+    correct("case-b", "moved", "moved")
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: may(path, mode) and not str(path).endswith("case-b"))
+    with pytest.raises(BadInputError, match="case-b may not be looked into"):
+        read_cases(tmp_path / "corrections")
+    failed = {}
+    assert [case.name for case in read_cases(tmp_path / "corrections", failed)] == ["case-a"] and "case-b" in failed
