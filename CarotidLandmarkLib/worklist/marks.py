@@ -121,7 +121,7 @@ class Session:
                 f"Your place cannot be kept in {self.folder} ({reason}); choose another folder of corrections."
             ) from error
         values = {"schema": SCHEMA, "reader": self.reader, "open": self._open, "place": self._place}
-        isnew = not self.file.exists()
+        isnew = not os.path.exists(self.file)  # of one that may not be looked at the next line says so
         write_json(self.file, {**values, "exported": self._exported})
         self._skew_s = _modified(self.file) - time.time()
         if isnew:

@@ -190,3 +190,19 @@ def test_a_place_that_cannot_be_kept_is_a_sentence_and_kept_with_the_next(tmp_pa
     (tmp_path / ".worklist").unlink()
     session.beat()
     assert Session(tmp_path, "QA").last_place(["key-a"]) == "key-a"
+
+
+def test_a_folder_of_sessions_that_may_not_be_looked_into_is_a_sentence(tmp_path, monkeypatch):
+    session = Session(tmp_path, "QA")
+    stat = os.stat
+
+    def refuse(path, *args, **kwargs):
+        if os.path.dirname(path) == str(session.folder):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "replace", lambda part, target: refuse(target))
+    with pytest.raises(CannotRunError, match="Permission denied.*choose a folder"):
+        session.enter("key-a")
+    assert session.others() == ([], {}) and session.last_place(["key-a"]) is None
