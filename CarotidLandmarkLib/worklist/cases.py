@@ -16,7 +16,8 @@ from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_det
 from ..landmarks.points import SIDES
 from ..landmarks.table import read_rows
 from ..volume.files import TEXT_BYTES, files_of
-from ..volume.folders import walk
+from ..volume.folders import NO_IMAGES, dicom_files, walk
+from ..volume.headers import peek
 from ..volume.read import RESULTS as WRITTEN
 from ..volume.read import case_name, find_cases
 
@@ -66,6 +67,7 @@ def read_list(source: str | os.PathLike[str]) -> list[WorkCase]:
                 (name, file)
                 for name, file in find_cases(path)
                 if os.path.realpath(file) not in known and not file.with_name(CORRECTION).exists()
+                if file != path or not cases or _holds_image(path)
             ]
         except BadInputError:
             if not cases:
@@ -114,6 +116,11 @@ def fingerprint(volume: str | os.PathLike[str], series: str | None = None, sha25
                 file.seek(max(at, 0))
                 digest.update(file.read(PART))
     return digest.hexdigest()[:16]
+
+
+def _holds_image(folder: Path) -> bool:
+    """Whether a DICOM file in it is more than a report."""
+    return any(not peek(file)["class"].startswith(NO_IMAGES) for file in dicom_files(folder))
 
 
 def _three(files: list[Path]) -> list[Path]:

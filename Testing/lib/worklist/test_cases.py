@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,22 @@ def test_results_with_what_failed_and_what_was_not_detected(scans, tmp_path):
         ("neck1", False),
         ("neck2", False),
     ]
+
+
+def write_dicom(path: Path, kind: str) -> None:
+    uid = f"1.2.840.10008.5.1.4.1.1.{kind}".encode()
+    path.write_bytes(bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 2, b"UI", len(uid)) + uid)
+
+
+def test_reports_beside_results_are_no_case_and_images_are(scans, tmp_path):
+    results = tmp_path / "results"
+    for number in range(2):
+        write_result(results, f"neck{number}", scans / f"neck{number}.nrrd")
+        write_dicom(results / f"neck{number}.sr.dcm", "88.34")
+    assert [case.name for case in read_list(results)] == ["neck0", "neck1"]
+    assert Worklist(read_list(results), [], "QA").progress()[2] == 1
+    write_dicom(results / "slice", "2")
+    assert [case.name for case in read_list(results)] == ["neck0", "neck1", "results"]
 
 
 def test_what_holds_nothing_is_a_sentence(tmp_path):
