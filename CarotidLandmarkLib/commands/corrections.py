@@ -9,7 +9,7 @@ from typing import Any
 
 from ..atomic import as_json, write_text
 from ..errors import BadInputError
-from ..landmarks.corrections import Correction, latest_revisions, read_correction
+from ..landmarks.corrections import Correction, latest_revisions, read_revision
 from ..landmarks.points import AXES, SIDES
 from ..study.corrections.agreement import COLUMNS, LIMIT_MM, agreements, find_rereads
 from ..study.corrections.readings import read_all
@@ -64,7 +64,7 @@ def _list(args: argparse.Namespace) -> int:
     corrections = []
     for case, revision in revisions.items():
         try:
-            corrections.append(read_correction(revision))
+            corrections.append(read_revision(revision))
         except BadInputError as error:
             failed[case] = str(error)
     for sentence in failed.values():

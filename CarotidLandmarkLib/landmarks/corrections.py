@@ -214,6 +214,17 @@ def read_correction(folder: str | os.PathLike[str]) -> Correction:
         raise BadInputError(f"{path} is no correction ({error}); export the case again.") from error
 
 
+def read_revision(folder: str | os.PathLike[str]) -> Correction:
+    """As read_correction; also raise BadInputError for one in the folder of another case, as in a copy kept by hand."""
+    correction = read_correction(folder)
+    if Path(folder).parent.name != correction.case:
+        raise BadInputError(
+            f"It is of {correction.case} by its {FILE}, which its folder {Path(folder).parent} denies: move it back, "
+            "and keep copies elsewhere."
+        )
+    return correction
+
+
 def read_displacements(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Side to the displacement that the file of a revision, which ``read_correction`` can read, gives in mm."""
     values = json.loads(read_text(Path(folder) / FILE, "a folder of exported corrections"))
@@ -269,8 +280,8 @@ def _to_dict(correction: Correction, volume: dict[str, Any]) -> dict[str, Any]:
 
 def _copied(home: Path, part: Path, copy_volume: Callable[[Path], None]) -> dict[str, Any]:
     """The copy of the volume, made unless an earlier revision has one, as seen from the new revision."""
-    earlier = sorted(home.glob(f"r*/{VOLUME}"))
-    if earlier:
+    copies = [file for file in home.glob(f"r*/{VOLUME}") if revision_number(file.parent)]  # not those copied by hand
+    if earlier := sorted(copies, key=lambda file: revision_number(file.parent)):
         return {"path": f"../{earlier[-1].parent.name}/{VOLUME}", "sha256": hash_files(earlier[-1:])}
     copy_volume(part / VOLUME)
     return {"path": VOLUME, "sha256": hash_files([part / VOLUME])}

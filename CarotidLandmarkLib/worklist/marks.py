@@ -44,7 +44,8 @@ class Mark(NamedTuple):
 
 
 def read_marks(folder: str | os.PathLike[str]) -> list[Mark]:
-    """The marks that the revisions in ``folder`` make, each reader's newest of each case; what cannot be read is none.
+    """The marks that the revisions in ``folder`` make, each reader's newest of each case; what cannot be read or is in
+    another case's folder is none.
 
     `corrections check` says what is wrong with those.
     """
@@ -53,7 +54,7 @@ def read_marks(folder: str | os.PathLike[str]) -> list[Mark]:
         for revision in revisions:
             with contextlib.suppress(BadInputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 told = json.loads(read_text(revision / FILE, "a folder of exported corrections"))
-                if isinstance(key := told.get("worklist"), str):
+                if isinstance(key := told.get("worklist"), str) and told["case"] == revision.parent.name:
                     decided = sum(landmark["decision"] != "unreviewed" for landmark in told["landmarks"])
                     marks[key, told["reader"]] = Mark(key, told["reader"], decided)
     return list(marks.values())

@@ -82,8 +82,6 @@ def _strays(folder: Path) -> Iterator[Problem]:
 def _contradictions(correction: Correction) -> Iterator[str]:
     """Where the files of a revision do not say the same: somebody has edited one of them by hand."""
     folder = correction.folder or Path()
-    if folder.parent.name != correction.case:
-        yield f"It is of {correction.case} by its {FILE}, which its folder denies: move it back."
     if len(correction.unreviewed) == len(SIDES):
         yield "Neither side was reviewed: export it again."
     stored = read_displacements(folder)

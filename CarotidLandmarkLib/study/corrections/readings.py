@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 
 from ...errors import BadInputError
-from ...landmarks.corrections import Correction, all_revisions, read_correction
+from ...landmarks.corrections import Correction, all_revisions, read_revision
 
 PLACED = ("accepted", "moved")
 
 
 def read_all(folder: str | os.PathLike[str], failed: dict[str, str] | None = None) -> list[Correction]:
-    """Every revision in ``folder`` that can be read, by case, oldest first.
+    """Every revision in ``folder`` that can be read and is in its case's folder, by case, oldest first.
 
     ``failed`` gets the sentences of the others by "case/revision", and of cases that may not be looked into by "case".
     Raises BadInputError for a folder without any.
@@ -26,7 +26,7 @@ def read_all(folder: str | os.PathLike[str], failed: dict[str, str] | None = Non
     for case, folders in revisions.items():
         for revision in folders:
             try:
-                found.append(read_correction(revision))
+                found.append(read_revision(revision))
             except BadInputError as error:
                 failed[f"{case}/{revision.name}"] = str(error)
     return found

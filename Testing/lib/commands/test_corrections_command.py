@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -101,6 +102,17 @@ def test_a_case_that_may_not_be_looked_into_is_named_and_the_others_are_read(tmp
     close(tmp_path / "case-0", monkeypatch)
     assert main(["corrections", action, str(tmp_path)]) == 2
     assert "case-0 may not be looked into" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["list", "summary", "agreement"])
+def test_a_copy_of_a_case_kept_by_hand_counts_for_nothing_and_is_said(tmp_path, capsys, action):
+    read_twice(tmp_path)
+    main(["corrections", action, str(tmp_path)])
+    printed = capsys.readouterr().out
+    shutil.copytree(tmp_path / "case-0", tmp_path / "case-0 - Copy")
+    assert main(["corrections", action, str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert told.out == printed and "It is of case-0 by its correction.json" in told.err
 
 
 def test_check_prints_each_problem_and_exits_with_2(folder, capsys):

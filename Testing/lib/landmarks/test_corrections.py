@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,13 @@ def test_the_volume_is_copied_once_and_found_after_the_folder_moved(tmp_path):
     assert first.volume["sha256"] == second.volume["sha256"]
     assert first.volume_path == second.volume_path == first.folder / "volume.nrrd"
     assert second.volume_path.read_bytes() == b"voxels" and second.series is None
+
+
+def test_a_copy_of_a_revision_made_by_hand_is_not_referred_to(tmp_path):
+    first = write_correction(tmp_path, correction(), copy_volume)
+    shutil.copytree(first, first.parent / "r001 - Copy")
+    newest = write_correction(tmp_path, correction(), copy_volume)
+    assert read_correction(newest).volume_path == first / "volume.nrrd"
 
 
 def test_an_anonymised_correction_holds_no_path_uid_or_time(tmp_path):

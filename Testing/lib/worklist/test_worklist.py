@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import time
 
 import pytest
@@ -110,6 +111,13 @@ def test_what_was_exported_is_done_by_its_readers_newest_revision(tmp_path):
     del values["worklist"]  # as versions before wrote it
     (revision / "correction.json").write_text(json.dumps(values))
     assert read_correction(revision).worklist is None
+
+
+def test_a_copy_of_a_case_kept_by_hand_makes_no_mark(tmp_path):
+    export(tmp_path, "case-1", "QA", "key-a")
+    shutil.copytree(tmp_path / "case-1", tmp_path / "case-1 - Copy")
+    export(tmp_path, "case-1", "QA", "key-a", right="unreviewed")
+    assert read_marks(tmp_path) == [Mark("key-a", "QA", 1)]
 
 
 def test_two_readers_see_each_other_and_write_no_file_in_common(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -40,6 +41,15 @@ def test_a_readers_newest_revision_counts_and_unreviewed_sides_do_not(export, re
     export("case-a", "CD", [0, 3, 4], "accepted")
     (reread,) = read()
     assert (reread.side, reread.readers, reread.decisions) == ("left", ("AB", "CD"), ("accepted", "moved"))
+    assert reread.distance_mm == pytest.approx(5)
+
+
+def test_a_copy_of_a_case_is_no_readers_last_word(export, read, tmp_path):
+    export("case-a", "AB", [1, 0, 0], "accepted")
+    export("case-a", "CD", [1, 0, 0], "accepted")
+    shutil.copytree(tmp_path / "c" / "case-a", tmp_path / "c" / "case-a - Copy")
+    export("case-a", "CD", [1, 3, 4], "unreviewed")
+    (reread,) = read()
     assert reread.distance_mm == pytest.approx(5)
 
 
