@@ -73,7 +73,7 @@ class Session:
         self._open: str | None = None
         self._place: str | None = None
         self._exported: dict[str, int] = {}
-        self._skew_s = 0.0
+        self._skew_s: float | None = None
 
     def enter(self, key: str | None) -> None:
         """The reader has this case before him, or, with None, no case any more."""
@@ -103,8 +103,11 @@ class Session:
         """What all sessions have exported, and, by key, the other readers who have a case open at this moment."""
         marks: list[Mark] = []
         claims: dict[str, list[str]] = {}
+        files = self._files()
+        if files and self._skew_s is None:  # nothing of this session's own tells the time there yet
+            self._skew_s = self._measured_skew_s()
         now = self._now()
-        for file, told in reversed(self._files()):
+        for file, told in reversed(files):
             reader, exported, key = told.get("reader"), told.get("exported"), told.get("open")
             if not isinstance(reader, str) or not isinstance(exported, dict):
                 continue
@@ -153,7 +156,18 @@ class Session:
 
     def _now(self) -> float:
         """By the clock that gives the files their times, which may be another machine's."""
-        return time.time() + self._skew_s
+        return time.time() + (self._skew_s or 0.0)
+
+    def _measured_skew_s(self) -> float:
+        probe = self.folder / f".{secrets.token_hex(8)}.part"
+        try:
+            probe.write_bytes(b" ")
+            return _modified(probe) - time.time()
+        except OSError:  # whoever may only read here trusts his own clock
+            return 0.0
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
 
 
 def _modified(file: Path) -> float:

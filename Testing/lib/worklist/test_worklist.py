@@ -162,6 +162,23 @@ def test_a_clock_that_is_wrong_here_lets_no_claim_live(tmp_path, monkeypatch):
     assert here.others()[1] == {}
 
 
+@pytest.mark.parametrize("wrong_s", [-7200, 300])
+def test_a_clock_that_is_wrong_here_hides_no_claim_from_the_first_look(tmp_path, monkeypatch, wrong_s):
+    other = Session(tmp_path, "AB")
+    other.enter("key-a")
+    dead = Session(tmp_path, "CD")
+    dead.enter("key-b")
+    os.utime(dead.file, (time.time() - 3600,) * 2)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + wrong_s)
+    assert Session(tmp_path, "QA").others()[1] == {"key-a": ["AB"]}
+    assert len(list((tmp_path / ".worklist").iterdir())) == 2
+
+
+def test_looking_at_a_worklist_leaves_nothing_there(tmp_path):
+    assert Session(tmp_path, "QA").others() == ([], {}) and not list(tmp_path.iterdir())
+
+
 def test_a_kill_while_the_place_is_written_leaves_the_one_before(tmp_path, monkeypatch):
     session = Session(tmp_path, "QA")
     session.enter("key-a")
