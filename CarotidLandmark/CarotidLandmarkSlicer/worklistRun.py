@@ -212,6 +212,13 @@ class WorklistRun:
         others = self.worklist.row(self.name).open_at
         if others:  # both have gone on in the same moment
             sentences.append(_("{readers} has this case open as well.").format(readers=", ".join(others)))
+        if self._session.is_open_twice(read.case.key):
+            sentences.append(
+                _(
+                    "This case is open in another session under your initials, or was when that crashed a moment ago: "
+                    "of two exports the later one counts."
+                )
+            )
         self.say(" ".join(sentences))
         self.onOpened(self.volumeNode, landmarkNode)
         self._prepareNext()

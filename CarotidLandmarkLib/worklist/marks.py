@@ -116,6 +116,11 @@ class Session:
                 claims.setdefault(key, []).append(reader)
         return marks, claims
 
+    def is_open_twice(self, key: str | None) -> bool:
+        """Whether another session under the same initials has this case open, or did until it was killed just now."""
+        mine = [file for file, told in self._files() if told.get("reader") == self.reader and told.get("open") == key]
+        return key is not None and any(self._now() - _modified(file) < CLAIM_S for file in mine if file != self.file)
+
     def _write(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -162,7 +167,7 @@ class Session:
         probe = self.folder / f".{secrets.token_hex(8)}.part"
         try:
             probe.write_bytes(b" ")
-            return _modified(probe) - time.time()
+            return probe.stat().st_mtime - time.time()
         except OSError:  # whoever may only read here trusts his own clock
             return 0.0
         finally:

@@ -147,6 +147,20 @@ def test_two_who_open_the_same_case_in_the_same_moment_are_told(batch):
     assert key in batch.logic.worklist.worklist.claims
 
 
+def test_who_opens_a_case_twice_under_the_same_initials_is_told(batch):
+    from CarotidLandmarkLib.worklist.marks import Session
+
+    first, second, _third = order(batch)
+    again = Session(batch.corrections, "QA")
+    again.enter(batch.logic.worklist.worklist.row(first).case.key)
+    pressNext(batch)
+    arrive(batch, first)
+    assert batch.message.startswith("This case is open in another session under your initials") and not batch.run.failed
+    pressNext(batch)
+    arrive(batch, second)
+    assert batch.message == ""
+
+
 def test_after_a_kill_the_list_goes_on_where_it_was(batch, qtHost, monkeypatch):
     first, second, third = order(batch)
     pressNext(batch)

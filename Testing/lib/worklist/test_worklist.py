@@ -134,6 +134,20 @@ def test_two_readers_see_each_other_and_write_no_file_in_common(tmp_path):
     assert two.last_place(["key-b", "key-a"]) == "key-b" and one.last_place(["key-b"]) is None
 
 
+def test_two_sessions_under_the_same_initials_know_of_each_other(tmp_path):
+    one, two, other = Session(tmp_path, "QA"), Session(tmp_path, "QA"), Session(tmp_path, "AB")
+    one.enter("key-a")
+    other.enter("key-b")
+    assert two.is_open_twice("key-a") and not two.is_open_twice("key-b") and not two.is_open_twice(None)
+    assert not one.is_open_twice("key-a")  # which it has open itself
+    two.enter("key-a")
+    assert one.is_open_twice("key-a") and "key-a" not in one.others()[1]
+    os.utime(two.file, (time.time() - marks.CLAIM_S - 1,) * 2)
+    assert not one.is_open_twice("key-a")
+    one.enter(None)
+    assert not two.is_open_twice("key-a") and not two.is_open_twice(None)
+
+
 def test_a_session_that_was_killed_keeps_its_place_and_claims_nothing_for_long(tmp_path, monkeypatch):
     killed = Session(tmp_path, "QA")
     killed.enter("key-a")
