@@ -17,7 +17,11 @@ from CarotidLandmarkLib.model.header import DEFAULT, METADATA_KEY, read_header
 from CarotidLandmarkLib.model.weights import calibration_warning, read_weights
 from Testing.lib.landmarks.test_damaged import ODD, places
 
-HEADER = {**(read_header(DEFAULT.read_bytes()) or {}), "site": {"offset_lps_mm": [0.0, 0.1, 0.2], "volumes": ["a"]}}
+HEADER = {
+    **(read_header(DEFAULT.read_bytes()) or {}),
+    "site": {"offset_lps_mm": [0.0, 0.1, 0.2], "volumes": ["a"]},
+    "training": {"steps": 3, "stages": [{"steps": 2}]},
+}
 
 
 def test_any_value_of_the_header_may_be_any_other(tmp_path: Path) -> None:
