@@ -10,6 +10,7 @@ from .tableColumns import setUpColumns
 COLUMNS = 4
 TEXT_MARGIN = 8
 MAX_ROWS_SHOWN = 8
+MANY_ROWS = 50
 
 
 class WorklistTable:
@@ -19,6 +20,7 @@ class WorklistTable:
         self.table = table
         self.onChosen = onChosen
         self.rows = []
+        self._name = None
         tips = [
             _("Double-click a row to open the case."),
             _("What was detected, and why the case is in the list; audit: a random tenth of those that seem sure."),
@@ -31,24 +33,39 @@ class WorklistTable:
         table.connect("cellDoubleClicked(int,int)", lambda row, column: self.onChosen(self.rows[row].case.name))
 
     def show(self, rows, name):
-        """Show the Rows, that of the case ``name`` in bold."""
+        """Show the Rows, that of the case ``name`` in bold; only those are written that are not there as they are."""
         isSame = [row.case.name for row in rows] == [row.case.name for row in self.rows]
-        self.rows = rows
+        names = {row.case.name for row in rows}
+        gone = [number for number, row in enumerate(self.rows) if row.case.name not in names]
+        before = [(row, row.case.name == self._name) for row in self.rows]
+        for number in reversed(gone[:MANY_ROWS]):
+            self.table.removeRow(number)
+            del before[number]
+        before = before[: len(rows)] + [None] * (len(rows) - len(before))
+        now = [(row, row.case.name == name) for row in rows]
+        changed = [number for number, told in enumerate(now) if told != before[number]]
+        if len(changed) > MANY_ROWS:  # one by one they would be measured each time, which takes far longer
+            self.table.setRowCount(0)
+            before, changed = [None] * len(rows), range(len(rows))
+        self.rows, self._name = rows, name
         self.table.setRowCount(len(rows))
-        self.table.clearSpans()
-        for number, row in enumerate(rows):
-            self._showRow(number, row, row.case.name == name)
-        self.fit()
+        for number in changed:
+            if before[number] is not None and before[number][0].problem:
+                self.table.setSpan(number, 1, 1, 1)
+            self._showRow(number, *now[number])
+        if changed or not isSame or not rows:
+            self.fit(changed)
         number = next((number for number, row in enumerate(rows) if row.case.name == name), None)
         if number is not None and (not isSame or self.table.currentRow() != number):
             self.table.setCurrentCell(number, 0)
             self.table.scrollToItem(self.table.item(number, 0))
 
-    def fit(self):
-        """Make rows with a sentence as high as that is."""
+    def fit(self, numbers=None):
+        """Make rows with a sentence, of those with these ``numbers`` (None: all), as high as that is."""
         table, metrics = self.table, self.table.fontMetrics()
         width = sum(table.columnWidth(column) for column in range(1, COLUMNS)) - TEXT_MARGIN
-        for number, row in enumerate(self.rows):
+        for number in range(len(self.rows)) if numbers is None else numbers:
+            row = self.rows[number]
             height = metrics.height() + TEXT_MARGIN
             if row.problem:
                 text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, shortened(row))

@@ -194,6 +194,57 @@ def test_a_child_that_cannot_be_started_or_breaks_off_is_a_sentence(opened, monk
     assert "the log says why" in answers[1]["problem"]
 
 
+def test_only_rows_that_change_are_written_again(batch):
+    table, names = batch.ui.worklistTable, order(batch)
+    batch.ui.worklistFilterCombo.setCurrentIndex(2)
+    shown = list(rows(batch))
+    places = [shown.index(name) for name in names]
+    for place in places:
+        table.item(place, 3).setText("as it was")  # to know it again
+
+    def spans():
+        return [table.columnSpan(place, 1) for place in places]
+
+    batch.panel.worklist.update()
+    assert [rows(batch)[name][2] for name in names] == ["as it was"] * 3
+    run = batch.logic.worklist
+    run.worklist.problems[names[1]] = "It is gone."
+    batch.panel.worklist.update()
+    assert rows(batch)[names[1]] == ["It is gone.", "", ""] and spans() == [1, 3, 1]
+    assert rows(batch)[names[0]][2] == rows(batch)[names[2]][2] == "as it was"
+    run.worklist.problems[names[1]] = ""
+    batch.panel.worklist.update()
+    assert rows(batch)[names[1]][0] in ("review", "audit") and spans() == [1, 1, 1]
+    run.resumeAt = names[2]
+    batch.panel.worklist.update()
+    assert [table.item(place, 0).font().bold() for place in places] == [False, False, True]
+    assert rows(batch)[names[0]][2] == "as it was" and rows(batch)[names[2]][2] == ""
+    for number in (4, 2):  # fewer rows, and all of them again
+        batch.ui.worklistFilterCombo.setCurrentIndex(number)
+    assert list(rows(batch)) == shown
+
+
+@pytest.mark.parametrize("many", [0, 50])
+def test_a_row_that_goes_takes_nothing_of_the_others_with_it(batch, monkeypatch, many):
+    from CarotidLandmarkSlicer import worklistTable
+
+    from CarotidLandmarkLib.worklist.marks import Mark
+
+    monkeypatch.setattr(worklistTable, "MANY_ROWS", many)  # 0: all rows are made anew
+    table, run = batch.ui.worklistTable, batch.logic.worklist
+    first, second, third = order(batch)
+    run.worklist.problems[second] = "It is gone."
+    batch.panel.worklist.update()
+    table.item(2, 3).setText("as it was")
+    run.worklist.take_in([Mark(run.worklist.row(first).case.key, "AB", 2)])
+    batch.panel.worklist.update()
+    assert list(rows(batch)) == [second, third] and [table.columnSpan(row, 1) for row in range(2)] == [3, 1]
+    assert rows(batch)[third][2] == ("as it was" if many else "")
+    run.worklist.problems[second] = ""
+    batch.panel.worklist.update()
+    assert [table.columnSpan(row, 1) for row in range(2)] == [1, 1]
+
+
 @pytest.mark.parametrize("width", [300, 400, 800])
 def test_nothing_is_cut_off_and_the_panel_is_no_wider(batch, width):
     settle()
