@@ -17,7 +17,7 @@ from ..detect.case import unique_names
 from ..errors import BadInputError, CarotidLandmarkError
 from ..exchange import nnlandmark
 from ..exchange.dicom_sr_reading import find_reports, read_report
-from ..landmarks.corrections import latest_revisions, read_correction
+from ..landmarks.corrections import latest_revisions, read_revision
 from ..landmarks.detection import is_result, read_detection
 from ..landmarks.files import WRITERS, NamedPoint, read_described_points
 from ..landmarks.points import SAME_MM, SIDES, LandmarkSet
@@ -159,7 +159,7 @@ def _from_corrections(path: Path, revisions: Mapping[str, Path], problems: dict[
     cases = []
     for name, folder in revisions.items():
         try:
-            c = read_correction(folder)
+            c = read_revision(folder)
         except CarotidLandmarkError as error:
             problems[name] = [str(error)]
             continue

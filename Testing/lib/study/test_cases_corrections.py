@@ -84,6 +84,15 @@ def test_corrections_whose_volume_changed_or_that_are_damaged_are_listed(tmp_pat
         assert any(name in line and what in line for line in text.splitlines()), text
 
 
+def test_a_copy_of_a_case_kept_by_hand_is_no_second_case(tmp_path, correct, capsys):
+    correct("case-a", "accepted", "accepted")
+    home = tmp_path / "corrections" / "case-a"
+    shutil.copytree(home, home.with_name("case-a - Copy"))
+    with pytest.raises(BadInputError, match="case-a - Copy: It is of case-a"):
+        read_cases(home.parent)
+    assert [case.name for case in read_cases(home.parent, {})] == ["case-a"]
+
+
 def test_points_beside_corrections_are_named_when_they_are_left_out(tmp_path, correct, stored, capsys):
     correct("case-a", "moved", "moved")
     shutil.copy(stored, tmp_path / "corrections" / "x.nrrd")
