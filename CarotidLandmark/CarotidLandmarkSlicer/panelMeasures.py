@@ -9,7 +9,6 @@ from CarotidLandmarkLib.landmarks.points import SIDES
 
 from .panelTable import NO_VALUE, sideName
 
-UNITS = {"mm2": "mm\u00b2", "mm3": "mm\u00b3", "deg": "\u00b0"}
 ROW_MARGIN = 6
 
 
@@ -101,21 +100,8 @@ def measureName(name):
     return names.get(name) or _("Carina above {vertebra}").format(vertebra=name.split("_")[0].upper())
 
 
-def measureText(measure):
-    """Return value, uncertainty and unit of a Measure as text."""
-    if measure is None or measure.value is None:
-        return NO_VALUE
-    digits = 0 if measure.unit in ("mm3", "%") else 1 if measure.unit else 2
-    text = f"{measure.value:.{digits}f}"
-    if measure.sd is not None:
-        least = 10.0**-digits
-        text += f" \u00b1 {measure.sd:.{digits}f}" if measure.sd >= least / 2 else f" \u00b1 < {least:.{digits}f}"
-    unit = UNITS.get(measure.unit, measure.unit)
-    return f"{text}{'' if unit == UNITS['deg'] else ' '}{unit}".rstrip()
-
-
 def _cell(measure):
-    item = qt.QTableWidgetItem(measureText(measure))
+    item = qt.QTableWidgetItem((measure and measure.text()) or NO_VALUE)
     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
     if measure is not None and measure.reason:
         item.setToolTip(measure.reason)

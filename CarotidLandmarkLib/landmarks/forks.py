@@ -32,6 +32,8 @@ UNITS = {  # of what is measured at the fork itself, in the order in which it is
     "above_top_mm": "mm",
     "below_bottom_mm": "mm",
 }
+SIGNS = {"": "", "mm": " mm", "mm3": " mm³", "deg": "°", "%": " %"}  # of units, as they follow a number
+WHOLE = ("mm3", "deg", "%")  # units of which nobody reads fractions
 MEASURES = (*UNITS, "mandible_angle_mm", "hyoid_mm", *(f"c{level}_mm" for level in range(2, 8)), "skull_base_mm")
 
 
@@ -56,6 +58,16 @@ class Measure:
             raise ValueError(f"a measure has the value {self.value} and the reason {self.reason!r}")
         if self.sd is not None and (self.value is None or self.sd < 0):
             raise ValueError(f"a measure has the value {self.value} and the spread {self.sd}")
+
+    def text(self) -> str:
+        """The value with its SD and unit for a reader, as in "6.1 ± 0.2 mm"; empty where there is no value."""
+        if self.value is None:
+            return ""
+        digits = 0 if self.unit in WHOLE else 1 if self.unit else 2
+        spread, least = "", 10.0**-digits
+        if self.sd is not None:
+            spread = f" ± {self.sd:.{digits}f}" if self.sd >= least / 2 else f" ± < {least:.{digits}f}"
+        return f"{self.value:.{digits}f}{spread}{SIGNS.get(self.unit, f' {self.unit}')}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measure as the contract's JSON object."""

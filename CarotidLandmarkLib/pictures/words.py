@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..landmarks.detection import LandmarkDetection
-from ..landmarks.forks import ForkResult, Measure
+from ..landmarks.forks import ForkResult
 from ..landmarks.reading import Reading
 from .panel import ANSWER_COLOR, READER_COLOR, TRUTH_COLOR
 
@@ -30,7 +30,6 @@ KEY_MEASURES = {
     "hyoid_mm": "above hyoid",
     "skull_base_mm": "above skull base",
 }
-UNITS = {"deg": "°", "%": " %", "": ""}
 VERIFIED = "one artery below the point, two above it"
 
 
@@ -101,17 +100,5 @@ def notes_of(fork: ForkResult | None) -> str:
 
 def measures_of(fork: ForkResult | None) -> list[tuple[str, str]]:
     """(what, value) of the key measures that have a value."""
-    known = {} if fork is None else fork.measures
-    return [(label, number(known[name])) for name, label in KEY_MEASURES.items() if has_value(known.get(name))]
-
-
-def has_value(measure: Measure | None) -> bool:
-    """Whether there is a number to tell."""
-    return measure is not None and measure.value is not None
-
-
-def number(measure: Measure) -> str:
-    """The value of a measure that has one, with its SD and unit."""
-    digits = 2 if measure.unit == "" else 0 if measure.unit in ("deg", "%", "mm3") else 1
-    spread = "" if measure.sd is None else f" ± {measure.sd:.{digits}f}"
-    return f"{measure.value:.{digits}f}{spread}{UNITS.get(measure.unit, f' {measure.unit}')}"
+    known = {} if fork is None else {name: measure.text() for name, measure in fork.measures.items()}
+    return [(label, known[name]) for name, label in KEY_MEASURES.items() if known.get(name)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...landmarks.curves import SHORT
-from ...landmarks.forks import CHECKS
+from ...landmarks.forks import CHECKS, SIGNS
 from ..forks import GROUPS, NAMED_MM, OFF_MM, SPACINGS
 from ..scores import GOOD_MM
 from ..true_forks import ABOVE_MM, BELOW_MM, NARROWED_PERCENT
@@ -30,7 +30,6 @@ WORDS = {
     "calcium_mm3, none": "— where there is none",
     "calcium_mm3, 20 or more, share": "— where there are 20 mm³ or more, of it",
 }
-SIGNS = {"mm": "mm", "mm3": "mm³", "deg": "°", "%": "%", "": ""}
 FINE = ("mm", "")  # units that are shown to two decimals
 TRACED = {
     "named": "ICA and ECA told apart, of the forks with vessels",
@@ -80,7 +79,7 @@ def measures(forks: Mapping[str, Any]) -> Table:
         limits = of["interval_95"]
         rows.append(
             (
-                f"{WORDS[name]}, {SIGNS[of['unit']]}".removesuffix(", "),
+                f"{WORDS[name]}, {SIGNS[of['unit']].strip()}".removesuffix(", "),
                 f"{of['measured']} / {of['asked']}",
                 f"{number(of['median'], digits=digits)} {interval(limits['median'], digits=digits)}".rstrip(),
                 number(of["p95"], digits=digits),

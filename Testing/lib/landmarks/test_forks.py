@@ -106,3 +106,19 @@ def test_what_is_no_fork(values: object) -> None:
 def test_a_measure_has_a_value_or_a_reason(wrong: dict) -> None:
     with pytest.raises(ValueError, match="a measure"):
         Measure.from_dict({"sd": None, "unit": "mm", "reason": None, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("measure", "text"),
+    [
+        (Measure(6.13, 0.21, "mm"), "6.1 ± 0.2 mm"),
+        (Measure(4.3, 0.01, "mm"), "4.3 ± < 0.1 mm"),
+        (Measure(48.2, 3.1, "deg"), "48 ± 3°"),
+        (Measure(118.4, None, "mm3"), "118 mm³"),
+        (Measure(41.6, 2.0, "%"), "42 ± 2 %"),
+        (Measure(0.931, 0.05), "0.93 ± 0.05"),
+        (Measure(None, None, "mm", "It is not seen."), ""),
+    ],
+)
+def test_a_measure_for_readers(measure: Measure, text: str) -> None:
+    assert measure.text() == text

@@ -102,7 +102,7 @@ def test_what_is_said_of_a_landmark(make_fork, make_detection):
         ("CCA, 10 mm below", "6.1 ± 0.2 mm"),
         ("area (ICA + ECA) / CCA", "0.93 ± 0.05"),
         ("angle ICA - ECA", "48 ± 3°"),
-        ("calcium", "118 mm3"),
+        ("calcium", "118 mm³"),
     ]
     fork.check, fork.reasons = "contradicted", ["No artery is here."]
     assert words.check_of(fork) == "Lumen: contradicted. No artery is here."
