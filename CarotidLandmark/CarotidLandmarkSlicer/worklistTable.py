@@ -91,9 +91,11 @@ class WorklistTable:
 
 
 def shortened(row):
-    """Return what is wrong with a case with the name of its volume instead of the whole path."""
-    volume = row.case.volume or ""
-    return row.problem.replace(volume, os.path.basename(volume)) if volume else row.problem
+    """Return what is wrong with a case with the names of its volume and its result instead of their whole paths."""
+    text = row.problem
+    for path in (row.case.volume, row.case.report):
+        text = text.replace(path, os.path.basename(path)) if path else text
+    return text
 
 
 def groupName(group):

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from CarotidLandmarkLib.worklist.worklist import FILTERS
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents, waitUntil
 from Testing.panel.panelHelp import openModule
@@ -243,6 +244,17 @@ def test_a_row_that_goes_takes_nothing_of_the_others_with_it(batch, monkeypatch,
     run.worklist.problems[second] = ""
     batch.panel.worklist.update()
     assert [table.columnSpan(row, 1) for row in range(2)] == [1, 1]
+
+
+def test_a_result_that_cannot_be_read_is_named_without_its_folders(opened, tmp_path):
+    results = writeBatch(tmp_path, 2)
+    (results / "neck01.detection.json").write_text("{")
+    openList(opened, results, tmp_path / "corrections")
+    opened.ui.worklistFilterCombo.setCurrentIndex(FILTERS.index("all"))
+    said = rows(opened)["neck01"][0]
+    assert said.startswith("neck01.detection.json is not JSON") and str(tmp_path) not in said
+    number = list(rows(opened)).index("neck01")
+    assert str(results) in opened.ui.worklistTable.item(number, 1).toolTip()
 
 
 @pytest.mark.parametrize("width", [300, 400, 800])
