@@ -16,8 +16,9 @@
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
 #
 # STATE is a folder outside of the checkout. Finished runs of the tables are kept in runs/ beside this script, to be
-# committed: another machine takes them as done, as long as their settings and the phantoms' code are the same. So all
-# runs of a table are those of one commit: the one that its first finished run names is checked out to STATE/source.
+# committed: another machine takes them as done, as long as their settings and the phantoms' code are the same. So the
+# newest commit that a finished run of Table 1 names, or else COMMIT, is checked out to STATE/source for those to come.
+# Others there may differ from it in nothing but the files of methods that were run again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
@@ -113,10 +114,12 @@ keep() {  # finished runs, without their weights and checkpoints
     done
 }
 mkdir -p "$state/$runs/runs"
-first=$(find "$here/runs/table1" -name run.json -print -quit 2> /dev/null || true)
-if [ -n "$first" ]; then
-    [ -d "$state/source" ] || git worktree add --detach "$state/source" "$(sed -n 's/.*"commit": "\(.*\)".*/\1/p' "$first")"
+named=$(find "$here" -path "*/runs/table1/*" -name run.json -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
+if [ -n "${COMMIT:-$named}" ]; then
+    commit=$(git rev-list --no-walk ${COMMIT:-$named} | head -n 1)
+    [ -d "$state/source" ] || git worktree add --detach "$state/source" "$commit"
     cd "$state/source"
+    git checkout -q --detach "$commit"
 fi
 [ -d "$here/runs/$runs" ] && cp -rn "$here/runs/$runs/." "$state/$runs/runs/"
 trap keep EXIT
