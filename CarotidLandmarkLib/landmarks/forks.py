@@ -33,7 +33,7 @@ UNITS = {  # of what is measured at the fork itself, in the order in which it is
     "below_bottom_mm": "mm",
 }
 SIGNS = {"": "", "mm": " mm", "mm3": " mm³", "deg": "°", "%": " %"}  # of units, as they follow a number
-WHOLE = ("mm3", "deg", "%")  # units of which nobody reads fractions
+WHOLE = ("mm3", "%")  # units of which nobody reads fractions
 MEASURES = (*UNITS, "mandible_angle_mm", "hyoid_mm", *(f"c{level}_mm" for level in range(2, 8)), "skull_base_mm")
 
 

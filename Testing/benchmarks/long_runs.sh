@@ -17,9 +17,10 @@
 #
 # STATE is a folder outside of the checkout. Finished runs of the tables are kept in runs/ beside this script, to be
 # committed: another machine takes them as done, as long as their settings and the phantoms' code are the same. So the
-# newest commit that a finished run of Table 1 names, or else COMMIT, is checked out to STATE/source for those to come.
-# Others there may differ from it in nothing but the files of methods that were run again.
+# newest commit that a finished run of Table 1 names is checked out to STATE/source for those to come, LEAST at the
+# least. Others there may differ from it in nothing but the files of methods that are run again.
 set -euo pipefail
+LEAST=6e2d2bd  # in which the row `heatmap` learns
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
 cd "$here/../.."
@@ -115,8 +116,8 @@ keep() {  # finished runs, without their weights and checkpoints
 }
 mkdir -p "$state/$runs/runs"
 named=$(find "$here" -path "*/runs/table1/*" -name run.json -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
-if [ -n "${COMMIT:-$named}" ]; then
-    commit=$(git rev-list --no-walk ${COMMIT:-$named} | head -n 1)
+if [ -n "$named" ]; then
+    commit=$(git rev-list --no-walk $LEAST $named | head -n 1)
     [ -d "$state/source" ] || git worktree add --detach "$state/source" "$commit"
     cd "$state/source"
     git checkout -q --detach "$commit"

@@ -142,7 +142,7 @@ def test_measures_in_their_order_with_uncertainty_and_unit(opened, landmarks):
     assert cells(opened) == [
         ["CCA, 10 mm below", "6.0 ± 0.2 mm", "5.5 ± 0.4 mm"],
         ["Area, (ICA + ECA) / CCA", "1.00", "–"],
-        ["Angle of ICA and ECA", "41 ± 2°", "–"],
+        ["Angle of ICA and ECA", "41.3 ± 2.5°", "–"],
         ["ICA, narrowest", "4.3 ± < 0.1 mm", "–"],
         ["NASCET", "–", "–"],
         ["Calcium", "133 ± 10 mm³", "–"],
@@ -167,7 +167,7 @@ def test_copying_all_by_the_button_and_rows_by_the_key(opened, landmarks):
     assert len(lines) == 7 and opened.message == "The measures were copied."
     clickCell(opened.ui.measuresTable, 2, 1)
     pressKey(opened.ui.measuresTable, "Ctrl+C")
-    assert clipboard() == "Measure\tLeft\tRight\nAngle of ICA and ECA\t41 ± 2°\t–\n"
+    assert clipboard() == "Measure\tLeft\tRight\nAngle of ICA and ECA\t41.3 ± 2.5°\t–\n"
     opened.ui.measuresTable.clearSelection()
     pressKey(opened.ui.measuresTable, "Ctrl+C")
     assert clipboard().splitlines() == lines

@@ -113,7 +113,7 @@ def test_a_measure_has_a_value_or_a_reason(wrong: dict) -> None:
     [
         (Measure(6.13, 0.21, "mm"), "6.1 ± 0.2 mm"),
         (Measure(4.3, 0.01, "mm"), "4.3 ± < 0.1 mm"),
-        (Measure(48.2, 3.1, "deg"), "48 ± 3°"),
+        (Measure(48.2, 3.1, "deg"), "48.2 ± 3.1°"),
         (Measure(118.4, None, "mm3"), "118 mm³"),
         (Measure(41.6, 2.0, "%"), "42 ± 2 %"),
         (Measure(0.931, 0.05), "0.93 ± 0.05"),

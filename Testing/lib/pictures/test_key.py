@@ -101,7 +101,7 @@ def test_what_is_said_of_a_landmark(make_fork, make_detection):
     assert words.measures_of(fork) == [
         ("CCA, 10 mm below", "6.1 ± 0.2 mm"),
         ("area (ICA + ECA) / CCA", "0.93 ± 0.05"),
-        ("angle ICA - ECA", "48 ± 3°"),
+        ("angle ICA - ECA", "48.2 ± 3.1°"),
         ("calcium", "118 mm³"),
     ]
     fork.check, fork.reasons = "contradicted", ["No artery is here."]
