@@ -26,6 +26,7 @@ GRAY_STEP = 4  # between the grays of 0 to 255: finer ones nobody sees, and a no
 SMOOTH = 4  # lines are drawn so much larger, for smooth edges
 SCALE_MM = 10.0
 FONT = 13
+DRAWN = "±°…·«»‘’“”"  # what the font has beside ASCII
 NAMED_MM = 17.0  # from the middle of the cut, a vessel bears its name, or as near to it as there is room
 EDGE = 0.86  # of the way to the edge: the mark of a point beyond it
 ARMS = {"+": ((1, 0), (-1, 0), (0, 1), (0, -1)), "x": ((1, 1), (-1, 1), (1, -1), (-1, -1))}
@@ -239,11 +240,11 @@ def font(size: int) -> FreeTypeFont:
 
 
 def readable(text: str) -> str:
-    """`text` without what the font lacks: accents are left out, other letters are question marks."""
+    """`text` without what the font lacks: accents are left out, mm³ is mm3, other letters are question marks."""
     import unicodedata
 
-    kept = "".join(of for of in unicodedata.normalize("NFD", text) if not unicodedata.combining(of))
-    return "".join(of if of.isascii() or of in "±°…·«»‘’“”" else "?" for of in kept)
+    plain = "".join(of if of in DRAWN else unicodedata.normalize("NFKD", of) for of in text)
+    return "".join(of if of.isascii() or of in DRAWN else "?" for of in plain if not unicodedata.combining(of))
 
 
 def wrapped(text: str, size: int, width: float) -> list[str]:

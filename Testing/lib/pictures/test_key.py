@@ -15,6 +15,7 @@ from CarotidLandmarkLib.landmarks.forks import MEASURES, Measure
 from CarotidLandmarkLib.landmarks.reading import UNREAD
 from CarotidLandmarkLib.pictures import key, words
 from CarotidLandmarkLib.pictures.key import cuts_of, key_image, png, save, window_of
+from CarotidLandmarkLib.pictures.panel import readable
 from CarotidLandmarkLib.pictures.words import told
 from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
@@ -104,6 +105,7 @@ def test_what_is_said_of_a_landmark(make_fork, make_detection):
         ("angle ICA - ECA", "48.2 ± 3.1°"),
         ("calcium", "118 mm³"),
     ]
+    assert not any("?" in readable(value) for _, value in words.measures_of(fork))
     fork.check, fork.reasons = "contradicted", ["No artery is here."]
     assert words.check_of(fork) == "Lumen: contradicted. No artery is here."
     assert words.check_of(None) == "Lumen: not looked at."

@@ -109,6 +109,7 @@ def test_a_name_is_left_out_where_there_is_no_room(make_fork):
 
 def test_text_has_only_what_the_font_has_and_fits():
     assert readable("Müller-Łódź 東京 ±1.2°") == "Muller-?odz ?? ±1.2°"
+    assert readable("118 ± 5 mm³…") == "118 ± 5 mm3…"
     for text in ("a" * 400, "one two three " * 30, ""):
         for line in wrapped(text, 14, 200):
             assert line and line == fitted(line, 14, 200)
