@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from .. import __version__
 from ..atomic import write_json
-from ..detect.results import HEADER, TABLE, Outcome, rows_of, write_rows
+from ..detect.results import HEADER, TABLE, Outcome, rows_of, write_table
 from ..errors import CannotRunError
 
 SCHEMA = "carotid-landmark/run/1"
@@ -80,7 +80,7 @@ class Ledger:
         if self._stream is not None and self.table is not None:
             with suppress(OSError):  # it tries once more to write what it could not
                 self._stream.close()
-            write_rows(self.table, [self.rows[case] for case in self.order if case in self.rows])
+            write_table(self.table, [self.rows[case] for case in self.order if case in self.rows])
         self._tell(state)
         return self.table
 

@@ -160,16 +160,11 @@ def write_case(folder: Path, detection: Detection, option: str = "-o") -> list[P
     return [folder / name for name in (others[0], f"{case}{REPORT}", *others[1:])]
 
 
-def write_table(folder: Path, outcomes: Sequence[Outcome]) -> Path:
-    """Write `detections.csv`: a row for each landmark, also of the cases that failed (status "error").
+def write_table(path: Path, rows: Iterable[str]) -> Path:
+    """Write a table with its header: `rows_of` each case, a row for each landmark.
 
-    Raises CannotRunError where the folder cannot be written to.
+    Raises CannotRunError where its folder cannot be written to.
     """
-    return write_rows(folder / TABLE, [rows_of(outcome) for outcome in outcomes])
-
-
-def write_rows(path: Path, rows: Iterable[str]) -> Path:
-    """Write a table of such rows, with its header; else as write_table."""
     with _sentences(path.parent, "-o"):
         write_text(path, "".join([HEADER, *rows]))
     return path

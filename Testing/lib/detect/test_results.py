@@ -16,11 +16,13 @@ import pytest
 from CarotidLandmarkLib.detect import results
 from CarotidLandmarkLib.detect.case import unique_names
 from CarotidLandmarkLib.detect.results import (
+    TABLE,
     Outcome,
     check_case,
     describe,
     mend_cases,
     prepare_folder,
+    rows_of,
     write_case,
     write_table,
 )
@@ -68,7 +70,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(failing, detection, tmp_pa
 
 def test_a_file_in_the_place_of_the_folder_is_a_sentence(detection, tmp_path):
     (tmp_path / "out").write_text("mine")
-    for attempt in (prepare_folder, lambda folder: write_case(folder, detection), lambda f: write_table(f, [])):
+    for attempt in (prepare_folder, lambda folder: write_case(folder, detection), lambda f: write_table(f / TABLE, [])):
         with pytest.raises(CannotRunError, match=r"another folder with -o\."):
             attempt(tmp_path / "out")
     with pytest.raises(CannotRunError, match=r"another folder with --out\."):
@@ -181,7 +183,7 @@ def test_json_that_others_cannot_read_is_not_written(detection, tmp_path):
 
 def test_the_table_has_a_row_for_each_landmark_also_of_cases_that_failed(detection, tmp_path):
     bad = Outcome("p2", Path("p2.nrrd"), error=BadInputError("It is broken, twice."))
-    write_table(tmp_path, [Outcome("p1", Path("p1.nrrd"), detection), bad])
+    write_table(tmp_path / TABLE, [rows_of(Outcome("p1", Path("p1.nrrd"), detection)), rows_of(bad)])
     with open(tmp_path / "detections.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["side"], row["status"]) for row in rows] == [
