@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..detect import SAMPLES
 from ..errors import CannotRunError
 from ..study.speed import ENGINES, PEERS
 from .options import whole_number
@@ -31,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="XxYxZ",
         help=f"of the volumes (default: 512x512x600; usual are {', '.join(SIZES)})",
     )
-    add("--passes", nargs="+", type=count, default=[1, 16, 50], metavar="N", help="samples (default: 1 16 50)")
+    passes = [1, SAMPLES, 50]
+    words = " ".join(map(str, passes))
+    add("--passes", nargs="+", type=count, default=passes, metavar="N", help=f"samples (default: {words})")
     add("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), metavar="E", help=f"of {', '.join(ENGINES)}")
     add("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="P", help=f"of {', '.join(PEERS)}; or none")
     add("--repeats", type=count, default=5, metavar="N", help="each goes through all variants (default: 5)")

@@ -1,6 +1,6 @@
 """Seconds from the request to the result with a warm engine, over those of the same detection in memory.
 
-    python Testing/benchmarks/panel.py [--device cpu] [--samples 50] [--repeats 3] [--weights FILE]
+    python Testing/benchmarks/panel.py [--device cpu] [--samples N] [--repeats 3] [--weights FILE]
 
 A 512 x 512 x 600 int16 phantom as a node of Slicer: handed over to the engine, read, detected, told. In turn with it,
 another process detects in the same voxels in memory; the ratio is that of the medians. On a machine that others use,
@@ -24,6 +24,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+from CarotidLandmarkLib.detect import SAMPLES  # noqa: E402
 
 SIZE = (512, 512, 600)
 SPACING = (0.45, 0.45, 0.5)
@@ -123,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", help="default: those of the package")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--in-memory", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
