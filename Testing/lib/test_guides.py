@@ -1,8 +1,9 @@
-"""README and guides: links lead somewhere, commands and their options exist, examples in Python run."""
+"""README and guides: links and files are there, commands and options exist, examples run, figures are the results'."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from CarotidLandmarkLib.volume.ct import write_volume
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "Resources" / "Guide").glob("*.md"))]
+CARD = ROOT / "CarotidLandmarkLib" / "weights" / "CARD.md"
+RESULTS = ROOT / "Testing" / "benchmarks" / "results"
+README, METHOD = ROOT / "README.md", ROOT / "Resources" / "Guide" / "Method-and-results.md"
 by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -24,6 +28,40 @@ def test_links_and_pictures_are_there(page):
     targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     own = [target for target in targets if "://" not in target]
     assert [target for target in own if not (page.parent / target).is_file()] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, CARD], ids=lambda page: page.stem)
+def test_files_that_are_named_are_there(page):
+    named = re.findall(
+        r"`((?:Testing|CarotidLandmarkLib|CarotidLandmark|Resources)/[^` ]+)", page.read_text(encoding="utf-8")
+    )
+    assert [name for name in named if not list(ROOT.glob(name))] == []
+
+
+def newest(kind: str) -> dict:
+    """The newest results of a kind, by their names' dates."""
+    return json.loads(max(RESULTS.glob(f"*-{kind}.json")).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [README, METHOD], ids=lambda page: page.stem)
+def test_table_1_is_that_of_the_results(page):
+    told = page.read_text(encoding="utf-8")
+    for row in newest("table1-small")["rows"]:
+        shares = f"{100 * row['success']['4']:.1f} % | {100 * row['share_over_10_mm']:.1f} % |"
+        assert f"| {row['mean_mm']:.1f} ± {row['sd_mm']:.1f} | {row['median_mm']:.1f} | {shares}" in told, row["row"]
+
+
+def test_figures_of_the_default_are_those_of_the_results():
+    found = newest("default-*-test400")["all"]
+    told = " ".join(README.read_text(encoding="utf-8").split())
+    assert (
+        f"On {newest('default-*-test400')['cases']} phantoms that no training had seen, {found['present']} landmarks"
+        in told
+    )
+    errors = f"median error {found['median_mm']:.2f} mm, mean {found['mean_mm']:.2f} mm"
+    assert f"{errors}, {100 * found['success']['2.5']:.1f} % within 2.5 mm" in told
+    assert f"{100 * found['silent_share']:.1f} % of the sides are silent errors" in told
+    assert f"| {found['mean_mm']:.2f} ± {found['sd_mm']:.2f} |" in METHOD.read_text(encoding="utf-8")
 
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
