@@ -49,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="runs at a time, on a CPU of one thread (default 1)",
     )
     add("--minutes-per-run", type=positive_number, metavar="M", help="training of one run (default: 8 small, 120 full)")
+    add(
+        "--pace",
+        type=positive_number,
+        default=1.0,
+        metavar="F",
+        help="how much a core does here while one of the machine of the runs that are there does 1: the minutes are "
+        "divided by it (default 1)",
+    )
     add("--epochs-per-run", type=count, metavar="N", help="train for N rounds through the cases instead (paper: 500)")
     add("--steps-per-run", type=count, metavar="N", help="end a run's training after so many steps at the latest")
     sizes = {"nargs": 3, "type": count, "default": (167, 42, 54), "metavar": ("TRAIN", "VAL", "TEST")}
@@ -98,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     cases = training_folder(args.out / "cases", views)
     facts = {**circumstances(settings, seeds), "left_out": left_out}
     every = range(args.seeds)
-    runs = {row.name: [Run(args.out, cases, row, n, budget, steps, settings) for n in every] for row in rows}
+    runs = {row.name: [Run(args.out, cases, row, n, budget, steps, settings, args.pace) for n in every] for row in rows}
     tasks = [(runs[row.name][n],) for n in every for row in rows if not runs[row.name][n].result()]
     failed = []
     for number, ((one,), went_well) in enumerate(run_all(tasks, perform, args.parallel), start=1):

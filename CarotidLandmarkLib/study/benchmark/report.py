@@ -69,7 +69,7 @@ def as_markdown(title: str, rows: Sequence[Mapping[str, Any]], facts: Mapping[st
         "given up as absent counts with the position that the network would have answered. The paper's Pearson (0.608) "
         "is of the passes' spread alone: 65.47 times the product of its SDs along the axes.\n",
         f"Data: {sizes}; {facts['phantoms']['rule']}.\n",
-        *(f"- **{row['row']}**: {row['about']}" for row in rows),
+        *(f"- **{row['row']}**: {row['about']}{_pace(row['pace'])}" for row in rows),
         *(f"- {name} is left out: {reason}" for name, reason in facts["left_out"].items()),
         "",
         f"- Command: `{facts['command']}`",
@@ -95,6 +95,12 @@ def _difference(paired: Mapping[str, Any] | None) -> str:
     if paired is None or paired["difference_mm"] is None:
         return ""
     return f"{number(paired['difference_mm'])} {interval(paired['interval_95'])}, p {probability(paired['p'])}"
+
+
+def _pace(paces: Sequence[float]) -> str:
+    if set(paces) == {1.0}:
+        return ""
+    return f" Run where a core does {_span(paces, '.2f')} of what the others' does in a minute, for as much longer."
 
 
 def _span(values: Sequence[float], form: str) -> str:
@@ -125,10 +131,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _processor() -> str:
+    import torch
+
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
+    name = f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _versions() -> dict[str, str]:

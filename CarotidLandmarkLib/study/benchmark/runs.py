@@ -28,7 +28,8 @@ MADE = ("date", "machine", "versions", "commit")  # of the circumstances: where 
 @dataclass(frozen=True)
 class Run:
     """``out`` is the benchmark's folder, ``cases`` holds its training cases. ``steps`` end the training before its
-    time, where they are given. ``settings`` are what all runs of a benchmark have in common.
+    time, where they are given. ``settings`` are what all runs of a benchmark have in common. ``pace``: how much a core
+    does here while one of the machine that the budget is meant for does 1; the time is divided by it.
     """
 
     out: Path
@@ -38,6 +39,7 @@ class Run:
     budget: Budget
     steps: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pace: float = 1.0
 
     @property
     def folder(self) -> Path:
@@ -108,6 +110,7 @@ def train_and_measure(run: Run) -> None:
     facts = {
         "steps": training["steps"],
         "minutes": training["minutes"],
+        "pace": run.pace,
         "crops_on_answers": training["crops_on_answers"],
         "parameters": parameter_count(load_weights(weights)[0]),
         "seconds_per_case": round(seconds[len(seconds) // 2], 2),
@@ -130,7 +133,7 @@ def _trained(run: Run) -> Path:
         cases=run.cases,
         steps=run.steps or ENDLESS,
         epoch=ENDLESS,
-        max_minutes=run.budget.minutes,
+        max_minutes=run.budget.minutes and run.budget.minutes / run.pace,
         clock=run.budget.clock,
         checkpoint_minutes=1.0,
         device=run.budget.device,

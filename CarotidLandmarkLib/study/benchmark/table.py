@@ -58,6 +58,7 @@ def tabulate(rows: Sequence[Method], runs: Runs) -> list[dict[str, Any]]:
                 if row.name != BASELINE and shared
                 else None,
                 **{key: [r[key] for r in results] for key in ("steps", "minutes", "seconds_per_case")},
+                "pace": [r.get("pace", 1.0) for r in results],
                 "parameters": results[0]["parameters"],
             }
         )

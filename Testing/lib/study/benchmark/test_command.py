@@ -12,6 +12,7 @@ from CarotidLandmarkLib.model.weights import load_weights
 from CarotidLandmarkLib.study.benchmark.rows import TABLES, rows_of
 from CarotidLandmarkLib.study.benchmark.runs import train_and_measure
 from CarotidLandmarkLib.study.methods import get
+from CarotidLandmarkLib.study.train import loop
 
 
 def arguments(out, *more):
@@ -98,6 +99,21 @@ def test_options_of_another_benchmark_are_refused(tmp_path, capsys):
     ):
         assert main(["benchmark", *words, "--out", str(tmp_path / "out")]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_slower_machine_takes_as_much_longer_and_says_so(prepared, capsys, here, monkeypatch):
+    minutes = []
+
+    def train(options, *more, train=loop.train):
+        minutes.append(options.max_minutes)
+        return train(options, *more)
+
+    monkeypatch.setattr(loop, "train", train)
+    assert main(arguments(prepared, "--rows", "patch-based", "--minutes-per-run", "6", "--pace", "0.5")) == 0
+    assert minutes == [12.0]
+    run = json.loads((prepared / "runs" / "patch-based" / "seed-0" / "run.json").read_text())
+    assert run["pace"] == 0.5 and run["settings"]["minutes_per_run"] == 6.0 and "(" in run["made"]["machine"]
+    assert "a core does 0.50 of what" in (prepared / "table1.md").read_text(encoding="utf-8")
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_not_lost(prepared, capsys):
