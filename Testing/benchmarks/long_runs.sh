@@ -12,15 +12,16 @@
 #   Testing/benchmarks/long_runs.sh transfer  STATE MINUTES   networks from scratch on each make of phantoms alone, for so
 #                                                             many minutes of a core, measured on both makes
 #   Testing/benchmarks/long_runs.sh table1    STATE           every row for 30 minutes of a core, two seeds
-#   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations
+#   Testing/benchmarks/long_runs.sh ablations STATE           the same of the ablations, with a default of their own
 #   Testing/benchmarks/long_runs.sh pair      STATE           end-to-end with and without noise, 150 minutes of a core
 #
 # STATE is a folder outside of the checkout. Finished runs of the tables are kept in runs/ beside this script, to be
 # committed: another machine takes them as done, as long as their settings and the phantoms' code are the same. So the
-# newest commit that a finished run of Table 1 names is checked out to STATE/source for those to come, LEAST at the
-# least. Others there may differ from it in nothing but the files of methods that are run again.
+# newest commit that a finished run names is checked out to STATE/source for those to come, LEAST at the least. Others
+# there may differ from it in nothing but the files of methods that are run again, and in how runs are told. Where a core
+# is slower than those of the runs that are there, PACE=0.5 or the like gives the runs as much longer.
 set -euo pipefail
-LEAST=6e2d2bd  # in which the row `heatmap` learns
+LEAST=975f209  # in which the row `heatmap` learns, and which knows --pace
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
 cd "$here/../.."
@@ -107,25 +108,26 @@ if [ "$what" = transfer ]; then
     exit
 fi
 
-runs=$([ "$what" = pair ] && echo pair || echo table1)  # the ablations stand beside the default of Table 1
 keep() {  # finished runs, without their weights and checkpoints
-    (cd "$state/$runs/runs" && find . -name run.json -printf '%h\n') | while read -r run; do
-        mkdir -p "$here/runs/$runs/$run"
-        cp -r "$state/$runs/runs/$run/run.json" "$state/$runs/runs/$run/scores" "$here/runs/$runs/$run/"
+    (cd "$state/$what/runs" && find . -name run.json -printf '%h\n') | while read -r run; do
+        mkdir -p "$here/runs/$what/$run"
+        cp -r "$state/$what/runs/$run/run.json" "$state/$what/runs/$run/scores" "$here/runs/$what/$run/"
     done
 }
-mkdir -p "$state/$runs/runs"
-named=$(find "$here" -path "*/runs/table1/*" -name run.json -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
+mkdir -p "$state/$what/runs" "$state/table1/cases"
+[ "$what" = table1 ] || ln -sfn ../table1/cases "$state/$what/cases"
+named=$(find "$here/runs" -name run.json -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
 if [ -n "$named" ]; then
     commit=$(git rev-list --no-walk $LEAST $named | head -n 1)
     [ -d "$state/source" ] || git worktree add --detach "$state/source" "$commit"
     cd "$state/source"
     git checkout -q --detach "$commit"
 fi
-[ -d "$here/runs/$runs" ] && cp -rn "$here/runs/$runs/." "$state/$runs/runs/"
+[ -d "$here/runs/$what" ] && cp -rn "$here/runs/$what/." "$state/$what/runs/"
 trap keep EXIT
+table() { benchmark "$@" --out "$state/$what" --seeds 2 --parallel 2 --pace "${PACE:-1}"; }
 case $what in
-    table1 | ablations) benchmark "$what" --out "$state/$runs" --seeds 2 --minutes-per-run 30 --parallel 2 ;;
-    pair) benchmark table1 --rows end-to-end end-to-end-noise --out "$state/$runs" --seeds 2 --minutes-per-run 150 --parallel 2 ;;
+    table1 | ablations) table "$what" --minutes-per-run 30 ;;
+    pair) table table1 --rows end-to-end end-to-end-noise --minutes-per-run 150 ;;
     *) echo "There is no long run $what." >&2; exit 2 ;;
 esac
