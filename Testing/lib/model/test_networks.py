@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.model import numerics
+from CarotidLandmarkLib.model import numerics, unet
 from CarotidLandmarkLib.model.config import ModelConfig
 from CarotidLandmarkLib.model.locnet import LocNet, LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
@@ -214,6 +214,27 @@ def test_locnet_output_is_float32_in_bfloat16() -> None:
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
     assert {value.dtype for value in output[:4]} == {torch.float32}
     assert output.position.isfinite().all()
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize("kernel, stride, calls", [(3, 1, 4), (1, 1, 4), (3, 2, 1)])
+def test_a_large_volume_is_convolved_in_slabs_where_a_gradient_is_wanted(kernel, stride, calls, monkeypatch):
+    convolution = Conv3d(2, 4, kernel, padding=kernel // 2, stride=stride)
+    image = torch.randn(1, 2, 7, 6, 5, requires_grad=True)
+
+    def answers():
+        with torch.profiler.profile() as profile:
+            outputs = convolution(image)
+        gradients = torch.autograd.grad(outputs.square().sum(), [image, *convolution.parameters()])
+        return [outputs, *gradients], sum(event.name == "aten::mkldnn_convolution" for event in profile.events())
+
+    whole, once = answers()
+    monkeypatch.setattr(unet, "SLAB", 2 * 2 * 6 * 5)
+    slabs, times = answers()
+    torch.testing.assert_close(slabs, whole)
+    assert (once, times) == (1, calls)
+    with torch.no_grad():
+        torch.testing.assert_close(convolution(image), whole[0].detach())
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
