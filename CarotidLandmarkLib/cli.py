@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 code = _run(words)
             except SystemExit as left:  # argparse has given help, or refused
-                leaving, code = left, int(left.code or 0)
+                leaving, code = left, left.code if isinstance(left.code, int) else int(left.code is not None)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of our output, such as `head`, has left
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

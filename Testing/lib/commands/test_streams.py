@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from CarotidLandmarkLib import cli
 from CarotidLandmarkLib.cli import main
 from CarotidLandmarkLib.commands.reporter import TextReporter
 from CarotidLandmarkLib.detect.detector import Detector
@@ -111,3 +112,9 @@ def test_a_file_gets_no_codes_and_the_last_count_alone(monkeypatch):
 def test_what_is_printed_of_a_name_stays_on_its_line():
     assert one_line("a\nb\x1b[31m\udcff") == "a\\nb\\x1b[31m\\udcff"
     assert one_line("ä\u00a0\u3000\u202f") == "ä\u00a0\u3000\u202f"
+
+
+def test_a_library_that_ends_the_program_in_words_is_heard(monkeypatch):
+    monkeypatch.setattr(cli, "_run", lambda words: sys.exit("no display"))
+    with pytest.raises(SystemExit, match="no display"):
+        main(["demo"])

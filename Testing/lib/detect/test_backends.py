@@ -24,6 +24,7 @@ from CarotidLandmarkLib.volume.ct import write_volume
 BLOCKED = """
 import sys
 import numpy.testing  # which runs lscpu in numpy 2.0
+import matplotlib.font_manager  # which runs fc-list in a home that is new to it
 for name in sys.argv.pop(1).split(","):
     sys.modules[name] = None
 
