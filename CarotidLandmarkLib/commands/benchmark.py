@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
     from ..study.processes import run_all
     from ..study.train.sources import source_digest
 
-    if args.epochs_per_run and (args.minutes_per_run or args.steps_per_run):
-        raise BadInputError("--epochs-per-run is all of a run: leave --minutes-per-run and --steps-per-run out.")
+    if args.epochs_per_run and (args.minutes_per_run or args.steps_per_run or args.pace != 1):
+        raise BadInputError("--epochs-per-run is all of a run: leave --minutes-per-run, --steps-per-run, --pace out.")
     budget = BUDGETS[args.budget]
     budget = replace(budget, minutes=None if args.epochs_per_run else args.minutes_per_run or budget.minutes)
     steps = args.epochs_per_run * args.cases[0] if args.epochs_per_run else args.steps_per_run

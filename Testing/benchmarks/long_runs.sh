@@ -116,7 +116,7 @@ keep() {  # finished runs, without their weights and checkpoints
 }
 mkdir -p "$state/$what/runs" "$state/table1/cases"
 [ "$what" = table1 ] || ln -sfn ../table1/cases "$state/$what/cases"
-named=$(find "$here/runs" -name run.json -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
+named=$(find "$here" -path "*/runs/*/run.json" -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
 if [ -n "$named" ]; then
     commit=$(git rev-list --no-walk $LEAST $named | head -n 1)
     [ -d "$state/source" ] || git worktree add --detach "$state/source" "$commit"

@@ -138,6 +138,7 @@ def test_epochs_are_the_length_of_a_run_where_they_are_given(prepared, capsys, h
     assert json.loads((prepared / "table1.json").read_text())["rows"][0]["steps"] == [4]
     assert "same budget: 2 epochs a run" in (prepared / "table1.md").read_text(encoding="utf-8")
     assert main([*words, "--epochs-per-run", "2", "--minutes-per-run", "1"]) == 2
+    assert main([*words, "--epochs-per-run", "2", "--pace", "0.5"]) == 2
     assert "--minutes-per-run" in capsys.readouterr().err
 
 
