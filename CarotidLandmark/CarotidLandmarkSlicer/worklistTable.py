@@ -51,7 +51,7 @@ class WorklistTable:
         self.table.setRowCount(len(rows))
         for number in changed:
             if before[number] is not None and before[number][0].problem:
-                self.table.setSpan(number, 1, 1, 1)
+                self.table.setSpan(number, 0, 1, 1)
             self._showRow(number, *now[number])
         if changed or not isSame or not rows:
             self.fit(changed)
@@ -63,12 +63,12 @@ class WorklistTable:
     def fit(self, numbers=None):
         """Make rows with a sentence, of those with these ``numbers`` (None: all), as high as that is."""
         table, metrics = self.table, self.table.fontMetrics()
-        width = sum(table.columnWidth(column) for column in range(1, COLUMNS)) - TEXT_MARGIN
+        width = table.horizontalHeader().length() - TEXT_MARGIN
         for number in range(len(self.rows)) if numbers is None else numbers:
             row = self.rows[number]
             height = metrics.height() + TEXT_MARGIN
             if row.problem:
-                text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, shortened(row))
+                text = metrics.boundingRect(0, 0, width, 0, qt.Qt.TextWordWrap, table.item(number, 0).text())
                 height = max(height, text.height() + TEXT_MARGIN)
             table.setRowHeight(number, height)
         heights = [table.rowHeight(number) for number in range(min(table.rowCount, MAX_ROWS_SHOWN))]
@@ -77,12 +77,10 @@ class WorklistTable:
     def _showRow(self, number, row, isOpen):
         texts = [row.case.name, groupName(row.group), stateName(row), readers(row)]
         if row.problem:
-            texts[1:] = [shortened(row), "", ""]
-            self.table.setSpan(number, 1, 1, COLUMNS - 1)
+            texts = [row.case.name + "\n" + shortened(row), "", "", ""]
+            self.table.setSpan(number, 0, 1, COLUMNS)
         for column, text in enumerate(texts):
             item = qt.QTableWidgetItem(text)
-            if row.problem and column > 0:
-                item.setSizeHint(qt.QSize(0, 0))  # a sentence over three columns makes none of them wide
             item.setToolTip(row.problem or text)
             font = item.font()
             font.setBold(isOpen)

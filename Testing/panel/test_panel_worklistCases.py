@@ -204,14 +204,14 @@ def test_only_rows_that_change_are_written_again(batch):
         table.item(place, 3).setText("as it was")  # to know it again
 
     def spans():
-        return [table.columnSpan(place, 1) for place in places]
+        return [table.columnSpan(place, 0) for place in places]
 
     batch.panel.worklist.update()
     assert [rows(batch)[name][2] for name in names] == ["as it was"] * 3
     run = batch.logic.worklist
     run.worklist.problems[names[1]] = "It is gone."
     batch.panel.worklist.update()
-    assert rows(batch)[names[1]] == ["It is gone.", "", ""] and spans() == [1, 3, 1]
+    assert rows(batch)[names[1]] == ["It is gone.", "", ""] and spans() == [1, 4, 1]
     assert rows(batch)[names[0]][2] == rows(batch)[names[2]][2] == "as it was"
     run.worklist.problems[names[1]] = ""
     batch.panel.worklist.update()
@@ -239,11 +239,11 @@ def test_a_row_that_goes_takes_nothing_of_the_others_with_it(batch, monkeypatch,
     table.item(2, 3).setText("as it was")
     run.worklist.take_in([Mark(run.worklist.row(first).case.key, "AB", 2)])
     batch.panel.worklist.update()
-    assert list(rows(batch)) == [second, third] and [table.columnSpan(row, 1) for row in range(2)] == [3, 1]
+    assert list(rows(batch)) == [second, third] and [table.columnSpan(row, 0) for row in range(2)] == [4, 1]
     assert rows(batch)[third][2] == ("as it was" if many else "")
     run.worklist.problems[second] = ""
     batch.panel.worklist.update()
-    assert [table.columnSpan(row, 1) for row in range(2)] == [1, 1]
+    assert [table.columnSpan(row, 0) for row in range(2)] == [1, 1]
 
 
 def test_a_result_that_cannot_be_read_is_named_without_its_folders(opened, tmp_path):
@@ -254,7 +254,7 @@ def test_a_result_that_cannot_be_read_is_named_without_its_folders(opened, tmp_p
     said = rows(opened)["neck01"][0]
     assert said.startswith("neck01.detection.json is not JSON") and str(tmp_path) not in said
     number = list(rows(opened)).index("neck01")
-    assert str(results) in opened.ui.worklistTable.item(number, 1).toolTip()
+    assert str(results) in opened.ui.worklistTable.item(number, 0).toolTip()
 
 
 @pytest.mark.parametrize("width", [300, 400, 800])
@@ -272,8 +272,8 @@ def test_nothing_is_cut_off_and_the_panel_is_no_wider(batch, width):
     assert slicer.util.mainWindow().width <= max(width, 351)
     assert table.horizontalHeader().length() <= table.viewport().width
     number = list(rows(batch)).index(name)
-    place = sum(table.columnWidth(column) for column in (1, 2, 3)) - 8
-    words = table.fontMetrics().boundingRect(0, 0, place, 0, 0x1000, table.item(number, 1).text())
+    place = sum(table.columnWidth(column) for column in range(4)) - 8
+    words = table.fontMetrics().boundingRect(0, 0, place, 0, 0x1000, table.item(number, 0).text())
     assert words.height() <= table.rowHeight(number)
     for column in (2, 3):
         title = table.horizontalHeaderItem(column).text()

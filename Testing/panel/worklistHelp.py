@@ -84,10 +84,11 @@ def arrive(opened, name):
 
 
 def rows(opened):
-    """The texts of the list, by case."""
+    """The texts of the list, by case; of a case with a problem that stands below its name, it and no others."""
     table = opened.ui.worklistTable
     texts = [[table.item(row, column).text() for column in range(4)] for row in range(table.rowCount)]
-    return {text[0]: text[1:] for text in texts}
+    cases = [(text[0].split("\n"), text[1:]) for text in texts]
+    return {name: said + others[len(said) :] for (name, *said), others in cases}
 
 
 def order(opened):
