@@ -17,8 +17,10 @@ def read_offsets(header: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Side -> (3,) LPS mm to add to an answer: what the header of a weights file says under "site" of the left side,
     and its mirror image; zero where it says nothing.
 
-    It is added to positions and to nothing else: scales, rivals and the lumen's carina are compared with what the
-    networks saw. Raises BadInputError where it cannot be understood.
+    It is added to positions: these have to lie inside of the volume, and the lumen's carina is told to be so far from
+    them. Scales, rivals and the lumen are compared with what the networks saw.
+
+    Raises BadInputError where it cannot be understood.
     """
     try:
         told = (header.get("site") or {}).get("offset_lps_mm", [0.0, 0.0, 0.0])

@@ -89,17 +89,15 @@ class Detector:
             for side, seen in evidence.items()
             if seen.complete
         }
-        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses), flaws)
+        places = {side: self.place(side, seen) for side, seen in evidence.items()}
+        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses), flaws, places)
         with search.clock("fork"):
             forks = {
-                side: witness.result(volume, evidence[side].covariance, verdicts[side].status)
+                side: witness.result(volume, places[side], evidence[side].covariance, verdicts[side].status)
                 for side, witness in witnesses.items()
             }
         landmarks = [
-            _landmark(
-                side, evidence[side], self.place(side, evidence[side]), verdicts[side], confidence, forks.get(side)
-            )
-            for side in SIDES
+            _landmark(side, evidence[side], places[side], verdicts[side], confidence, forks.get(side)) for side in SIDES
         ]
         model = {key: self.header.get(key) for key in ("name", "version", "sha256")}
         if any(self.offsets["left"]):

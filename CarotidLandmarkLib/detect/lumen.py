@@ -32,9 +32,9 @@ class Witness:
     fork: Fork
     check: Check
 
-    def result(self, volume: CTVolume, covariance: np.ndarray, status: str) -> ForkResult:
-        """As a landmark of that status has it: an absent one has no vessels, and of a fork that is another's nothing is
-        measured. covariance: (3, 3) mm^2, of the answer in `volume`."""
+    def result(self, volume: CTVolume, place: np.ndarray, covariance: np.ndarray, status: str) -> ForkResult:
+        """As a landmark of that status at `place` (3,), LPS mm, has it: an absent one has no vessels, and of a fork
+        that is another's nothing is measured. covariance: (3, 3) mm^2, of the answer in `volume`."""
         fork, check = self.fork, self.check
         told = ForkResult(
             check=check.status,
@@ -45,7 +45,8 @@ class Witness:
         )
         if status == "absent":
             return told
-        told.distance_mm, told.carina_lps_mm = check.distance_mm, fork.carina
+        if fork.carina is not None:
+            told.distance_mm, told.carina_lps_mm = float(np.linalg.norm(fork.carina - place)), fork.carina
         if fork.common is not None and fork.internal is not None and fork.external is not None:
             branches = {"common": fork.common, "internal": fork.internal, "external": fork.external}
             told.vessels = {name: np.column_stack([branch.points, branch.radii]) for name, branch in branches.items()}
@@ -95,15 +96,14 @@ def _elsewhere(witness: Witness) -> np.ndarray | None:
 def _beside_rival(check: Check, volume: CTVolume, side: str, seen: Evidence) -> Check:
     """`check`, knowing whether the network was led to a place farther down, too. Where the lumen divides there or the
     volume cuts it off, the answer may be a branch's; one that is not verified may be that anyway."""
-    below = [
-        (presence, seen.position + away)
-        for away, presence in seen.rivals
-        if presence >= RIVAL_PRESENCE and RIVAL_MM[0] < np.linalg.norm(away) < RIVAL_MM[1]
-        if away[2] < -STEEP * np.linalg.norm(away)
-    ]
+    below = []
+    for place, presence in seen.rivals:
+        away, height = np.linalg.norm(place - seen.position), place[2] - seen.position[2]
+        if presence >= RIVAL_PRESENCE and RIVAL_MM[0] < away < RIVAL_MM[1] and height < -STEEP * away:
+            below.append((place, presence))
     if check.no_artery or not below:
         return check
-    place = max(below, key=lambda rival: rival[0])[1]
+    place = max(below, key=lambda rival: rival[1])[0]
     fork = trace_fork(volume, place, side)
     if fork.carina is not None:
         divides = float(np.linalg.norm(fork.carina - place)) <= AGREES_MM

@@ -68,7 +68,7 @@ class Evidence:
     LPS mm, the last one the mean of the passes. The first scale that does not believe in the landmark is the last.
     covariance: (3, 3) mm^2, calibrated. heatmap: (3, 3) mm^2, the mean second moment of the last scale's heatmaps.
     samples: (N, 3) LPS mm, the answers of the last scale's passes.
-    rivals: where the other starts and other peaks of the heatmap led: from the answer there (3,), mm, and presence.
+    rivals: where (3,), LPS mm, other starts, other peaks of the heatmap and answers before this one were, and presence.
     swept: it was looked for all over the body; then the coarsest scale, which does not see it there, has no say.
     complete: the finest scale was looked at, too.
     of_voxels: (3, 3) mm^2, the part of the covariance that is the scan's and not the network's.
@@ -114,11 +114,15 @@ def judge(
     trust: Trust | None = None,
     checks: Mapping[str, Check] | None = None,
     flaws: Mapping[str, Sequence[str]] | None = None,
+    places: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Verdict]:
     """The status of both sides (keys of SIDES) in a volume that fills `grid`; checks: of the sides whose lumen was
-    looked at; flaws: sentences for what is wrong with the scan around the answers."""
+    looked at; flaws: sentences for what is wrong with the scan around the answers; places: where (3,), LPS mm, the
+    landmarks are by the definition of a site, of those sides that are elsewhere than the networks see them."""
     checks, flaws = checks or {}, flaws or {}
-    verdicts = {side: _judge_one(evidence[side], grid, limits, trust, checks.get(side)) for side in SIDES}
+    places = {side: seen.position for side, seen in evidence.items()} | dict(places or {})
+    inside = {side: float(grid.distance_inside(place)) for side, place in places.items()}
+    verdicts = {side: _judge_one(evidence[side], inside[side], limits, trust, checks.get(side)) for side in SIDES}
     if all(verdict.status != "absent" for verdict in verdicts.values()):
         pair = _pair_reasons(evidence["left"].position - evidence["right"].position, limits)
         for verdict in verdicts.values():
@@ -131,13 +135,12 @@ def judge(
     return verdicts
 
 
-def _judge_one(seen: Evidence, grid: Grid, limits: Thresholds, trust: Trust | None, check: Check | None) -> Verdict:
+def _judge_one(seen: Evidence, inside: float, limits: Thresholds, trust: Trust | None, check: Check | None) -> Verdict:
     sure = min(seen.presences[:-1], default=0.0) >= limits.sure_presence
     least = limits.absent_presence if trust is None else trust.absent
     if seen.presence < least and not (sure and seen.complete):
         scale = seen.scales_mm[0 if seen.presences[0] < seen.presences[-1] else -1]
         return Verdict("absent", [f"No bifurcation is seen at the {scale:g} mm scale (presence {seen.presence:.2f})."])
-    inside = float(grid.distance_inside(seen.position))
     if inside < 0:
         return Verdict("absent", [f"The point would lie {-inside:.1f} mm outside of the volume."])
     if check is not None and check.no_artery:
@@ -198,7 +201,8 @@ def signs(seen: Evidence, inside: float, limits: Thresholds, check: Check | None
 
 def _rival(seen: Evidence, limits: Thresholds) -> Sign:
     """The likeliest place that is another one."""
-    others = [(np.linalg.norm(away), away[2], presence) for away, presence in seen.rivals]
+    ways = [(place - seen.position, presence) for place, presence in seen.rivals]
+    others = [(np.linalg.norm(way), way[2], presence) for way, presence in ways]
     others = [other for other in others if other[0] > limits.rival_mm]
     distance, height, presence = max(others, key=lambda other: other[-1], default=(0.0, 0.0, 0.0))
     where = "away" if abs(height) < 0.7 * distance else "above" if height > 0 else "below"

@@ -98,7 +98,12 @@ class Search:
                 continue
             known = [evidence[other].position] if evidence[other].presence >= self.believe else []
             swept = self._sweep(side, answers[side], known)
-            if swept is not None and (seen.presence < self.believe or apart([swept.position], [seen.position])):
+            if swept is None:
+                continue
+            if seen.presence < self.believe:
+                evidence[side] = swept
+            elif apart([swept.position], [seen.position]):
+                swept.rivals.append((seen.position, seen.presences[-1]))
                 evidence[side] = swept
         return evidence
 
@@ -113,7 +118,7 @@ class Search:
         other = Evidence(seen.scales_mm[kept], seen.presences[kept], seen.positions[kept], swept=seen.swept)
         self._note(other, self.config.scales_mm[second_last], [before])
         self._sample({side: other}, {side: [[before]]})
-        other.rivals.append((seen.position - other.position, seen.presences[-1]))
+        other.rivals.append((seen.position, seen.presences[-1]))
         return other if other.presences[-1] >= self.believe else None
 
     def _doubted(self, seen: Evidence) -> bool:
@@ -178,7 +183,7 @@ class Search:
         best = max(ways, key=lambda way: way[-1].presence_logit)
         for spacing, output in zip(self.config.scales_mm[1:-1], best):
             self._note(seen, spacing, [output])
-        seen.rivals = [self._rival(way[-1], best[-1]) for way in ways if way is not best]
+        seen.rivals = [_rival(way[-1]) for way in ways if way is not best]
         return best
 
     def _settle(self, evidence: dict[str, Evidence], ways: dict[str, list[Way]]) -> dict[str, np.ndarray]:
@@ -198,11 +203,13 @@ class Search:
             own = [end for (of, _), end in zip(rivals, ends) if of == side]
             odds = [np.log(top.share) + min(end.presence_logit, SURE_LOGIT) for top, end in zip(tops[side], own)]
             likeliest = int(np.argmax(odds))
-            best, way = own[likeliest], tops[side][likeliest].way
+            best, way, seen = own[likeliest], tops[side][likeliest].way, evidence[side]
             for index, answer in enumerate(way, last - len(way)):
-                evidence[side].presences[index] = _presence([answer])
-                evidence[side].positions[index] = answer.position
-            evidence[side].rivals += [self._rival(end, best) for end in own if end is not best]
+                seen.presences[index] = _presence([answer])
+                seen.positions[index] = answer.position
+            if way is not (first := ways[side][0]):
+                seen.rivals = [_rival(first[-1])] + [rival for rival in seen.rivals if rival[0] is not way[-1].position]
+            seen.rivals += [_rival(end) for end in own if end is not best]
             centers[side] = best.position
         return centers
 
@@ -264,10 +271,6 @@ class Search:
                 self.looked += 1
         return answers
 
-    def _rival(self, other: Answer, best: Answer) -> tuple[np.ndarray, float]:
-        """Where from the best answer (3,), in mm, another start has ended, and how present the landmark is there."""
-        return other.position - best.position, _presence([other])
-
     def _box(self, center: np.ndarray, scale: int, margin: float = 0.0) -> Any:
         with self.clock("pyramid"):
             return self.views.around(center, self.config.extent_mm[scale] + margin, self.config.scales_mm[scale])
@@ -302,6 +305,11 @@ class Search:
 def _moved(places: list[Place], answers: list[Answer]) -> list[Place]:
     """The places where the answers are that were given at these."""
     return [(side, answer.position) for (side, _), answer in zip(places, answers)]
+
+
+def _rival(other: Answer) -> tuple[np.ndarray, float]:
+    """Where (3,), LPS mm, another start has ended, and how present the landmark is there."""
+    return other.position, _presence([other])
 
 
 def _presence(passes: list[Answer]) -> float:

@@ -1,4 +1,4 @@
-"""A site's definition moves the answers, by sides mirrored onto each other, and nothing else."""
+"""A site's definition moves the answers, by sides mirrored onto each other, and what is told of their places."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from CarotidLandmarkLib.detect.definition import read_offsets
 from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.volume.ct import CTVolume
+from CarotidLandmarkLib.volume.geometry import Grid
 
 OFFSET = [0.3, -0.5, 1.2]
 
@@ -24,6 +26,18 @@ def test_the_offset_is_added_to_positions_and_to_nothing_else(detector, volume, 
         assert plain[0] == plain[1]
     assert not fork or any(of.fork is not None for of in after.landmarks)
     assert after.model == {**before.model, "site_offset_lps_mm": OFFSET}
+
+
+def test_what_the_offset_moves_out_of_the_volume_is_absent(detector, volume, balls):
+    """The scan begins 4 mm below the left one, and the site puts it 6 mm farther down."""
+    grid = volume.grid
+    cut = int(np.ceil((balls["left"][2] - 4.0 - grid.origin[2]) / grid.spacing[2]))
+    upper = Grid((*grid.size[:2], grid.size[2] - cut), grid.spacing, grid.index_to_world([0, 0, cut]), grid.direction)
+    upper = CTVolume(volume.array[cut:], upper)
+    assert detector.detect(upper, samples=2).landmark("left").status != "absent"
+    site = Detector(detector.backend, {**detector.header, "site": {"offset_lps_mm": [0.0, 0.0, -6.0]}})
+    left = site.detect(upper, samples=2, fork=False).landmark("left")
+    assert left.status == "absent" and "outside of the volume" in left.reasons[0]
 
 
 @pytest.mark.parametrize("site", [None, {}, {"cases": 3}])

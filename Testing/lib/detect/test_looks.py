@@ -83,7 +83,7 @@ def test_a_second_look_is_centred_on_the_answer_of_the_first(torch_detector, vol
         assert torch.equal(answer, center)
 
 
-def test_of_several_starts_those_that_end_less_present_are_rivals(torch_detector, volume, monkeypatch):
+def test_of_several_starts_those_that_do_not_lead_to_the_answer_are_rivals(torch_detector, volume, monkeypatch):
     config = dataclasses.replace(torch_detector.backend.model.config, starts_mm=(0.0, -60.0, 5.0), peaks=1)
     monkeypatch.setattr(torch_detector.backend.model, "config", config)
     refine, starts, looks = torch_detector.backend.model.refine, [], {1: 0, 2: 0, 3: 0}
@@ -104,7 +104,8 @@ def test_of_several_starts_those_that_end_less_present_are_rivals(torch_detector
         heights = [float(center[0, 2]) for center in starts[3 * number : 3 * number + 3]]
         assert heights == pytest.approx([heights[0], heights[0] - 60, heights[0] + 5])
         assert seen[side].scales_mm == [4.0, 2.0, 1.0, 0.5]
-        assert [presence for _, presence in seen[side].rivals[:2]] == pytest.approx([1 / (1 + np.exp(-3))] * 2)
+        rivals = [1 / (1 + np.exp(-logit)) for logit in (9, 3)]  # the finest scale prefers the end of another way
+        assert [presence for _, presence in seen[side].rivals[:2]] == pytest.approx(rivals)
 
 
 @pytest.mark.parametrize("peaks, presence, kept", [(1, 8.0, "decoy"), (3, 8.0, "fork"), (3, 1.1, "decoy")])
@@ -128,7 +129,8 @@ def test_of_the_peaks_before_the_finest_scale_it_keeps_the_likeliest(
     monkeypatch.setattr(torch_detector.backend.model, "refine", fork_alone)
     seen = torch_detector.locate(volume, samples=3)["left"]
     assert (np.linalg.norm(seen.position - balls["left"]) < 1) == (kept == "fork")
-    rivals = [believed for away, believed in seen.rivals if np.linalg.norm(away) == pytest.approx(26.7, abs=1)]
+    away = [np.linalg.norm(place - seen.position) for place, _ in seen.rivals]
+    rivals = [told for distance, (_, told) in zip(away, seen.rivals) if distance == pytest.approx(26.7, abs=1)]
     other = 1.0 if kept == "fork" else presence
     assert rivals == (pytest.approx([1 / (1 + np.exp(-other))]) if peaks == 3 else [])
 

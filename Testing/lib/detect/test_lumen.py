@@ -28,7 +28,7 @@ def answer(position: np.ndarray) -> Evidence:
 @pytest.fixture(scope="module")
 def result() -> ForkResult:
     volume, seen = draw(fork()), answer(CARINA)
-    return ask_lumen(volume, "left", seen).result(volume, seen.covariance, "found")
+    return ask_lumen(volume, "left", seen).result(volume, seen.position, seen.covariance, "found")
 
 
 def test_what_was_traced_is_told(result: ForkResult) -> None:
@@ -43,9 +43,15 @@ def test_what_was_traced_is_told(result: ForkResult) -> None:
     assert ForkResult.from_dict(result.to_dict()).to_dict() == result.to_dict()
 
 
+def test_the_carinas_distance_is_that_from_where_the_landmark_is_told() -> None:
+    volume, seen = draw(fork()), answer(CARINA)
+    told = ask_lumen(volume, "left", seen).result(volume, CARINA + [0, 0, 3.0], seen.covariance, "found")
+    assert told.distance_mm == pytest.approx(np.linalg.norm(told.carina_lps_mm - CARINA - [0, 0, 3.0]))
+
+
 def test_of_an_absent_landmark_only_the_check_is_told() -> None:
     volume, seen = draw(fork()), answer(CARINA)
-    told = ask_lumen(volume, "left", seen).result(volume, seen.covariance, "absent")
+    told = ask_lumen(volume, "left", seen).result(volume, seen.position, seen.covariance, "absent")
     assert told.check == "verified" and told.lumen_hu is not None
     assert (told.vessels, told.carina_lps_mm, told.lumen, told.measures) == (None, None, None, {})
 
@@ -189,7 +195,7 @@ def test_a_verified_fork_may_be_a_branchs_where_the_network_sees_another_farther
 ) -> None:
     """there: how far from the other place the lumen divides, None where the volume ends too early to see it."""
     first = answer([0.0, 0, -25.0 if there is None else 10.0])
-    first.rivals = [(np.array(away), presence), (np.array([0.0, 0, 20.0]), 0.99)]
+    first.rivals = [(first.position + away, presence), (first.position + [0.0, 0, 20.0], 0.99)]
 
     def trace(volume: object, place: np.ndarray, side: str) -> Fork:
         if np.allclose(place, first.position):
@@ -207,7 +213,7 @@ def test_a_verified_fork_may_be_a_branchs_where_the_network_sees_another_farther
 def test_a_fork_that_is_not_verified_needs_no_proof_of_the_one_farther_down(presence, suspect, monkeypatch) -> None:
     """The lumen there divides 6 mm away from what the network saw, behind calcium."""
     first = answer([0.0, 0, 28.0])
-    first.rivals = [(np.array([-5.0, -4, -28]), presence)]
+    first.rivals = [(first.position + [-5.0, -4, -28], presence)]
 
     def trace(volume: object, place: np.ndarray, side: str) -> Fork:
         away = 0.0 if np.allclose(place, first.position) else 6.0
@@ -226,8 +232,8 @@ def test_the_network_can_be_sent_elsewhere(detector, volume, balls) -> None:
     other = search.again("left", seen, balls["right"] + [1.0, 0, 0])
     assert other.position == pytest.approx(balls["right"], abs=1.0)
     assert other.complete and other.scales_mm == seen.scales_mm and len(other.samples) == 2
-    away, presence = other.rivals[-1]
-    assert other.position + away == pytest.approx(seen.position) and presence == seen.presences[-1]
+    place, presence = other.rivals[-1]
+    assert place == pytest.approx(seen.position) and presence == seen.presences[-1]
     assert search.again("left", seen, np.array([0.0, 0, 0])) is None  # no ball is there
 
 

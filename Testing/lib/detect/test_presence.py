@@ -18,7 +18,7 @@ SMALL = 0.25 * np.eye(3)
 def seen(position, presences=(0.99, 0.98, 0.97, 0.96), path=None, covariance=SMALL, heatmap=SMALL, rivals=()):
     positions = [np.asarray(position, float)] * 4 if path is None else [np.asarray(p, float) for p in path]
     scales = [4.0, 2.0, 1.0, 0.5][: len(presences)]
-    told = {"rivals": list(rivals), "complete": len(presences) == 4}
+    told = {"rivals": [(positions[-1] + away, told) for away, told in rivals], "complete": len(presences) == 4}
     return Evidence(scales, list(presences), positions[: len(presences)], covariance, heatmap, **told)
 
 

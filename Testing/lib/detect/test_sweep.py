@@ -50,6 +50,32 @@ def test_what_the_coarsest_scale_does_not_see_is_looked_for_all_over_the_body(
     assert len({tuple(look) for look in looks}) > 9
 
 
+def test_a_believed_answer_that_gives_way_to_a_sweep_is_its_rival(detector, make_neck, balls, monkeypatch):
+    """It is in doubt at 1 mm alone, and 50 mm below what the sweep finds."""
+    decoy = balls["left"] + [6.0, 0, -50]
+    coarse, look = detector.backend.coarse, detector.backend.look
+
+    def at_decoy(view):
+        answers = coarse(view)
+        return {**answers, "left": dataclasses.replace(answers["left"], position=decoy, presence_logit=5.0)}
+
+    def doubting(scale, asks, heatmaps=False):
+        for ask, answer in zip(asks, look(scale, asks, heatmaps)):
+            if scale == 1 and np.linalg.norm(ask.center - decoy) < 8:
+                answer = dataclasses.replace(answer, position=ask.center)
+            near = np.linalg.norm(answer.position - decoy) < 8
+            yield dataclasses.replace(answer, presence_logit=(2.0 if scale == 2 else 5.0) if near else 9.0)
+
+    monkeypatch.setattr(detector.backend, "coarse", at_decoy)
+    monkeypatch.setattr(detector.backend, "look", doubting)
+    search = Search(detector.backend, make_neck(balls={**balls, "decoy": decoy}), samples=2)
+    search.config = dataclasses.replace(search.config, starts_mm=(0.0,))
+    seen = search.run()["left"]
+    assert seen.swept and seen.position == pytest.approx(balls["left"], abs=1.0)
+    place, presence = seen.rivals[-1]
+    assert place == pytest.approx(decoy, abs=1.0) and presence == pytest.approx(0.993, abs=0.001)
+
+
 def test_a_sweep_needs_two_sure_scales_and_is_in_the_configuration(torch_detector, volume, monkeypatch):
     for doubts in ({"finest": 1.5}, {"before": 1.5}):
         unbelieved(torch_detector, monkeypatch, **doubts)

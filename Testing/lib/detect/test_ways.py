@@ -47,7 +47,7 @@ def test_the_finest_scale_chooses_among_the_ends_of_all_ways(
     assert seen.positions[2] == pytest.approx(places[kept], abs=1.5)  # the way that led there is told
     assert seen.presences[2] == pytest.approx(expit(3.0 if kept == "fork" else 5.0))
     other = places["decoy" if kept == "fork" else "fork"]
-    assert any(np.linalg.norm(seen.position + away - other) < 1.5 for away, _ in seen.rivals)
+    assert [place for place, _ in seen.rivals] == [pytest.approx(other, abs=1.5)] * 2  # at 1 mm and at the finest scale
 
 
 def starting_at(coarse, place):
