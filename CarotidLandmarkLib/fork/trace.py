@@ -74,12 +74,12 @@ class Fork:
     side: of SIDES. point: (3,) LPS mm, where it was looked. grid: voxels of the box around it, None outside of the
     volume. lumen: (z, y, x) bool on `grid`, what the three vessels hold. level_hu: of the lumen. tissue_hu: of what is
     around it. common, internal, external: the vessels.
-    internal_probability: that the last two are not the other way round, None where that cannot be told. others: further
-    branches. carina: (3,) LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the
-    common one is a daughter; None if there is none. sister: where the volume ends below, a vessel like the common one
-    runs beside it. missing: the key of MISSING of what there is not, or None. calcified: calcium was followed as
-    if it were lumen. defects: sentences on what speaks against a carotid fork, calibres: those of them that only say
-    how wide a vessel is. notes: sentences on the quality.
+    internal_probability: that the last two are not the other way round, None where that cannot be told. carina: (3,)
+    LPS mm, where the lumens part. below: (3,) LPS mm, another fork farther down, of which the common one is a daughter;
+    None if there is none. sister: where the volume ends below, a vessel like the common one runs beside it. missing:
+    the key of MISSING of what there is not, or None. calcified: calcium was followed as if it were lumen. defects:
+    sentences on what speaks against a carotid fork, calibres: those of them that only say how wide a vessel is. notes:
+    sentences on the quality.
     """
 
     side: str
@@ -92,7 +92,6 @@ class Fork:
     internal: Branch | None = None
     external: Branch | None = None
     internal_probability: float | None = None
-    others: list[Branch] = field(default_factory=list)
     carina: np.ndarray | None = None
     below: np.ndarray | None = None
     sister: bool = False
@@ -185,7 +184,6 @@ def trace_fork(volume: CTVolume, point_lps: Sequence[float] | np.ndarray, side: 
         fork.internal_probability = probability
     else:
         fork.notes.append("Which daughter is the internal carotid cannot be told.")
-    fork.others = [_branch(arm, point) for _, arm in triple.rest]
     return fork
 
 
