@@ -109,7 +109,7 @@ def resolve(text: str) -> Path:
     Raises BadInputError for a name that is neither a file nor installed; what looks like a path is not looked at.
     """
     path = Path(text)
-    if not _REFERENCE.fullmatch(text) or path.suffix.lower() in SUFFIXES or path.exists():
+    if not _REFERENCE.fullmatch(text) or path.suffix.lower() in SUFFIXES or path.is_file():
         return path
     return DEFAULT if text == PACKAGE else find(text).file
 

@@ -175,6 +175,14 @@ def test_a_file_goes_before_a_name(make, tmp_path, monkeypatch):
     assert store.resolve("site") == Path("site")
 
 
+def test_a_name_goes_before_a_folder(make, tmp_path, monkeypatch):
+    """As `site CASES --out site` leaves one."""
+    installed = install.install(make())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / installed.name).mkdir()
+    assert store.resolve(installed.name) == installed.file
+
+
 @pytest.mark.parametrize(
     "name", ["", "..", "../up", "a/b", "a\\b", "con", "LPT1.x", "default", "Default", ".x", "x.", "ä", "a b", "a" * 65]
 )
