@@ -140,13 +140,17 @@ def draw_case(
     cannot be written; then what was there stays.
     """
     progress("reading", 0.0)
-    volume = read_volume(path)
-    _check(cancelled)
-    progress("drawing the key image", 0.5)
     try:
+        volume = read_volume(path)
+        _check(cancelled)
+        progress("drawing the key image", 0.5)
         picture = png(key_image(volume, detection, readings=readings))
     except ImportError as error:
         raise CannotRunError(f"There is no picture, since {_PILLOW.format(error=error)}") from error
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError("Memory ran out while the key image was drawn; close other programs.") from error
     _check(cancelled)
     write_bytes(output, picture)
 

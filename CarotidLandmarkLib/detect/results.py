@@ -89,18 +89,20 @@ def mend_cases(folder: Path, option: str = "-o") -> None:
 def check_case(folder: Path, case: str, option: str = "-o", picture: bool = False, sr: bool = False) -> None:
     """Raise BadInputError, before any work is done, for a case whose files could not be written to `folder`.
 
-    A `<case>.mrk.json` that stands there without its `.detection.json` was not made by detect, and is not replaced: it
-    may be somebody's reference; nor is, where a `picture` or an `sr` is to be, a `<case>.png` or `<case>.sr.dcm` that
-    was not made here. A name may be too long for a file's once the endings are added. Raises CannotRunError where
-    `folder` is none that can be looked into.
+    A `<case>.mrk.json`, or one of the fork or its seeds, that stands there without the `<case>.detection.json` was not
+    made by detect, and is not replaced: it may be somebody's reference; nor is, where a `picture` or an `sr` is to be,
+    a `<case>.png` or `<case>.sr.dcm` that was not made here. A name may be too long for a file's once the endings are
+    added. Raises CannotRunError where `folder` is none that can be looked into.
     """
-    markups, report = folder / f"{case}{MARKUPS}", folder / f"{case}{REPORT}"
+    report = folder / f"{case}{REPORT}"
     with _sentences(folder, option):
         try:
             os.lstat(report)
         except FileNotFoundError:
-            if markups.exists():
-                raise BadInputError(f"{markups} exists and is not a result of detect; choose another folder.") from None
+            for file in (folder / f"{case}{ending}" for ending in (MARKUPS, FORK, SEEDS)):
+                if file.exists():
+                    said = f"{file} exists and is not a result of detect; choose another folder."
+                    raise BadInputError(said) from None
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise

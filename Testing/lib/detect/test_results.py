@@ -78,8 +78,9 @@ def test_a_file_in_the_place_of_the_folder_is_a_sentence(detection, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_points_that_detect_did_not_write_are_never_replaced(detection, tmp_path):
-    reference = tmp_path / "p1.mrk.json"
+@pytest.mark.parametrize("name", ["p1.mrk.json", "p1.fork.mrk.json", "p1.seeds.mrk.json"])
+def test_points_that_detect_did_not_write_are_never_replaced(detection, tmp_path, name):
+    reference = tmp_path / name
     reference.write_text("placed by hand")
     with pytest.raises(BadInputError, match="not a result of detect"):
         write_case(tmp_path, detection)

@@ -65,6 +65,16 @@ def test_a_picture_without_pillow_is_a_sentence_that_says_what_to_install(serve,
     assert not (tmp_path / "key.png").exists()
 
 
+def test_memory_that_runs_out_while_a_picture_is_drawn_is_told_as_such(serve, drawing, monkeypatch, tmp_path):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(case, "key_image", full)
+    error = serve(drawing())[-1]
+    assert error["reason"] == "out_of_memory" and "while the key image was drawn" in error["message"]
+    assert not (tmp_path / "key.png").exists()
+
+
 def test_a_cancelled_picture_is_not_written(drawing, tmp_path, monkeypatch):
     events = io.StringIO()
     busy = worker.Worker(io.StringIO(), events)
