@@ -30,12 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at what was not looked at yet, and write the weights. Returns 0, or 2 where cases cannot be read."""
+    import math
     from dataclasses import replace
 
     from ..atomic import as_json, write_json
     from ..detect.case import Settings
     from ..model.weights import load_weights, save_weights
-    from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, read_seen
+    from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, moved_trust, read_seen
     from ..study.cases import digest, kept_name, read_cases
     from ..study.processes import pool, result_of
 
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         trust, shares = fit_trust(seen, factor)
     except BadInputError as error:
         print(f"What to trust stays as it is: {error}", file=sys.stderr)
+        if header.get("trust"):
+            told["trust"] = moved_trust(header["trust"], 0.5 * math.log(factor), 0.0)
     else:
         told["trust"] = trust.to_dict()
         print(as_json({"trust": trust.to_dict(), "cross-validated": shares}, 2))

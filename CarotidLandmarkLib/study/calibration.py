@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from .scores import FAILURE_MM, GOOD_MM, LARGE_ERROR_MM, mahalanobis2
 GOOD_FOUND = 0.95  # of the good answers that are believed, so many are to be `found`
 FOLDS, RIDGE = 5, 1.0
 LEAST_WRONG = 10  # answers, to tell by what they differ from right ones
+TYPICAL_DIGITS = 4
 ABSENT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -161,6 +162,15 @@ def fit_trust(seen: Sequence[Seen], factor: float) -> tuple[Trust, dict[str, flo
         "located though not visible": sum(not s.visible for s in believed) / max(hidden, 1),
     }
     return trust, shares
+
+
+def moved_trust(trust: Mapping[str, Any], spread: float, heatmap: float) -> dict[str, Any]:
+    """The trust of answers whose spread and heatmap, both as logarithms of mm, have grown by so much alike."""
+    typical = dict(trust["typical"])
+    for name, by in (("spread", spread), ("heatmap", heatmap)):
+        if name in typical:
+            typical[name] = round(typical[name] + by, TYPICAL_DIGITS)
+    return {**trust, "typical": typical}
 
 
 def _believed(seen: Seen, absent: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...detect.definition import read_offsets
 from ...model.weights import Weights, read_weights, write_weights
+from ..calibration import moved_trust
 from .cases import SiteCases
 from .fit import Adaptation
 
@@ -34,6 +35,7 @@ def write_site_weights(
     """
     weights = read_weights(network)
     offset = read_offsets(weights.header)["left"] + adapted.offset
+    learned_from = {*(base.get("site") or {}).get("volumes", ()), *(case.sha256 for case in site.cases if case.sha256)}
     config = weights.config
     scales = (*config.covariance_scale[:-1], config.covariance_scale[-1] * adapted.factor)
     header = {
@@ -50,19 +52,10 @@ def write_site_weights(
             "covariance_factor": round(adapted.factor, DIGITS),
             "base": {key: base.get(key) for key in ("name", "version", "sha256")},
             "data": site.digest,
-            "volumes": sorted(case.sha256 for case in site.cases if case.sha256),
+            "volumes": sorted(learned_from),
             **story,
         },
     }
     if base.get("trust"):
         header["trust"] = moved_trust(base["trust"], grown + 0.5 * math.log(adapted.factor), grown)
     return write_weights(path, Weights(replace(config, covariance_scale=scales), weights.tensors, header))
-
-
-def moved_trust(trust: Mapping[str, Any], spread: float, heatmap: float) -> dict[str, Any]:
-    """The trust of answers whose spread and heatmap, both as logarithms of mm, have grown by so much alike."""
-    typical = dict(trust["typical"])
-    for name, by in (("spread", spread), ("heatmap", heatmap)):
-        if name in typical:
-            typical[name] = round(typical[name] + by, DIGITS)
-    return {**trust, "typical": typical}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,9 @@ def test_what_is_seen_of_a_scan_is_kept(detector, volume, balls, tmp_path, monke
     assert left.signs.keys() == right.signs.keys() and "rival" in left.signs
 
 
+TRUST = Trust({"spread": 1.4, "rival": 0.6}, {"spread": -0.9, "rival": 0.0}, -4.0, 0.1, 0.3)
+
+
 @pytest.fixture
 def weights(tmp_path):
     """A small model as it comes from torch's initialisation, whose answers are near enough to calibrate on."""
@@ -136,7 +140,7 @@ def weights(tmp_path):
     model = MultiScaleLocNet(ModelConfig(channels=((4, 8),) * 4, convs=(1,) * 4))
     for net in model.nets:
         nn.init.constant_(net.presence_bias, -20.0)
-    save_weights(tmp_path / "random.safetensors", model, {"name": "random"})
+    save_weights(tmp_path / "random.safetensors", model, {"name": "random", "trust": TRUST.to_dict()})
     return tmp_path / "random.safetensors"
 
 
@@ -159,6 +163,9 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     scales = [model.config.covariance_scale for model, _ in (before, after)]
     assert scales[1] == pytest.approx((*scales[0][:3], scales[0][3] * factor))
     assert after[1]["calibration"] == {"cases": 2, "kept_from_start": False, "whole_scans": True}
+    trust = Trust.from_header(after[1])
+    assert trust.typical == pytest.approx({"spread": -0.9 + 0.5 * np.log(factor), "rival": 0.0}, abs=1e-4)
+    assert replace(trust, typical=TRUST.typical) == TRUST
     assert all((a == b).all() for a, b in zip(before[0].state_dict().values(), after[0].state_dict().values()))
     next((out / "cases").glob("two-*.json")).unlink()
     assert main([*command, "--device", "cpu"]) == 0

@@ -11,8 +11,9 @@ import pytest
 from CarotidLandmarkLib.detect.definition import read_offsets
 from CarotidLandmarkLib.detect.trust import Trust
 from CarotidLandmarkLib.model.weights import read_weights
+from CarotidLandmarkLib.study.calibration import moved_trust
 from CarotidLandmarkLib.study.site.fit import Adaptation
-from CarotidLandmarkLib.study.site.weights import moved_trust, write_site_weights
+from CarotidLandmarkLib.study.site.weights import write_site_weights
 
 WEIGHTS, TYPICAL = {"spread": 1.4, "heatmap": 0.4, "rival": 0.6}, {"spread": -0.9, "heatmap": -0.3, "rival": 0.0}
 TRUST = Trust(WEIGHTS, TYPICAL, -4, 0.1, 0.3)
@@ -33,6 +34,20 @@ def test_the_networks_stay_and_the_header_says_what_moves_their_answers(draw_sit
     assert all(np.array_equal(of, base.tensors[name]) for name, of in ours.tensors.items())
     assert read_offsets(ours.header)["right"] == pytest.approx([-0.3, -0.5, 1.2])
     assert "trust" not in ours.header and "minutes" not in ours.header["training"]
+
+
+@pytest.mark.parametrize("network", ["of the base", "trained"])
+def test_a_second_generation_knows_what_the_first_has_learned_from(draw_site, weights, tmp_path, network):
+    site, _ = draw_site(7)
+    first = tmp_path / "first.safetensors"
+    base = {**read_weights(weights).header, "site": {"volumes": ["f" * 64]}}
+    of = Adaptation(np.zeros(3), 1.0, 12)
+    write_site_weights(first, weights, base, of, site, {})
+    told = read_weights(first).header
+    second = tmp_path / "second.safetensors"
+    write_site_weights(second, first if network == "of the base" else weights, told, of, site.without(["p00"]), {})
+    assert told["site"]["volumes"] == sorted(["f" * 64, *(case.sha256 for case in site.cases)])
+    assert read_weights(second).header["site"]["volumes"] == told["site"]["volumes"]
 
 
 @pytest.mark.parametrize("factor", [0.3, 2.5])
