@@ -39,6 +39,7 @@ from .stages import (
 from .tune import Tuning
 
 FOLDS = 3
+PHANTOMS = ".phantoms"  # of the test; hidden, since a folder of cases may hold that of the work
 DOUBTED_SHARE = 1 / 3  # of what was located; beyond it the cases hardly come by chance
 
 
@@ -212,16 +213,17 @@ def _cost(
     """Each way on the original test phantoms, whose points are the carina: with and without the site's offset."""
     if not plan.tests:
         return {}
-    cases = test_phantoms(plan.work / "phantoms", plan.tests, plan.engine, progress)
+    folder = plan.work / PHANTOMS
+    cases = test_phantoms(folder, plan.tests, plan.engine, progress)
     points = {case.name: dict(case.points) for case in cases}
     tests = SiteCases(cases, {case.name: number for number, case in enumerate(cases)}, points, [], "")
-    raw: dict[str, dict[str, Detection]] = {}
+    raw: dict[Path | None, dict[str, Detection]] = {}
     figures: dict[str, dict[str, Any]] = {}
     for way, adapted in final.items():
-        network = TUNED if way == TUNED else UNCHANGED
+        network = networks[way]
         if network not in raw:
-            folder = plan.work / "phantoms" / network
-            raw[network] = detect_all(cases, networks[way], folder, plan.engine, "test phantoms", progress)
+            kept = network.parent / PHANTOMS if way == TUNED and network else folder / UNCHANGED
+            raw[network] = detect_all(cases, network, kept, plan.engine, "test phantoms", progress)
         figures[way] = {}
         still = np.zeros(3) if way == TUNED else -plan.offset  # nets that were trained answer without the base's own
         for name, move in (("moved", adapted), ("not_moved", replace(adapted, offset=still))):

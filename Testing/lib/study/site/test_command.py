@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.cli import main
+from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
 from CarotidLandmarkLib.model.weights import read_weights, write_weights
 from CarotidLandmarkLib.study.site import choose, report
+from CarotidLandmarkLib.volume.read import find_cases
 
 NOTHING = np.zeros(3)
 
@@ -144,7 +146,7 @@ def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights, 
     of = read_weights(weights)
     of.header["site"] = {"offset_lps_mm": [1.0, 0.0, 0.0], "volumes": []}
     write_weights(weights.with_name("site.safetensors"), of)
-    folder = tmp_path / "out" / "work" / "phantoms"
+    folder = tmp_path / "out" / "work" / ".phantoms"
     folder.mkdir(parents=True)
     points = {"left": np.array([28.0, 4.0, -6.0]), "right": None}
     (folder / "test-20000.phantom.json").write_text("{}")
@@ -181,11 +183,12 @@ def test_absent_stands_against_marked_missing(site, tmp_path, make_answer):
 
 
 def test_what_it_costs_is_told_with_the_offset_and_without(site, tmp_path, make_answer):
-    folder = tmp_path / "out" / "work" / "phantoms"
+    folder = tmp_path / "out" / "work" / ".phantoms"
     folder.mkdir(parents=True)
     points = {"left": np.array([28.0, 4.0, -6.0]), "right": None}
     for name in ("test-20000", "test-20001"):
         (folder / f"{name}.phantom.json").write_text("{}")
+        (folder / f"{name}.nrrd").touch()
         write_markups(folder / f"{name}.mrk.json", LandmarkSet(points))
     keep(folder / "unchanged", {name: make_answer(name, points) for name in ("test-20000", "test-20001")})
     assert site(8, None, "--tests", "2") == 0
@@ -195,6 +198,8 @@ def test_what_it_costs_is_told_with_the_offset_and_without(site, tmp_path, make_
     assert means["offset", "not_moved"] == means["unchanged", "moved"] == 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "What it costs: on the original test phantoms" in text and "2 phantoms" in text
+    with pytest.raises(BadInputError, match="No volume"):
+        find_cases(tmp_path / "out")  # which may lie inside of the data
 
 
 @pytest.mark.parametrize(

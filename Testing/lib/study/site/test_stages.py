@@ -140,6 +140,31 @@ def test_a_case_that_can_be_read_again_is_learned_from_and_judged_by_new_network
     assert not trained and not names, "what is there is not done again"
 
 
+def test_what_it_costs_is_what_the_net_says_that_was_trained_last(
+    detected, draw_site, make_answer, tmp_path, monkeypatch
+):
+    site, answers = draw_site(10)
+    phantom = Case("t", Path("t.nrrd"), site.truths["p00"])
+    answers["t"] = make_answer("t", phantom.points)
+
+    def tuned(tunings, engine, progress):
+        for of in tunings:
+            of.weights.write_bytes(b"")
+
+    monkeypatch.setattr("CarotidLandmarkLib.study.site.run.prepare_all", lambda *_: None)
+    monkeypatch.setattr("CarotidLandmarkLib.study.site.run.tune_all", tuned)
+    monkeypatch.setattr("CarotidLandmarkLib.study.site.run.test_phantoms", lambda *_: [phantom])
+    plan = Plan(tmp_path, None, np.zeros(3), ENGINE, steps=5, tests=1)
+    asked = []
+    for gone in ("p03", None, None):
+        names = detected({**answers, "p03": BadInputError("It is away.") if gone else answers["p03"]})
+        names.clear()
+        assert TUNED in work_on(site, plan).cost
+        asked.append([weights for name, weights in names if name == "t"])
+    new = plan.work / "folds" / "all" / "weights.safetensors"
+    assert asked == [[None, new], [new], []]
+
+
 def test_a_training_that_fails_is_a_sentence_that_names_its_log(monkeypatch, tmp_path):
     tuning = Tuning(tmp_path / "0", Path("base"), [Case("a", Path("a"), {})], RULE, tmp_path, 1, 1)
     monkeypatch.setattr(stages, "run_all", lambda tasks, work, parallel: iter([(tasks[0], False)]))
