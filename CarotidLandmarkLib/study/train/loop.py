@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
@@ -22,13 +23,14 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...atomic import hold
+from ...detect.definition import read_offsets
 from ...detect.device import choose_device
 from ...detect.results import prepare_folder
 from ...errors import BadInputError, CannotRunError
 from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet
 from ...model.numerics import has_bfloat16
-from ...model.weights import load_weights, save_weights
+from ...model.weights import load_weights, read_weights, save_weights
 from ..methods import get, names
 from ..methods.method import Recipe
 from .augment import Augmentation
@@ -114,6 +116,12 @@ def train(options: Options, config: ModelConfig | None = None, recipe: Recipe | 
         config, recipe = config or asked[0], recipe or asked[1]
     if options.half_resolution and options.start and options.method is None:
         raise BadInputError("--half-resolution is for networks from scratch: leave it out, or name the --method, too.")
+    for path in options.start:
+        if np.any(read_offsets(read_weights(path).header)["left"]):
+            raise BadInputError(
+                f"{path} moves its answers to where the readers of a site put the point, which training would not take "
+                "along: start from the weights that the site began with, or use the command site."
+            )
     if options.scaffold and options.phantoms == "0":
         raise BadInputError("--scaffold is what phantoms are built on: give --phantoms, too.")
     unknown = set(options.scales) - set(config.scales_mm)

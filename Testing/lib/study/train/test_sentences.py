@@ -120,6 +120,14 @@ def test_a_run_is_resumed_as_it_was(dataset, tmp_path, tiny, monkeypatch, capsys
     assert "damaged" in sentence(capsys)
 
 
+def test_weights_of_a_site_are_no_start_since_their_offset_would_be_lost(
+    dataset, tmp_path, capsys, arguments, make_weights
+):
+    start = make_weights(tmp_path / "site.safetensors", site={"offset_lps_mm": [0.3, -0.5, 1.2]})
+    assert main(arguments(dataset, tmp_path / "run", 0, "--start", str(start))) == 2
+    assert "start from the weights that the site began with" in sentence(capsys)
+
+
 def test_a_training_that_diverges_gives_no_weights(dataset, tmp_path, capsys, arguments, tiny_default):
     out = tmp_path / "run"
     words = arguments(dataset, out, 6, "--epoch", "3", "--learning-rate", "1e30")
