@@ -42,12 +42,12 @@ def write_robustness(out: Path, steps: Sequence[Step], facts: Mapping[str, Any])
         return
     promised = facts["confidence"]
     drawn = []
-    for name, title, caption, figure in (
+    for name, heading, caption, figure in (
         ("answers", "Shares of each answer", f"Red: silent failures, {SILENT}.", answers(steps)),
         ("errors", "Errors", f"{LOCATED}; the axis is logarithmic.", errors(steps)),
         ("coverage", f"Coverage of the {100 * promised:.4g}% ellipsoid", f"{LOCATED}.", coverage(steps, promised)),
     ):
-        drawn.append(Drawn(f"robustness-{name}", title, caption, out))
+        drawn.append(Drawn(f"robustness-{name}", heading, caption, out))
         save_chart(figure, out / drawn[-1].name)
     worst = max(steps, key=lambda step: step.shares["silent"])
     summary = [

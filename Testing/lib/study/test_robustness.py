@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -86,6 +87,7 @@ def test_every_step_is_measured_written_and_kept(benchmark, tmp_path, capsys):
     page = (out / "robustness.html").read_text()
     assert "All landmarks" not in page and "More noise" in page
     assert page.count("data:image/svg+xml") == 3 and "Coverage of the 90% ellipsoid" in page
+    assert re.search("<h1>Robustness of random [^<]* on [^<]*data</h1>", page)
 
     next((out / "cases").glob("b-*.json")).unlink()
     assert benchmark()[1] == ["b"]
