@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     if args.table in OTHERS:
         if args.rows:
             raise BadInputError(f"--rows is for the tables of methods: leave it out with {args.table}.")
+        if args.data and args.table != "robustness":
+            raise BadInputError(f"--data is for robustness: leave it out with {args.table}.")
         other = OTHERS[args.table]
         settings = other.settings_of(args)
         claim(args.out, settings, "benchmark.json")

@@ -13,7 +13,7 @@ from typing import Any
 from ..detect import SAMPLES
 from ..errors import CannotRunError
 from ..study.speed import ENGINES, PEERS
-from .options import whole_number
+from .options import chosen_weights, whole_number
 
 SIZES = ("256x256x256", "512x512x300", "512x512x600", "512x512x1200")
 # What keeps the libraries of torch and OpenVINO from newer instructions; they read it when they are loaded.
@@ -47,7 +47,7 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     from ..detect.device import allowed_threads
     from ..model.weights import read_weights
 
-    header = read_weights(args.weights).header
+    header = read_weights(chosen_weights(args)).header
     if args.threads:
         os.environ["OMP_NUM_THREADS"] = str(args.threads)
     return {
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     from ..volume.memory import require_memory
 
     os.environ.update(AVX2 if args.avx2 else {})
+    weights = chosen_weights(args)
     rows, left_out = [], {}
     for size in args.sizes:
         text = "x".join(map(str, size))
@@ -80,14 +81,14 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
         folder: Path = args.out / text
         (folder / "memory").mkdir(parents=True, exist_ok=True)
         print(f"{text}: {args.repeats} repeats", file=sys.stderr, flush=True)
-        task = (size, args.engines, args.passes, args.peers, args.weights, args.repeats, folder)
+        task = (size, args.engines, args.passes, args.peers, weights, args.repeats, folder)
         _perform(run_all([task], measure, 1), text)
         repeats = sorted(folder.glob("[0-9]*.json"), key=lambda file: int(file.stem))
         left_out.update(json.loads((folder / "missing.json").read_text(encoding="utf-8")))
         variants = [Variant(**run["variant"]) for run in json.loads(repeats[0].read_text(encoding="utf-8"))]
         files = {v: folder / "memory" / f"{re.sub('[^a-z0-9]+', '-', v.name)}.json" for v in variants}
         wanted = [v for v in variants if v.what in PEERS or v.samples == max(args.passes)]
-        waiting = [(size, v, args.weights, files[v]) for v in wanted if not files[v].is_file()]
+        waiting = [(size, v, weights, files[v]) for v in wanted if not files[v].is_file()]
         _perform(run_all(waiting, measure_memory, 1), f"{text}, memory")
         rows += summarise(size, repeats, [files[v] for v in wanted], variants[0])
         write_speed(args.out, rows, {**settings, "left_out": left_out})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -159,6 +160,19 @@ def test_detect_takes_those_in_use(make, tmp_path, monkeypatch):
     assert main(["detect", str(volume)]) == 3
     assert main(["detect", str(volume), "--weights", "other"]) == 3
     assert asked == [None, one.file, store.find("other").file]
+
+
+def test_benchmarks_take_those_in_use(make):
+    from CarotidLandmarkLib.commands import robustness, speed
+
+    installed = install.install(make())
+    install.use("site")
+    parser = argparse.ArgumentParser()
+    robustness.add_arguments(parser)
+    speed.add_arguments(parser)
+    args = parser.parse_args(["--data", "scans"])
+    for command in (robustness, speed):
+        assert command.settings_of(args)["sha256"] == read_weights(installed.file).header["sha256"]
 
 
 def test_a_name_that_is_not_there_lists_those_that_are(make, capsys):

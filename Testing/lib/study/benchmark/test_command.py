@@ -96,6 +96,7 @@ def test_options_of_another_benchmark_are_refused(tmp_path, capsys):
     for words, said in (
         (["table1", "--data", str(tmp_path)], "--data and --weights are for robustness"),
         (["robustness", "--data", str(tmp_path), "--rows", "default"], "--rows is for the tables"),
+        (["speed", "--data", str(tmp_path)], "--data is for robustness"),
     ):
         assert main(["benchmark", *words, "--out", str(tmp_path / "out")]) == 2
         assert said in capsys.readouterr().err
