@@ -44,12 +44,14 @@ class Keeping(Search):
 
 
 def look(detector: Detector, case) -> list[dict[str, object]]:
-    search = Keeping(detector.backend, read_volume(case.volume), max(PASSES), believe=detector.limits.absent_presence)
+    volume = read_volume(case.volume, case.series)
+    search = Keeping(detector.backend, volume, max(PASSES), believe=detector.limits.absent_presence)
     rows = []
     for side, seen in search.run().items():
         if seen.complete and case.points[side] is not None:
             passes = search.passes[id(seen)]
             row = {key: [getattr(one, key).tolist() for one in passes] for key in ("position", "covariance")}
+            row["of_voxels"] = search.of_voxels.tolist()
             rows.append({"case": case.name, "side": side, "truth": case.points[side].tolist(), **row})
     return rows
 
@@ -59,8 +61,10 @@ def figures(rows: list[dict[str, object]], count: int, scale: float) -> dict[str
     for row in rows:
         passes = slice(1) if count == 1 else slice(1, count + 1)
         positions, heatmaps = (np.array(row[key]) for key in ("position", "covariance"))
+        of_voxels = scale * np.array(row["of_voxels"])  # as Search adds it
         position, covariance = combine(positions[passes], heatmaps[passes], scale)
         all_of_them, widest = combine(positions[1:], heatmaps[1:], scale)
+        covariance, widest = covariance + of_voxels, widest + of_voxels
         away = position - row["truth"]
         errors.append(np.linalg.norm(away))
         distances.append(mahalanobis2(away, covariance))
