@@ -6,15 +6,6 @@ import tempfile
 
 import qt
 import slicer
-from CarotidLandmarkSlicer.panelParameters import (
-    DISPLAY,
-    READER,
-    VOLUME,
-    detectionSettings,
-    readParameters,
-    writeParameters,
-)
-from CarotidLandmarkSlicer.panelWeights import checksum, readWeights, weightsInUse
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -167,6 +158,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def startDetection(self, volumeNode, parameterNode):
         """Begin to detect in the volume; `run` tells how it goes, also if it cannot begin."""
+        from CarotidLandmarkSlicer.panelParameters import detectionSettings, readParameters
+        from CarotidLandmarkSlicer.panelWeights import readWeights
         from CarotidLandmarkSlicer.volumeCheck import checkVolume
 
         from CarotidLandmarkLib.errors import CarotidLandmarkError
@@ -211,11 +204,16 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def describeEngine(self):
         """Have the engine tell of its devices and of the chosen weights, unless that needs an installation first."""
+        from CarotidLandmarkSlicer.panelParameters import readParameters
+
         if not self.installation.missingPackages():
             self.engine.describe(readParameters(self.getParameterNode()).weights or None)
 
     def setParameter(self, parameterNode, name, value):
         """Store one of PanelParameters and let it work; weights are stored with the checksum that they have now."""
+        from CarotidLandmarkSlicer.panelParameters import DISPLAY, READER, writeParameters
+        from CarotidLandmarkSlicer.panelWeights import checksum
+
         changes = {name: value}
         if name == "weights":
             changes["weightsSha256"] = checksum(value)
@@ -227,6 +225,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def parameterNode(self):
         """Return the module's parameter node; a new one has the volume that is shown and the last session's reader."""
+        from CarotidLandmarkSlicer.panelParameters import READER, VOLUME, writeParameters
         from CarotidLandmarkSlicer.volumeCheck import firstVolume
 
         parameterNode = self.getParameterNode()
@@ -242,6 +241,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def _useInstalledWeights(self, parameterNode):
         """Begin with the weights that were chosen by `carotid-landmark model use`."""
+        from CarotidLandmarkSlicer.panelWeights import weightsInUse
+
         from CarotidLandmarkLib.errors import CarotidLandmarkError
 
         try:
@@ -251,6 +252,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def applyDisplay(self):
         """Show uncertainty and lumen of all landmarks in the scene as the parameters say."""
+        from CarotidLandmarkSlicer.panelParameters import readParameters
+
         parameters = readParameters(self.getParameterNode())
         for landmarkNode in self.landmarkScene.landmarkNodes():
             self.landmarkScene.setDisplay(

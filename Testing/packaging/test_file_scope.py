@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,6 +57,30 @@ def test_only_what_slicer_has_is_imported_at_file_scope(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_nothing_is_executed_at_file_scope(path: Path) -> None:
     assert executed(path.read_text(encoding="utf-8")) == []
+
+
+# What the application has, as far as the file needs it to be loaded.
+LOADING = """
+import sys, types
+names = "slicer", "slicer.i18n", "slicer.util", "slicer.ScriptedLoadableModule", "qt"
+for name in names:
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["slicer.i18n"].tr = sys.modules["slicer.i18n"].translate = lambda *texts: texts[-1]
+for kind in ("", "Logic", "Test", "Widget"):
+    name = "ScriptedLoadableModule" + kind
+    setattr(sys.modules["slicer.ScriptedLoadableModule"], name, type(name, (), {}))
+sys.modules["slicer.util"].VTKObservationMixin = type("VTKObservationMixin", (), {})
+sys.path.insert(0, sys.argv[1])
+import CarotidLandmark
+CarotidLandmark.useLibrary()
+import CarotidLandmarkLib
+"""
+
+
+def test_slicer_loads_the_module_from_a_checkout_with_its_own_folder_alone_on_the_path() -> None:
+    command = [sys.executable, "-S", "-I", "-B", "-c", LOADING, str(ROOT / "CarotidLandmark")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_there_are_files() -> None:
