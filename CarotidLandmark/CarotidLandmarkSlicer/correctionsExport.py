@@ -1,6 +1,7 @@
 """Corrections: what the reader decided, to a folder that training and evaluation read, and earlier points back."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from CarotidLandmarkLib.landmarks.corrections import (
     read_correction,
     write_correction,
 )
-from CarotidLandmarkLib.landmarks.detection import is_result
+from CarotidLandmarkLib.landmarks.detection import is_undecided
 from CarotidLandmarkLib.landmarks.files import read_described_points
 from CarotidLandmarkLib.landmarks.points import LABELS, SIDES, LandmarkSet
 from CarotidLandmarkLib.volume.headers import is_dicom
@@ -28,7 +29,7 @@ from .dicomReport import reportedPoints, reportOf
 from .landmarkRecord import LandmarkRecord
 from .review import isSamePoint
 from .volumeTransfer import seriesUid, writeVolume
-from .worklistCase import CASE
+from .worklistCase import CASE, FILES
 
 REFERABLE = (".nrrd", ".nii", ".nii.gz", ".mha")  # everything in one file
 
@@ -90,7 +91,7 @@ class CorrectionsExporter:
         exported correction is of other voxels than these, else "". Raises BadInputError, with the scene as it was.
         """
         volumeNode, _detection = self.landmarkScene.source(landmarkNode)
-        points, case = _readPoints(path, storedFiles(volumeNode))
+        points, case = _readPoints(path, volumeNode)
         placed = [points[side] for side in SIDES if points.get(side) is not None]
         problem = ""
         if not points:
@@ -122,22 +123,21 @@ def storedFiles(volumeNode):
     """Return the files that the volume was loaded from, sorted; none where it was made in the scene."""
     storage = volumeNode.GetStorageNode()
     if storage is None:
-        return []
+        files = json.loads(volumeNode.GetAttribute(FILES) or "[]")
+        return files if all(os.path.isfile(file) for file in files) else []
     names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
     files = sorted({storage.GetFullNameFromFileName() or "", *names} - {""})
     return files if all(os.path.isfile(file) for file in files) else []
 
 
-def _readPoints(path, files):
-    """The points that are decisions, side -> (3,) LPS or None for missing, for the volume of these files; and the case
-    of the correction that they are from, "" where they are of none."""
-    if os.path.isfile(path) and is_dicom(Path(path)):
-        return reportedPoints(path, files), ""
+def _readPoints(path, volumeNode):
+    """The points that are decisions, side -> (3,) LPS or None for missing, for this volume; and the case of the
+    correction that they are from, "" where they are of none."""
+    isReport = os.path.isfile(path) and is_dicom(Path(path))
     folder, name = os.path.split(os.path.abspath(path))
-    if name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
-        named = read_described_points(path)
-        told = {side for side, p in named.items() if p.description == "unreviewed" or is_result(p.description)}
-        return {side: p.position for side, p in named.items() if side not in told}, ""
+    if isReport or name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
+        named = reportedPoints(path, volumeNode, storedFiles(volumeNode)) if isReport else read_described_points(path)
+        return {side: p.position for side, p in named.items() if not is_undecided(p.description)}, ""
     correction = read_correction(folder)
     points = correction.truth().points
     return {side: p for side, p in points.items() if side not in correction.unreviewed}, correction.case

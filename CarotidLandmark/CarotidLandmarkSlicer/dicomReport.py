@@ -39,18 +39,25 @@ def reportOf(landmarkScene, landmarkNode, initials, files):
     return make_report(Detection.from_dict(detection), source, readings, initials)
 
 
-def reportedPoints(path, files):
-    """Return the points, side to (3,) LPS or None for missing, of a report about the volume loaded from ``files``.
+def reportedPoints(path, volumeNode, files):
+    """Return the points, side to NamedPoint, LPS, of a report about the volume loaded from ``files``.
 
-    Raises BadInputError for a report that has none, or whose frame of reference is another than that of DICOM files.
+    Raises BadInputError for a report that has none, or whose frame of reference is another than that of DICOM files,
+    and for a volume that no longer lies where these say.
     """
     report = read_report(path)
     if files and all(is_dicom(file) for file in files):
-        frame = read_source(files[:1]).frame_of_reference
-        if report.frame_of_reference not in ("", frame):
+        source = read_source(files)
+        if report.frame_of_reference not in ("", source.frame_of_reference):
             sentence = _("The points of {path} are in another frame of reference: choose a report of this volume.")
             raise BadInputError(sentence.format(path=path))
-    return {side: point.position for side, point in report.points.items()}
+        if not _liesWhere(volumeNode, _positions(files, source)):
+            sentence = _(
+                "The volume does not lie where its DICOM files say, so that the points of {path} would lie elsewhere: "
+                "load the series as it is."
+            )
+            raise BadInputError(sentence.format(path=path))
+    return report.points
 
 
 def _positions(files, source):

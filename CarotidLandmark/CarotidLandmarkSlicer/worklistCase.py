@@ -1,5 +1,7 @@
 """The case of a worklist that is in the scene: its volume with what was detected in it."""
 
+import json
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -9,7 +11,8 @@ from CarotidLandmarkLib.worklist.cases import no_detection
 
 from .views import LEVEL_HU, WINDOW_HU, showVolume
 
-CASE = "CarotidLandmark.Case"  # attribute of the volume: the case's key
+# Attributes of the volume: the case's key, and the files that it was read from, as JSON.
+CASE, FILES = "CarotidLandmark.Case", "CarotidLandmark.Files"
 
 
 def addCase(landmarkScene, read):
@@ -58,6 +61,7 @@ def _addVolume(scene, read):
     volumeNode = slicer.vtkMRMLScalarVolumeNode()
     volumeNode.SetName(read.case.name)
     volumeNode.SetAttribute(CASE, read.case.key)
+    volumeNode.SetAttribute(FILES, json.dumps(read.files))
     volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(read.ijkToRas))
     scene.AddNode(volumeNode)
     volumeNode.SetAndObserveDisplayNodeID(display.GetID())

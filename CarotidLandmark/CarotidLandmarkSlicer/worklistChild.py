@@ -71,7 +71,8 @@ class ReadVolume:
 
     ``problem`` is a sentence, "" while there is none, and ``isHere`` tells whether it is one of this computer (disk,
     memory) and not of the volume. When ``isReady``: ``image`` (vtkImageData), ``ijkToRas`` (4, 4),
-    ``warnings`` (sentences), and ``changed``, whether the volume is not the one that the case's result is of.
+    ``warnings`` (sentences), ``files``, those that it was read from, and ``changed``, whether the volume is not the one
+    that the case's result is of.
     onEnd(self) is called once, when it is ready or has a problem, not after stop().
     """
 
@@ -81,7 +82,7 @@ class ReadVolume:
         self.isHere = False
         self.isReady = False
         self.image = self.ijkToRas = None
-        self.warnings, self.changed = [], False
+        self.warnings, self.files, self.changed = [], [], False
         self._onEnd = onEnd
         self._file = None
         self._timer = qt.QTimer()
@@ -102,7 +103,7 @@ class ReadVolume:
         if "problem" in answer:
             self._end(answer["problem"], answer["here"])
             return
-        self.warnings, self.changed = answer["warnings"], answer["changed"]
+        self.warnings, self.files, self.changed = answer["warnings"], answer["files"], answer["changed"]
         self.ijkToRas = np.array(answer["affine"])
         self.ijkToRas[:3] = rasFromLps(self.ijkToRas[:3].T).T
         self.image = vtk.vtkImageData()

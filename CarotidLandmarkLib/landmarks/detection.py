@@ -28,7 +28,7 @@ _SHAPES = {
     **dict.fromkeys(("position_lps_mm", "confidence_radii_mm", "passes_sd_mm"), (3,)),
     **dict.fromkeys(("covariance_mm2", "confidence_axes_lps"), (3, 3)),
 }
-_RESULT = re.compile(rf"(?:{'|'.join(STATUSES)})(?:, presence .*)?", re.DOTALL)
+_UNDECIDED = re.compile(rf"unreviewed|(?:undetected, )?(?:{'|'.join(STATUSES)})(?:, presence .*)?", re.DOTALL)
 
 
 @dataclass
@@ -172,9 +172,9 @@ def _check_numbers(settings: dict[str, Any], volume: dict[str, Any], timing_s: d
             raise ValueError(f"the time {stage!r} is {seconds!r}")
 
 
-def is_result(description: str) -> bool:
-    """Whether a point's description is the engine's, so that its position is no reader's."""
-    return _RESULT.fullmatch(description.strip()) is not None
+def is_undecided(description: str) -> bool:
+    """Whether a point's description is the engine's, or says that nobody has decided, so that it is no reader's."""
+    return _UNDECIDED.fullmatch(description.strip()) is not None
 
 
 def chi2_quantile(probability: float) -> float:

@@ -18,7 +18,7 @@ from ..errors import BadInputError, CarotidLandmarkError
 from ..exchange import nnlandmark
 from ..exchange.dicom_sr_reading import find_reports, read_report
 from ..landmarks.corrections import latest_revisions, read_revision
-from ..landmarks.detection import is_result, read_detection
+from ..landmarks.detection import is_undecided, read_detection
 from ..landmarks.files import WRITERS, NamedPoint, read_described_points
 from ..landmarks.points import SAME_MM, SIDES, LandmarkSet
 from ..landmarks.table import read_points_table
@@ -223,7 +223,7 @@ def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | No
 def _is_told(point: NamedPoint, told: np.ndarray | None) -> bool:
     """Whether the point is the engine's: by its description, or, where it has none, by its place."""
     if point.description.strip():
-        return is_result(point.description) or point.description == "unreviewed"
+        return is_undecided(point.description)
     return point.position is not None and told is not None and bool(np.linalg.norm(point.position - told) < SAME_MM)
 
 

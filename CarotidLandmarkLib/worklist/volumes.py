@@ -23,8 +23,8 @@ def make_ready(
     """Read the CT in ``volume`` and write its voxels, in HU, to the file READY in ``folder``.
 
     Returns "file", which holds nothing but the voxels, x fastest; their "type" as numpy names it, and "size" (nx, ny,
-    nz); "affine" (4, 4) from indices (i, j, k) to LPS mm; "warnings" about the volume; "changed", whether it is not the
-    one with that ``sha256`` (None: any).
+    nz); "affine" (4, 4) from indices (i, j, k) to LPS mm; "warnings" about the volume; "files" that it was read from;
+    "changed", whether it is not the one with that ``sha256`` (None: any).
     Raises BadInputError for what is no CT, is damaged, or was changed meanwhile, CannotRunError where memory or disk do
     not suffice.
     """
@@ -47,6 +47,7 @@ def make_ready(
         "size": list(ct.grid.size),
         "affine": ct.grid.affine.tolist(),
         "warnings": ct.warnings,
+        "files": sorted(os.path.abspath(file) for file in ct.files),
         "changed": sha256 not in (None, ct.sha256),
     }
 

@@ -10,6 +10,7 @@ import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.corrections import read_correction
+from CarotidLandmarkLib.landmarks.detection import Detection
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import sampleDetection
 from Testing.mrml.correctionsHelp import DRAGGED, allText, decisions, readDataset
@@ -134,6 +135,31 @@ class TestDicom:
         Path(path).write_bytes(moved)
         with pytest.raises(BadInputError, match="another frame of reference"):
             exporter.importCorrections(reviewedDicom, path)
+
+    def testAReportOfTheEngineIsNoDecision(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        from CarotidLandmarkLib.exchange.dicom_source import read_source
+        from CarotidLandmarkLib.exchange.dicom_sr import make_report
+
+        storage = dicom.GetStorageNode()
+        files = [storage.GetNthFileName(number) for number in range(storage.GetNumberOfFileNames())]
+        told = Detection.from_dict(landmarkScene.source(reviewedDicom)[1])
+        (tmp_path / "a.sr.dcm").write_bytes(make_report(told, read_source(files)))
+        for side in ("left", "right"):
+            landmarkScene.restorePrediction(reviewedDicom, side)
+        with pytest.raises(BadInputError, match="nothing was decided there"):
+            exporter.importCorrections(reviewedDicom, str(tmp_path / "a.sr.dcm"))
+        assert decisions(landmarkScene, reviewedDicom) == {"left": "unreviewed", "right": "unreviewed"}
+
+    def testAReportIsNotTakenForAVolumeThatWasMoved(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        folder = exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        for side in ("left", "right"):
+            landmarkScene.restorePrediction(reviewedDicom, side)
+        dicom.SetOrigin(*(np.array(dicom.GetOrigin()) + [0.0, 0.0, 8.0]))
+        with pytest.raises(BadInputError, match="load the series as it is"):
+            exporter.importCorrections(reviewedDicom, os.path.join(folder, "correction.sr.dcm"))
+        assert decisions(landmarkScene, reviewedDicom) == {"left": "unreviewed", "right": "unreviewed"}
 
     def testThereIsNoReportOfAVolumeWithoutFiles(self, exporter, landmarkScene, landmarks, tmp_path):
         landmarkScene.accept(landmarks, "left")

@@ -7,6 +7,7 @@ import pytest
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.worklist.cases import WorkCase, no_detection
 from Testing.host.mrmlHost import slicer
 from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
 from Testing.mrml.correctionsHelp import DRAGGED, TURNED, addTransform, decisions
@@ -31,6 +32,16 @@ class TestImport:
             write(tmp_path / name, LandmarkSet({"left": LEFT_LPS, "right": RIGHT_LPS}))
             exporter.importCorrections(landmarks, str(tmp_path / name))
             assert decisions(landmarkScene, landmarks) == {"left": "accepted", "right": "accepted"}
+
+    def testWhatWasLeftUndecidedWhereNothingWasDetectedIsNoDecision(
+        self, exporter, landmarkScene, landmarks, volume, tmp_path
+    ):
+        bare = landmarkScene.applyDetection(volume, no_detection(WorkCase("bare", "key")).to_dict())
+        landmarkScene.place(bare, "left", DRAGGED * [-1, -1, 1])
+        assert slicer.util.saveNode(bare, str(tmp_path / "CT.mrk.json"))
+        detected = landmarkScene.applyDetection(volume, sampleDetection())
+        exporter.importCorrections(detected, str(tmp_path / "CT.mrk.json"))
+        assert decisions(landmarkScene, detected) == {"left": "moved", "right": "unreviewed"}
 
     def testASideThatTheFileDoesNotNameStaysAsItIs(self, exporter, landmarkScene, landmarks, tmp_path):
         write_fcsv(tmp_path / "a.fcsv", LandmarkSet({"left": DRAGGED}))

@@ -8,6 +8,7 @@ import pytest
 from CarotidLandmarkLib.worklist.worklist import FILTERS
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents, waitUntil
+from Testing.mrml.test_corrections_dicom import writeSeries
 from Testing.panel.panelHelp import openModule
 from Testing.panel.worklistHelp import (
     arrive,
@@ -121,6 +122,26 @@ def test_a_bare_scan_is_placed_by_hand(opened, tmp_path):
     told = json.loads(file.read_text())
     assert told["model"]["name"] is None and [of["decision"] for of in told["landmarks"]] == ["moved", "missing"]
     assert "bare" not in file.read_text()
+
+
+def test_a_report_goes_with_the_export_of_a_case_from_dicom(opened, tmp_path):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from CarotidLandmarkLib.exchange.dicom_sr_reading import read_report
+
+    writeSeries(tmp_path / "scans" / "one")
+    openList(opened, tmp_path / "scans", tmp_path / "corrections")
+    pressNext(opened)
+    arrive(opened, "one")
+    node = opened.panel.landmarks.landmarkNode
+    opened.logic.landmarkScene.place(node, "left", [-31.0, 12.0, 40.0])
+    opened.logic.landmarkScene.markMissing(node, "right")
+    opened.ui.anonymiseCheckBox.checked = False
+    opened.ui.reportCheckBox.checked = True
+    click(opened.ui.exportButton)
+    (file,) = (tmp_path / "corrections").rglob("*.sr.dcm")
+    report = read_report(file)
+    assert report.points["left"].position == pytest.approx([31.0, -12.0, 40.0], abs=1e-3)
+    assert report.points["right"].position is None and report.reader == "QA"
 
 
 def test_a_result_of_another_volume_is_not_shown(opened, tmp_path):

@@ -14,7 +14,7 @@ from CarotidLandmarkLib.landmarks.detection import (
     LandmarkDetection,
     chi2_quantile,
     ellipsoid,
-    is_result,
+    is_undecided,
     read_detection,
     write_detection,
 )
@@ -204,6 +204,7 @@ def test_what_is_written_is_strict_json_whatever_the_volume_is_called(tmp_path: 
 
 def test_descriptions_of_detect_are_known_for_what_they_are() -> None:
     for landmark in Detection.from_dict(CONTRACT).landmarks:
-        assert is_result(describe(landmark)) and is_result(landmark.status)
-        assert not is_result(f"accepted, {describe(landmark)}")
-    assert not any(map(is_result, ("", "found by AB", "missing", "carina", "reviewed")))
+        assert is_undecided(describe(landmark)) and is_undecided(landmark.status)
+        assert not is_undecided(f"accepted, {describe(landmark)}")
+    assert not any(map(is_undecided, ("", "found by AB", "missing", "carina", "reviewed", "undetected by AB")))
+    assert is_undecided("unreviewed") and is_undecided("undetected, absent, presence 0.00. Nothing was detected here.")
