@@ -40,7 +40,7 @@ class WorklistRun:
         self.onChanged = lambda: None
         self.onOpened = lambda volumeNode, landmarkNode: None
         self._landmarkNode = None  # the one that the open case came with
-        self._reader = None  # folder of the corrections, and initials
+        self._opened = None  # source, folder of the corrections, and initials of the list that is open
         self._session = None
         self._request = None
         self._ahead = VolumesAhead(self._onRead, self._onProblem)
@@ -69,16 +69,16 @@ class WorklistRun:
             return
         self._stopRequest()
         self._ahead.stop()
-        self.source, self._reader = source, (folder, reader)
+        self.source = source
         request = {"command": "list", "source": source, "corrections": folder}
-        self._request = ChildRequest(request, self._onList)
+        self._request = ChildRequest(request, lambda answer: self._onList(answer, source, folder, reader))
         self.say("")
         self.onChanged()
 
     def follow(self, folder, reader):
         """Take another folder or other initials into account: the same list, with that reader's marks."""
-        if self.worklist is not None and (folder, reader) != self._reader:
-            self.open(self.source, folder, reader)
+        if self.worklist is not None and (folder, reader) != self._opened[1:]:
+            self.open(self._opened[0], folder, reader)
             return True
         return False
 
@@ -171,13 +171,13 @@ class WorklistRun:
             self.worklist.take_in(marks)
             self.worklist.claims = claims
 
-    def _onList(self, answer):
+    def _onList(self, answer, source, folder, reader):
         self._request = None
         if "problem" in answer:
             self.say(answer["problem"], failed=True)
             self.onChanged()
             return
-        folder, reader = self._reader
+        self._opened = (source, folder, reader)
         cases = [WorkCase(**case) for case in answer["cases"]]
         self.worklist = Worklist(cases, [Mark(*mark) for mark in answer["marks"]], reader)
         self._keepPlace(None)

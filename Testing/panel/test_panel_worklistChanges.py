@@ -40,6 +40,25 @@ def test_other_initials_before_export_are_those_that_the_case_counts_for(batch):
     assert batch.ui.worklistLabel.text.startswith("1 of 3 done, 0 by you.")
 
 
+def test_a_list_that_cannot_be_read_again_is_not_gone_on_with_under_other_initials(batch):
+    first = order(batch)[0]
+    away = batch.source.with_name("away")
+    batch.source.rename(away)  # as a share that is gone for a moment
+    batch.ui.initialsEdit.clear()
+    typeText(batch.ui.initialsEdit, "AB")
+    run = batch.logic.worklist
+    for _again in range(2):
+        pressNext(batch)
+        waitUntil(lambda: not run.isReading, 60)
+        assert batch.run.failed and run.worklist.reader == "QA" and not run.name
+    away.rename(batch.source)
+    pressNext(batch)
+    waitUntil(lambda: not run.isReading, 60)
+    assert run.worklist.reader == "AB"
+    pressNext(batch)
+    arrive(batch, first)
+
+
 def test_another_folder_before_export_is_the_one_that_the_list_goes_on_with(batch, tmp_path):
     first = order(batch)[0]
     pressNext(batch)
