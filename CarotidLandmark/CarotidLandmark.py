@@ -159,7 +159,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def startDetection(self, volumeNode, parameterNode):
         """Begin to detect in the volume; `run` tells how it goes, also if it cannot begin."""
         from CarotidLandmarkSlicer.panelParameters import detectionSettings, readParameters
-        from CarotidLandmarkSlicer.panelWeights import readWeights
+        from CarotidLandmarkSlicer.panelWeights import readWeights, weightsInUse
         from CarotidLandmarkSlicer.volumeCheck import checkVolume
 
         from CarotidLandmarkLib.errors import CarotidLandmarkError
@@ -174,6 +174,8 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             return
         parameters = readParameters(parameterNode)
         try:
+            if not parameterNode.HasParameter("weights"):
+                weightsInUse()  # they are gone, and are not to be replaced by others without a choice
             readWeights(parameters.weights, parameters.weightsSha256)
         except CarotidLandmarkError as error:
             self.run.say(str(error), failed=True)

@@ -38,7 +38,7 @@ class Panel(VTKObservationMixin):
         self.forks = ForkPanel(ui, logic.forks, logic.run.say, self.landmarks.table.selectedSide)
         self.keyImage = KeyImagePanel(ui, logic.landmarkScene, logic.run, logic.startPicture)
         self.corrections = CorrectionsPanel(ui, logic.exporter, logic.run.say)
-        self.advanced = AdvancedPanel(ui, logic.engine)
+        self.advanced = AdvancedPanel(ui, logic.engine, lambda: self.onEdited("weights"))
         self.worklist = WorklistPanel(ui, logic.worklist, self.reader, self.corrections.exportCorrections)
         self.isShowing = False
         self.bindings = bindParameters(ui)

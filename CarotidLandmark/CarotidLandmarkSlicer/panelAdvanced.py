@@ -14,11 +14,13 @@ from .panelWeights import installedWeights
 
 
 class AdvancedPanel:
-    """Shows the weights' model card, the devices and the state of the engine."""
+    """Shows the weights' model card, the devices and the state of the engine. choose() takes the weights as they are in
+    their field."""
 
-    def __init__(self, ui, engine):
+    def __init__(self, ui, engine, choose):
         self.ui = ui
         self.engine = engine
+        self.choose = choose
         self.card = None
         self.warnings = {}  # SHA-256 of the weights -> what the engine warns of
         engine.onDescription = self.onDescription
@@ -62,7 +64,11 @@ class AdvancedPanel:
 
     def chooseModel(self, index):
         """Take the weights that were chosen in the list."""
-        self.ui.weightsEdit.currentPath = self.ui.modelCombo.itemData(index)
+        path = self.ui.modelCombo.itemData(index)
+        isThere = self.ui.weightsEdit.currentPath == path
+        self.ui.weightsEdit.currentPath = path
+        if isThere:  # the field tells of nothing, but it is a choice
+            self.choose()
 
     def showCard(self, card):
         """Show a WeightsCard, and with it what the engine warns of."""

@@ -6,6 +6,7 @@ import pytest
 
 from CarotidLandmarkLib.model import install, store
 from Testing.host.pythonQtDrive import click, processEvents
+from Testing.host.samples import addCtVolume
 from Testing.panel.panelHelp import OpenModule, openModule
 
 from CarotidLandmarkSlicer.panelWeights import bundledWeights  # isort: skip (the host puts it on the path)
@@ -69,5 +70,14 @@ def test_weights_in_use_that_are_gone_are_said(site, qtHost, monkeypatch):
     install.use("site")
     shutil.rmtree(site.folder)
     opened = OpenModule(qtHost, monkeypatch)
+    addCtVolume()
     opened.enter()
     assert "no longer in" in opened.message and opened.run.failed
+    click(opened.ui.detectButton)  # is no choice of others
+    assert "no longer in" in opened.message and opened.run.failed and opened.engine.requests == []
+    opened.ui.advancedSection.collapsed = False
+    processEvents()
+    opened.panel.advanced.chooseModel(0)
+    click(opened.ui.detectButton)
+    assert [request["weights"] for request in opened.engine.requests] == [None]
+    opened.engine.finish()
