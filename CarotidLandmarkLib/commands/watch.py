@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EPILOG = """
 A series is all CT images with one Series Instance UID, wherever they lie in IN; other modalities are left alone. It is
-done once: again only when images have been added or have changed, not when the same ones are sent again. OUT gets the
+done once: again only when images have been added or have another size, not when they are sent again. OUT gets the
 files that detect writes, and a DICOM SR (extra [dicom]); NAME in their names is made of the UID, and told by --list.
 OUT/.watch holds what is done and a log; a kill at any moment loses nothing, and no result is ever half there. A series
 that cannot be answered is noted with the reason, and tried again when its files change. SIGTERM ends the program after

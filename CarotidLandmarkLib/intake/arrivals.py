@@ -20,7 +20,7 @@ from typing import NamedTuple
 from ..errors import CannotRunError
 from ..volume.headers import CT_IMAGES, is_empty, kind_of_name, peek
 
-NAME_LETTERS = 16
+NAME_LETTERS, MARK_LETTERS = 16, 8
 EMPTY = "empty"  # instead of an instance UID
 
 
@@ -37,7 +37,7 @@ class Image(NamedTuple):
 @dataclass(frozen=True)
 class Arrived:
     """A series as it lies there now. ``empty``: files beside its own that are named like them and have no content, as a
-    full disk leaves them."""
+    full disk leaves them, or that cannot be read."""
 
     uid: str
     files: list[Image]
@@ -65,6 +65,11 @@ class Arrived:
     def state(self) -> str:
         """Another one as soon as any of its files is other than it was."""
         return _digest(sorted([*self.files, *self.empty])).hex()
+
+    @cached_property
+    def marks(self) -> list[str]:
+        """What stands for each file as it is, to tell some of these files from others."""
+        return sorted(_digest([file]).hex()[:MARK_LETTERS] for file in self.files)
 
     @property
     def folder(self) -> str:
@@ -237,8 +242,10 @@ def _look_into(image: Image) -> Image:
     path = Path(image.path)
     try:
         told = peek(path)
-    except OSError:  # gone, forbidden, or the network fails: the next look is at another file
+    except FileNotFoundError:
         return image._replace(changed=-1)
+    except OSError:  # forbidden, or the network fails: the next look is at another file, and there is no answer without
+        return image._replace(changed=-1, instance=EMPTY)
     if told["class"] not in CT_IMAGES:
         return image._replace(instance=EMPTY if is_empty(path) else "")
     return image._replace(series=told["series"] or f"without UID in {path.parent}", instance=told["instance"])

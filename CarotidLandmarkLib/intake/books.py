@@ -62,13 +62,14 @@ class Books:
     def told(self, series: Arrived) -> str:
         """ "done" or "failed: …" of a series that was answered as it is now, "" where that is still to be done.
 
-        One of which images have gone meanwhile is none to do again: somebody is clearing up.
+        One of which images have gone meanwhile is none to do again: somebody is clearing up. If it has failed, and has
+        other files than then, somebody has mended it.
         """
-        for kind, key, now in (("failed", "state", series.state), ("done", "identity", series.identity)):
-            there = self.record(kind, series.name)
-            if there and (there.get(key) == now or len(series.images) < there.get("images", 0)):
-                return kind if kind == "done" else f"{kind}: {there.get('message')}"
-        return ""
+        failed, done = (self.record(kind, series.name) for kind in ("failed", "done"))
+        if failed and (failed.get("state") == series.state or set(series.marks) < set(failed.get("marks", ()))):
+            return f"failed: {failed.get('message')}"
+        fewer = len(series.images) < done.get("images", 0)
+        return "done" if done and (done.get("identity") == series.identity or fewer) else ""
 
     def record(self, kind: str, name: str) -> dict[str, Any]:
         """What is written in "done" or "failed" of the series of this name; {} where nothing is.
@@ -113,7 +114,7 @@ class Books:
         file = self._file("failed", series.name)
         with self._writing():
             file.parent.mkdir(parents=True, exist_ok=True)
-            told = {"state": series.state, "images": len(series.images), "message": sentence}
+            told = {"state": series.state, "marks": series.marks, "message": sentence}
             write_json(file, {"schema": SCHEMA, "version": __version__, **told})
             self._end(series)
 

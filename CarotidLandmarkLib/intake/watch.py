@@ -43,8 +43,8 @@ class Watch:
     def step(self) -> bool:
         """Answer the series that has waited longest; return whether there was one.
 
-        Those of which the process has died come last. Raises CannotRunError where the folder cannot be looked into, or
-        results cannot be written.
+        Those of which the process has died come last. Raises CannotRunError where the folder cannot be looked into,
+        results cannot be written, or memory does not suffice; unless ``keep``, this is tried MOST_DEATHS times.
         """
         self.books.bring_out()
         due = []
@@ -80,17 +80,26 @@ class Watch:
         if self.books.deaths.get(series.name, 0) >= MOST_DEATHS:
             self._fail(series, CannotRunError(f"The process died {MOST_DEATHS} times while it worked on this."))
             return
+        tries, detection, put_off = self.books.deaths.get(series.name, 0) + 1, None, None
         with self.books.working_on(series) as folder:
             try:
                 detection = self.answer(series.name, folder)
             except Exception as error:
+                known = as_sentence(error)
                 if series.is_gone():
                     self.log.info("%s: has gone", series.name)
+                elif self.keep or tries >= MOST_DEATHS or not _may_pass(known):
+                    self._fail(series, known)
                 else:
-                    self._fail(series, as_sentence(error))
-                return
-            detection.volume["path"] = series.folder
-            self.books.publish(series, detection)
+                    put_off = known
+            else:
+                detection.volume["path"] = series.folder
+                self.books.publish(series, detection)
+        if put_off is not None:
+            self.books.deaths[series.name] = tries
+            raise CannotRunError(f"{series.name}: {without_names(put_off)}") from put_off
+        if detection is None:
+            return
         self.arrivals.answered(series)
         self.counts["done"] += 1
         if self.keep:
@@ -108,12 +117,18 @@ class Watch:
         self.log.warning("%s: failed. %s", series.name, sentence)
 
 
+def _may_pass(error: CarotidLandmarkError) -> bool:
+    """Whether it is this computer that could not, as for want of memory, and not the series."""
+    return isinstance(error, CannotRunError) and not isinstance(error, FaultError)
+
+
 def without_names(error: CarotidLandmarkError) -> str:
     """The sentence without what it quotes of files and paths; of an error that nobody foresaw its type and place."""
     text = one_line(error)
     if isinstance(error, FaultError):
         text = ":".join(text.split(":")[:2])
-    return re.sub(r"'.*'", "'…'", text)
+    quoted = r"'.*'" if text.count("'") % 2 else r"(?<!\w)'.*?'(?!\w)"  # one more is an apostrophe in what is quoted
+    return re.sub(quoted, "'…'", text)
 
 
 class _Log(logging.handlers.RotatingFileHandler):

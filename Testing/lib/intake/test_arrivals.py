@@ -199,12 +199,14 @@ def test_a_file_that_cannot_be_read_for_once_is_read_later(arrivals, root, clock
 
     monkeypatch.setattr(room, "peek", failing)
     arrivals.look()
-    monkeypatch.setattr(room, "peek", peek)
     clock.now = 60
+    (series,) = arrivals.look()
+    assert [of.path for of in series.empty] == [str(root / "1.2.1.2.dcm")]  # no answer is given without it
+    monkeypatch.setattr(room, "peek", peek)
     assert whole(arrivals) == []
     clock.now = 120
     (series,) = arrivals.look()
-    assert len(series.images) == 3
+    assert len(series.images) == 3 and not series.empty
 
 
 def test_the_longest_waiting_come_first(arrivals, root, clock):

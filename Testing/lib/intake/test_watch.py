@@ -122,6 +122,17 @@ def test_clearing_up_slice_by_slice_is_no_reason_to_do_it_again(bad, start, root
     assert do_all(start()) == [name]
 
 
+def test_a_bad_series_is_tried_again_when_fewer_images_come_instead(start, root, tmp_path):
+    write_series(root / "all", "1.2.1", slices=14)
+    (root / "all" / "1.2.1.14.dcm").write_bytes((root / "all" / "1.2.1.14.dcm").read_bytes()[:-90])
+    watch = start()
+    (name,) = do_all(watch)
+    assert "cut off" in str(watch.failed[name])
+    shutil.rmtree(root / "all")
+    write_series(root / "those that are wanted", "1.2.1")
+    assert do_all(start()) == [name] and results(tmp_path) == [name]
+
+
 def test_a_series_that_goes_while_it_is_read_leaves_nothing(start, root, tmp_path):
     write_series(root, "1.2.1")
 
@@ -285,6 +296,29 @@ def test_a_full_disk_is_waited_for_and_told_once(start, root, tmp_path, monkeypa
         f"Cannot write to {tmp_path / 'out'} (No space left on device): see that it can be written and is not full. "
         "Tried again every 0 s."
     ]
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_a_want_of_memory_is_waited_for_but_not_for_ever(lasts, start, root, tmp_path, monkeypatch, caplog):
+    write_series(root / "a", "1.2.1")
+    write_series(root / "b", "1.2.2")
+    monkeypatch.setattr(room, "TROUBLE_S", 0.0)
+    short = [start().arrivals.look()[0].name] * (9 if lasts else 1)
+
+    def answer(name, folder):
+        if name in short:
+            short.pop()
+            raise MemoryError
+        return detect_case(StillDetector(), name, folder, Settings(samples=1))
+
+    watch = start(answer)
+    watch.keep = False
+    watch.log.addHandler(caplog.handler)
+    watch.run(0.0, lambda: sum(watch.counts.values()) == 2)
+    assert watch.counts == ({"done": 1, "failed": 1} if lasts else {"done": 2})
+    assert len(watch.seen) == (1 + MOST_DEATHS if lasts else 3) and watch.seen[1] != watch.seen[0]
+    assert "Memory ran out" in caplog.text
+    assert len(results(tmp_path)) == watch.counts["done"]
 
 
 def test_a_second_watch_on_the_same_results_is_refused(tmp_path):

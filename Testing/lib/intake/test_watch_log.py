@@ -13,7 +13,10 @@ from CarotidLandmarkLib.intake.watch import open_log, without_names
     ("error", "told"),
     [
         (BadInputError("'/in/O'Neil/a' is cut off: copy it."), "'…' is cut off: copy it."),
-        (BadInputError("'/in/x' has 'Quixote' as its Rows, not a number."), "'…' as its Rows, not a number."),
+        (BadInputError("'/in/x' has 'Quixote' as its Rows, not a number."), "'…' has '…' as its Rows, not a number."),
+        (BadInputError("1 of 2 in '/x' are empty, 'O' first: copy."), "1 of 2 in '…' are empty, '…' first: copy."),
+        (BadInputError("'/in/O'Neil/O'Brien' is cut off."), "'…' is cut off."),
+        (BadInputError("'/D' Arc' holds 'Joan' twice."), "'…' twice."),
         (CannotRunError("Memory ran out; close other programs."), "Memory ran out; close other programs."),
     ],
 )
@@ -30,4 +33,5 @@ def test_the_log_goes_round(tmp_path, monkeypatch, capsys):
         log.warning("look")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.log", "watch.log.1", "watch.log.2"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 600
-    assert capsys.readouterr().err.endswith("WARNING look\n") and "series" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.endswith("WARNING look\n") and "series" not in said
