@@ -21,7 +21,7 @@ from ..volume.headers import peek
 from ..volume.read import RESULTS as WRITTEN
 from ..volume.read import case_name, find_cases
 
-RESULTS = "detections.csv"
+RESULTS, ALL_RESULTS = "detections.csv", "detections*.csv"  # those of parts have a number in their name
 TABLES = (".csv", ".tsv", ".txt")
 INSTEAD = "a folder of scans, a folder of results of detect, or a CSV with a column `volume`"
 PART = 1 << 16  # bytes of a file that are looked at to know it again
@@ -55,10 +55,17 @@ def read_list(source: str | os.PathLike[str]) -> list[WorkCase]:
     beside them. Raises BadInputError where nothing is left.
     """
     path = Path(source)
+    rows = []
     if path.name == RESULTS:
         path = path.parent
+    elif path.is_file() and path.suffix.lower() in TABLES:
+        rows = read_rows(path, ("volume", "path", "case"), INSTEAD)
+        if rows and {"case", "status", "presence"} <= rows[0].keys():  # of a part of detect's cases, or renamed
+            if not any(path.parent.glob(f"*{REPORT}")):
+                raise BadInputError(f"{path} is a table of what detect found: give the folder with those results.")
+            path = path.parent
     if path.is_file() and path.suffix.lower() in TABLES:
-        cases = list(_from_table(path))
+        cases = list(_from_table(path, rows))
     else:
         cases = list(_from_results(path)) if path.is_dir() else []
         try:
@@ -127,12 +134,12 @@ def _three(files: list[Path]) -> list[Path]:
     return [files[at] for at in (0, len(files) // 2, -1)] if files else []
 
 
-def _from_table(path: Path) -> Iterator[WorkCase]:
+def _from_table(path: Path, rows: list[dict[str, str]]) -> Iterator[WorkCase]:
     seen = set()
-    for row in read_rows(path, ("volume", "path", "case"), INSTEAD):
-        volume = row.get("volume") or row.get("path")
-        if volume is None:
-            raise BadInputError(f"{path} has no column `volume`; give {INSTEAD}.")
+    if rows and not rows[0].keys() & {"volume", "path"}:
+        raise BadInputError(f"{path} has no column `volume`; give {INSTEAD}.")
+    for row in rows:
+        volume = row.get("volume") or row.get("path") or ""
         file = Path(os.path.normpath(path.parent / volume))
         if volume and file not in seen:
             seen.add(file)
@@ -158,24 +165,24 @@ def _from_results(folder: Path) -> Iterator[WorkCase]:
             sha256=told.get("sha256"),
             statuses={landmark.side: landmark.status for landmark in detection.landmarks},
         )
-    for name, path, sentence in _failed(folder):
+    tables = sorted(folder.glob(ALL_RESULTS))
+    for name, path, sentence in (row for table in tables for row in _failed(table)):
         if name not in names:
             names.add(name)
             yield WorkCase(name, _found(folder, path), problem=sentence)
 
 
-def _failed(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, volume and sentence of the cases of which detections.csv says that detect failed; or of that table, if it
+def _failed(table: Path) -> Iterator[tuple[str, str, str]]:
+    """Name, volume and sentence of the cases of which this table says that detect failed; or of the table itself, if it
     cannot be read."""
     try:
-        with open(folder / RESULTS, encoding="utf-8", newline="") as file:
+        with open(table, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("status") == "error" and row.get("case"):
                     yield row["case"], row.get("path") or "", row.get("error") or "Nothing could be detected."
-    except FileNotFoundError:
-        return
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        yield RESULTS, "", f"{RESULTS} cannot be read ({error}): cases in which detection failed may be missing here."
+        name = table.name
+        yield name, "", f"{name} cannot be read ({error}): cases in which detection failed may be missing here."
 
 
 def _found(folder: Path, told: object) -> str | None:

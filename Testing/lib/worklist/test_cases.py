@@ -165,7 +165,7 @@ def test_the_key_of_a_series_stays_while_results_and_other_series_come_and_chang
 def test_a_table_of_volumes_is_read_as_people_save_it(scans, tmp_path):
     table = tmp_path / "list.csv"
     table.write_text(
-        "Case;Volume;Space\nfirst;scans/neck2.nrrd;LPS\n;scans/neck0.nrrd;\n;scans/neck0.nrrd;\n;gone.nrrd;\n"
+        "Case;Volume;Space\nfirst;scans/neck2.nrrd;LPS\n;scans/neck0.nrrd;\n;scans/neck0.nrrd;\n;gone.nrrd;\nno;;LPS\n"
     )
     cases = read_list(table)
     assert [case.name for case in cases] == ["first", "gone", "neck0"]
@@ -183,7 +183,7 @@ def test_results_with_what_failed_and_what_was_not_detected(scans, tmp_path):
     write_result(results, "gone", "/nowhere/x.nrrd")
     (results / "cut.detection.json").write_text('{"schema"')
     with open(results / "detections.csv", "w", newline="") as file:
-        table = csv.DictWriter(file, ("case", "path", "side", "status", "error"))
+        table = csv.DictWriter(file, ("case", "path", "side", "status", "presence", "error"))
         table.writeheader()
         for side in ("left", "right"):
             table.writerow(
@@ -198,6 +198,11 @@ def test_results_with_what_failed_and_what_was_not_detected(scans, tmp_path):
     assert "is not JSON" in cases["cut"].problem and "is not there" in cases["gone"].problem
     assert cases["mr"].problem == "No CT." and cases["mr"].volume == str(scans / "neck2.nrrd")
     assert read_list(results / "detections.csv") == list(cases.values())
+    part = (results / "detections.csv").rename(results / "detections-1of2.csv")
+    assert read_list(results) == read_list(part) == list(cases.values())
+    (results / "detections.csv").write_bytes(part.read_bytes())
+    with pytest.raises(BadInputError, match="give the folder with those results"):
+        read_list(part.rename(tmp_path / "renamed.csv"))
     (results / "detections.csv").write_bytes(b"case;path\xff\n")
     assert "cannot be read" in {case.name: case for case in read_list(results)}["detections.csv"].problem
     write_result(scans, "neck0", scans / "neck0.nrrd")
