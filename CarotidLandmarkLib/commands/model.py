@@ -90,7 +90,7 @@ def _row(used: bool, name: str, size: int, about: dict[str, Any]) -> tuple[str, 
 
 
 def _install(args: argparse.Namespace) -> int:
-    from ..model import install
+    from ..model import install, store
 
     one = install.install(args.file, args.name, args.force)
     print(f"Installed as {one.reference}: {one.file}")
@@ -98,7 +98,8 @@ def _install(args: argparse.Namespace) -> int:
         install.use(one.reference)
         print(f"{one.reference} is in use.")
     else:
-        print(f"`detect --weights {one.name}` takes them; `model use {one.name}` makes them the ones in use.")
+        name = one.name if store.find(one.name) == one else one.reference  # which the name alone does not mean
+        print(f"`detect --weights {name}` takes them; `model use {name}` makes them the ones in use.")
     return 0
 
 

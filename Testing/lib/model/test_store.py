@@ -189,6 +189,15 @@ def test_a_file_goes_before_a_name(make, tmp_path, monkeypatch):
     assert store.resolve("site") == Path("site")
 
 
+def test_what_is_told_of_an_older_revision_that_is_installed_again_means_that_one(make, tmp_path, capsys):
+    old, new = make(), make("other")
+    for path, told in ((old, "site"), (new, "site"), (old, "site@1")):
+        assert main(["model", "install", str(path), "--name", "site"]) == 0
+        said = capsys.readouterr().out
+        assert f"`detect --weights {told}` takes them; `model use {told}`" in said
+        assert store.resolve(told).read_bytes() == Path(path).read_bytes()
+
+
 def test_a_name_goes_before_a_folder(make, tmp_path, monkeypatch):
     """As `site CASES --out site` leaves one."""
     installed = install.install(make())
