@@ -7,9 +7,12 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadInputError, CannotRunError
+from ..volume.folders import dicom_files
+from ..volume.headers import CT_IMAGES, peek
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -63,6 +66,20 @@ def read_source(files: Iterable[str]) -> Source:
         raise BadInputError(NO_SERIES.format(path="This volume"))
     first = images[0]
     return Source(images, str(first.SeriesInstanceUID), str(first.FrameOfReferenceUID), int(first[NUMBER].value))
+
+
+def frames_of_reference(folder: Path, series: str | None) -> set[str]:
+    """UIDs of those of the CT images in ``folder``, of this series alone unless it is None.
+
+    Raises BadInputError and CannotRunError as read_source, for damaged headers.
+    """
+    images = [file for file in dicom_files(folder) if peek(file)["class"] in CT_IMAGES]
+    frames: dict[str, str] = {}  # by series: one image says it of all
+    for file in images:
+        uid = peek(file)["series"]
+        if uid not in frames and series in (None, uid):
+            frames[uid] = read_source([str(file)]).frame_of_reference
+    return set(frames.values())
 
 
 def missing(error: ImportError) -> CannotRunError:

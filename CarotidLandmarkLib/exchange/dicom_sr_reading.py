@@ -62,11 +62,12 @@ def is_report(path: str | os.PathLike[str]) -> bool:
 
 
 def find_reports(folder: str | os.PathLike[str]) -> list[Report]:
-    """The reports in ``folder`` and below that have landmarks, the newest first.
+    """The reports in ``folder`` and below that have landmarks, the newest first; without points that are said to be at
+    another place of the body than a carotid bifurcation, since such a folder may hold reports about anything.
 
     Raises BadInputError for one that cannot be read or contradicts itself, and CannotRunError as read_report.
     """
-    reports = [_load(path) for path in dicom_files(Path(folder)) if is_report(path)]
+    reports = [_load(path, anywhere=False) for path in dicom_files(Path(folder)) if is_report(path)]
     return sorted((report for report in reports if report.points), key=lambda report: report.written, reverse=True)
 
 
@@ -82,7 +83,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
     return report
 
 
-def _load(path: Path) -> Report:
+def _load(path: Path, anywhere: bool = True) -> Report:
     try:
         import pydicom
     except ImportError as error:
@@ -91,25 +92,27 @@ def _load(path: Path) -> Report:
         raise BadInputError(f"Cannot read {path} (no such file); give {INSTEAD}.")
     with quiet():
         try:
-            return _read(path, pydicom.dcmread(path, force=True))
+            return _read(path, pydicom.dcmread(path, force=True), anywhere)
         except BadInputError:
             raise
         except Exception as error:  # of a damaged file pydicom raises whatever its parts do
             raise BadInputError(f"{path} is cut off, damaged or no DICOM; give {INSTEAD}.") from error
 
 
-def _read(path: Path, report: Dataset) -> Report:
+def _read(path: Path, report: Dataset, anywhere: bool) -> Report:
     tags = report.keys()
     stored = [report.get_item(tag) for tag in tags]  # as they are in the file
     if any(isinstance(item.value, bytes) and len(item.value) < getattr(item, "length", 0) for item in stored):
         raise ValueError("the file ends in the middle of an element")
     if not str(report.get("SOPClassUID", "")).startswith(SR):
         raise BadInputError(f"{path} is no structured report; give {INSTEAD}.")
-    groups = [_Group(path, item) for item in _walk(report) if _name(item) in GROUP]
-    told = [group for group in groups if group.side and (group.points or group.absent)]
-    told = [group for group in told if group.bifurcation] or told
+    groups = [_Group(item) for item in _walk(report) if _name(item) in GROUP]
+    told = [group for group in groups if group.sides and (group.points or group.absent)]
+    told = [of for of in told if of.bifurcation] or [of for of in told if anywhere or not of.elsewhere]
     by_side: dict[str, _Group] = {}
     for group in told:
+        if len(group.sides) > 1:
+            raise BadInputError(f"{path} has a point of both sides ({group.name or 'unnamed'}): one is wrong.")
         if group.side in by_side or len(group.points) > 1:
             raise BadInputError(f"{path} has more than one {group.side} point; leave one.")
         by_side[group.side] = group
@@ -134,18 +137,17 @@ def _read(path: Path, report: Dataset) -> Report:
 class _Group:
     """What one measurement group says."""
 
-    def __init__(self, path: Path, group: Dataset) -> None:
+    def __init__(self, group: Dataset) -> None:
         items = list(group.get("ContentSequence", ()))
         self.items = items
         sites = [item for item in items if _name(item) in SITE | FINDING]
         names = [_text(item) for item in items if _name(item) in TRACKING]
-        told = {SIDE_OF.get(_answer(item)) for item in _laterality(items)} - {None}
-        named = {side_of_label(name) for name in names} - {None}
-        sides = told or named
-        if len(sides) > 1 or (told and named and told != named):
-            raise BadInputError(f"{path} has a point of both sides ({', '.join(names) or 'unnamed'}): one is wrong.")
-        self.side: str = next(iter(sides), None) or ""
+        told = [SIDE_OF.get(_answer(item)) for item in _laterality(items)]
+        self.name = ", ".join(names)
+        self.sides = {side for side in (*told, *map(side_of_label, names)) if side}
+        self.side: str = next(iter(self.sides), "")
         self.bifurcation = any(_answer(item) == codes.BIFURCATION[:2] for item in sites)
+        self.elsewhere = not self.bifurcation and any(_answer(item) != ("", "") for item in sites)
         self.points = [
             (as_position(item.GraphicData), str(item.ReferencedFrameOfReferenceUID))
             for item in items

@@ -16,6 +16,7 @@ import numpy as np
 from ..detect.case import unique_names
 from ..errors import BadInputError, CarotidLandmarkError
 from ..exchange import nnlandmark
+from ..exchange.dicom_source import frames_of_reference
 from ..exchange.dicom_sr_reading import find_reports, read_report
 from ..landmarks.corrections import latest_revisions, read_revision
 from ..landmarks.detection import is_undecided, read_detection
@@ -212,8 +213,12 @@ def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | No
         detection = _beside(volume, f"{stem}.detection.json")
         told = read_detection(detection).points().points if detection.is_file() else {}
         points = {side: point.position for side, point in named.items() if not _is_told(point, told.get(side))}
-        if points:
-            return file, points, report.series[0] if report and len(report.series) == 1 and volume.is_dir() else None
+        if not points:
+            continue
+        series = report.series[0] if report and len(report.series) == 1 and volume.is_dir() else None
+        if report and volume.is_dir() and report.frame_of_reference not in ("", *frames_of_reference(volume, series)):
+            raise BadInputError(f"the points of {file} are in another frame of reference than {volume.name}: remove it")
+        return file, points, series
     raise BadInputError(
         f"{there[0][1]} holds what detect found, which is no truth: export corrections, or place the points yourself "
         "and detect into another folder"

@@ -12,7 +12,7 @@ from CarotidLandmarkLib.exchange.dicom_sr_reading import find_reports, read_repo
 from CarotidLandmarkLib.landmarks.reading import Reading
 from CarotidLandmarkLib.study.cases import read_cases
 from CarotidLandmarkLib.study.report.methods import read_detections
-from Testing.lib.exchange.reports import detected, make_source, pydicom
+from Testing.lib.exchange.reports import FRAME, detected, make_source, pydicom
 
 from pydicom.dataset import Dataset, FileMetaDataset  # isort: skip (without it all of this is skipped)
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, generate_uid  # isort: skip
@@ -169,6 +169,29 @@ def test_of_several_reports_in_a_series_the_readers_newest_is_the_truth(tmp_path
     assert [report.path.name for report in find_reports(tmp_path / "case" / "ct")][0] == "IM2"
     (case,) = read_cases(tmp_path / "case")
     assert case.points["left"] == pytest.approx(MOVED)
+
+
+def test_a_report_of_another_place_of_the_body_in_the_series_is_no_truth_and_in_nobodys_way(tmp_path, volume, save):
+    save("ct/IM1", readings={"left": Reading("moved", MOVED), "right": Reading("missing")})
+    thyroid, lungs = point([1, 2, 3], "thyroid", "G-A101"), point([1, 2, 3], "lungs", "G-A101")
+    del lungs.ContentSequence[2]  # no point
+    lungs.ContentSequence.append(point([1, 2, 3], laterality="G-A100").ContentSequence[1])
+    others = [thyroid], [thyroid, point([4, 5, 6], "another", "G-A101")], [lungs], [thyroid, lungs]
+    for number, groups in enumerate(others):
+        theirs(tmp_path / "case" / "ct" / f"IM_{number}", *groups)
+    (case,) = read_cases(tmp_path / "case")
+    assert case.points["left"] == pytest.approx(MOVED) and case.points["right"] is None and case.unreviewed == ()
+    with pytest.raises(BadInputError, match="no point in space"):
+        read_report(theirs(tmp_path / "lungs", lungs))
+
+
+def test_points_in_another_frame_of_reference_are_no_truth(tmp_path, volume, save):
+    file, _ = save("ct/IM1", readings={"left": Reading("moved", MOVED), "right": Reading("missing")})
+    data = file.read_bytes()
+    assert data.count(FRAME.encode()) > 0
+    file.write_bytes(data.replace(FRAME.encode(), FRAME[:-1].encode() + b"9"))
+    with pytest.raises(BadInputError, match="another frame of reference"):
+        read_cases(tmp_path / "case")
 
 
 def test_what_detect_reported_is_no_truth(tmp_path, volume, save):
