@@ -37,6 +37,7 @@ GROUP, TRACKING, SITE, FINDING, LATERALITY = (
     {("272741003", "SCT"), ("G-C171", "SRT")},
 )
 PERSON, ALGORITHM, VERSION, PARAMETERS = ((value, "DCM") for value in ("121008", "111001", "111003", "111002"))
+BIFURCATION = {codes.BIFURCATION[:2], ("T-45160", "SRT")}
 SIDE_OF = {("7771000", "SCT"): "left", ("G-A101", "SRT"): "left"}
 SIDE_OF |= {("24028007", "SCT"): "right", ("G-A100", "SRT"): "right"}
 
@@ -146,7 +147,7 @@ class _Group:
         self.name = ", ".join(names)
         self.sides = {side for side in (*told, *map(side_of_label, names)) if side}
         self.side: str = next(iter(self.sides), "")
-        self.bifurcation = any(_answer(item) == codes.BIFURCATION[:2] for item in sites)
+        self.bifurcation = any(_answer(item) in BIFURCATION for item in sites)
         self.elsewhere = not self.bifurcation and any(_answer(item) != ("", "") for item in sites)
         self.points = [
             (as_position(item.GraphicData), str(item.ReferencedFrameOfReferenceUID))

@@ -115,7 +115,7 @@ def test_a_correction_comes_back_with_its_reader_and_only_with_what_was_reviewed
 
 def test_points_of_others_by_older_codes_or_by_their_labels(tmp_path):
     groups = point([1, 2, 3], "1", "G-A101"), point([4, 5, 6], "Right carotid"), point([7, 8, 9], "node 3")
-    report = read_report(theirs(tmp_path / "theirs.dcm", *groups))
+    report = read_report(theirs(tmp_path / "theirs.dcm", *groups, point([0, 0, 0], "left", site="T-B6000")))
     assert {side: of.position.tolist() for side, of in report.points.items()} == {"left": [1, 2, 3], "right": [4, 5, 6]}
     assert report.detection is None and report.reader == ""
 
@@ -173,10 +173,10 @@ def test_of_several_reports_in_a_series_the_readers_newest_is_the_truth(tmp_path
 
 def test_a_report_of_another_place_of_the_body_in_the_series_is_no_truth_and_in_nobodys_way(tmp_path, volume, save):
     save("ct/IM1", readings={"left": Reading("moved", MOVED), "right": Reading("missing")})
-    thyroid, lungs = point([1, 2, 3], "thyroid", "G-A101"), point([1, 2, 3], "lungs", "G-A101")
+    thyroid, lungs = (point([1, 2, 3], name, "G-A101", site="T-B6000") for name in ("thyroid", "lungs"))
     del lungs.ContentSequence[2]  # no point
     lungs.ContentSequence.append(point([1, 2, 3], laterality="G-A100").ContentSequence[1])
-    others = [thyroid], [thyroid, point([4, 5, 6], "another", "G-A101")], [lungs], [thyroid, lungs]
+    others = [thyroid], [thyroid, point([4, 5, 6], "another", "G-A101", site="T-B6000")], [lungs], [thyroid, lungs]
     for number, groups in enumerate(others):
         theirs(tmp_path / "case" / "ct" / f"IM_{number}", *groups)
     (case,) = read_cases(tmp_path / "case")
