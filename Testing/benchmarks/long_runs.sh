@@ -118,7 +118,7 @@ mkdir -p "$state/$what/runs" "$state/table1/cases"
 [ "$what" = table1 ] || ln -sfn ../table1/cases "$state/$what/cases"
 named=$(find "$here" -path "*/runs/*/run.json" -exec sed -n 's/.*"commit": "\(.*\)".*/\1/p' {} + | sort -u)
 if [ -n "$named" ]; then
-    commit=$(git rev-list --no-walk $LEAST $named | head -n 1)
+    commit=$(git rev-list --no-walk -n 1 $LEAST $named)
     [ -d "$state/source" ] || git worktree add --detach "$state/source" "$commit"
     cd "$state/source"
     git checkout -q --detach "$commit"
