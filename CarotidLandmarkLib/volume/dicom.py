@@ -79,8 +79,8 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
     _require_whole(path, chosen.slices, set(everything).difference(files))
     volume = _read_stack(chosen.slices, str(path), warnings)
     volume.series_uid = chosen.uid
-    named = "".join(patients).strip()
-    volume.patient = hashlib.sha256(named.encode()).hexdigest() if named else None
+    if len(chosen.patient_ids) == 1:
+        volume.patient = hashlib.sha256(next(iter(chosen.patient_ids)).encode()).hexdigest()
     return volume
 
 
@@ -98,7 +98,9 @@ def _add(by_uid: dict[str, Series], file: Path) -> None:
     one = by_uid.setdefault(tags["series"], Series(tags["series"], tags))
     one.slices += slices
     one.fault = one.fault or fault
-    one.patients |= {tags["patient_id"] or tags["patient_name"]} if slices else set()
+    if slices:
+        one.patients |= {tags["patient_id"] or tags["patient_name"]} - {""}
+        one.patient_ids |= {tags["patient_id"]} - {""}
 
 
 def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
@@ -114,7 +116,7 @@ def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
 
 
 def _refuse_without_slices(where: Path, kinds: set[str]) -> None:
-    if kinds != {"CT"}:
+    if "CT" not in kinds:
         raise BadInputError(f"'{where}' holds {', '.join(sorted(kinds))} and no CT: give a CT series.")
     raise BadInputError(f"'{where}' holds only scouts or pictures without a place: give the CT slices.")
 

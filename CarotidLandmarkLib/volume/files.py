@@ -182,7 +182,7 @@ def _data_files(path: Path, fields: dict[str, str]) -> list[Path]:
 
 def _read_by_itk(path: Path, spacing: np.ndarray | None) -> tuple[np.ndarray, Grid]:
     try:
-        reader = read_header(path)
+        reader = read_header(path, "MetaImageIO" if suffix_of(path) in (".mha", ".mhd") else "")
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise BadInputError(

@@ -34,6 +34,7 @@ class Series:
     tags: Tags
     slices: list[Slice] = field(default_factory=list)
     patients: set[str] = field(default_factory=set)
+    patient_ids: set[str] = field(default_factory=set)
     fault: CarotidLandmarkError | None = None
 
     def __str__(self) -> str:

@@ -65,8 +65,12 @@ class SiteCases:
             raise BadInputError(
                 f"There are landmarks of {self.useful} patient(s) in {len(self.cases)} case(s) that can be read: "
                 f"{LEAST_FOR_OFFSET} patients are needed to learn where your readers put the point, {LEAST_FOR_TUNING} "
-                "to train on; correct some more."
+                f"to train on; {self._advice()}."
             )
+
+    def _advice(self) -> str:
+        most = max(map(len, _by(self.patients).values()), default=0)
+        return "correct some more" if most < 2 else f"of {most} scans the PatientID is the same: is that one patient?"
 
     def folds(self, count: int) -> dict[str, int]:
         """Case name -> the fold that its patient is judged in, of so many or, with fewer patients, as many as these."""

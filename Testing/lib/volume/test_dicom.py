@@ -311,4 +311,18 @@ def test_a_patient_is_known_again_without_being_named(tmp_path, one, other, same
         for name, patient in (("1", one), ("2", other))
     )
     assert (first == second) is same and len(first) == 64
-    assert read_volume(write_series(tmp_path / "3", positions, patient="")).patient is None
+    nobody = write_series(tmp_path / "3", positions, patient="")
+    for file in nobody.iterdir():
+        stored = pydicom.dcmread(file)
+        stored.PatientName = "Anonymous"  # as of thousands
+        stored.save_as(file)
+    assert read_volume(nobody).patient is None
+
+
+def test_a_slice_without_patient_is_of_no_other_one(tmp_path):
+    folder = write_series(tmp_path / "case", stack(np.arange(8.0)), patient="A")
+    file = sorted(folder.iterdir())[3]
+    stored = pydicom.dcmread(file)
+    stored.PatientID = stored.PatientName = ""
+    stored.save_as(file)
+    assert read_volume(folder).grid.size[2] == 8

@@ -20,7 +20,7 @@ from Testing.lib.volume.dicom_series import is_the_ramp, pydicom, stack, write_s
 
 from pydicom.dataelem import RawDataElement  # isort: skip (without pydicom all of this is skipped)
 from pydicom.tag import Tag  # isort: skip
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian  # isort: skip
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless  # isort: skip
 
 JPEG_XL, HTJ2K, UNKNOWN = (f"1.2.840.10008.1.2.4.{end}" for end in (110, 201, 999))
 INPUTS = 80  # of each kind below
@@ -91,6 +91,24 @@ def test_inverted_pixels(folder):
     for file in folder.iterdir():
         store(file, "PhotometricInterpretation", b"MONOCHROME1")
     assert "MONOCHROME1" in sentence(folder)
+
+
+def test_a_compressed_slice_whose_end_is_zeros_is_not_filled_up(folder):
+    """As an interrupted copy into a file of the whole length leaves it."""
+    path = sorted(folder.iterdir())[3]
+    ds = pydicom.dcmread(path)
+    ds.compress(RLELossless)
+    ds.save_as(path)
+    assert is_the_ramp(read_volume(folder))
+    data = path.read_bytes()
+    path.write_bytes(data[:-12] + bytes(12))
+    assert "is cut off" in sentence(folder)
+
+
+def test_a_scout_beside_another_modality_is_no_ct(tmp_path):
+    write_slice(tmp_path / "scout.dcm", (0, 0, 0), series="1.2.1", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_slice(tmp_path / "mr.dcm", (0, 0, 0), series="1.2.2", modality="MR")
+    assert "holds only scouts" in sentence(tmp_path)
 
 
 @pytest.mark.parametrize("syntax, name", [(JPEG_XL, "JPEG XL"), (HTJ2K, HTJ2K), (UNKNOWN, UNKNOWN)])

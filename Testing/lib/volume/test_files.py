@@ -58,6 +58,14 @@ def without_spacing(folder, array):
         yield folder / name
 
 
+@pytest.mark.parametrize("suffix", [".NRRD", ".MHA", ".NII", ".NII.GZ"])
+def test_a_name_in_capitals_is_the_same(tmp_path, ct_like, suffix):
+    path = tmp_path / f"case{suffix.lower()}"
+    sitk.WriteImage(sitk.GetImageFromArray(ct_like), str(path))
+    volume = read_volume(path.rename(tmp_path / f"CASE{suffix}"), spacing=(1, 1, 1))
+    assert (volume.array == ct_like).all()
+
+
 def test_a_file_that_gives_no_spacing_is_read_only_with_one(tmp_path, ct_like):
     for path in without_spacing(tmp_path, ct_like):
         assert "--spacing" in refused(path, "spacing")

@@ -51,7 +51,7 @@ def test_scans_of_one_patient_count_once_and_are_judged_together(site_folder, mo
     assert site.useful == 6 and len({site.folds(3)[f"p{n:02d}"] for n in range(3)}) == 1
     assert "p00, p01, p02" in site.warnings[0]
     ids.update(dict.fromkeys(ids, "same"))
-    with pytest.raises(BadInputError, match=r"of 1 patient\(s\) in 8 case"):
+    with pytest.raises(BadInputError, match=r"of 1 patient\(s\) in 8 case.*of 8 scans the PatientID is the same"):
         read_site(folder, {})
 
 
