@@ -60,7 +60,8 @@ def read_cases(
 
     A side is unreviewed unless its point is placed, or there and marked as missing (in a CSV: a row with empty x, y
     and z). What `detect` found is no truth. Of corrections each case's newest revision counts. Every volume is read
-    once and every point checked against it. What is left out or taken as unreviewed is said on stderr.
+    once and every point checked against it. What is left out or taken as unreviewed is said on stderr, as are warnings
+    about volumes.
 
     Raises BadInputError that lists all that is wrong. With ``failed``, which gets the sentences by case name, only
     where no case is left, and else they are said as well.
@@ -95,6 +96,8 @@ def read_cases(
         except CarotidLandmarkError as error:
             problems[case.name] = [str(error)]
             continue
+        for warning in volume.warnings:
+            _say(f"{case.name}: {warning}")
         if wrong := check_case(case, volume):
             problems[case.name] = wrong
         else:

@@ -21,6 +21,7 @@ from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.cases import read_cases
 from CarotidLandmarkLib.volume.ct import CTVolume, hash_files, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
+from CarotidLandmarkLib.volume.read import read_volume
 
 TRUTH = {"left": np.array([28.0, 4.0, -6.0]), "right": np.array([-25.0, 0.0, 3.0])}
 GRID = Grid.axis_aligned([0, 0, 0], (40, 30, 20), 2.0)
@@ -304,3 +305,16 @@ def test_all_that_is_wrong_with_a_data_set_is_one_line(tmp_path):
     with pytest.raises(BadInputError, match="2 thing.s. to mend: a: .*; b: ") as error:
         read_cases(tmp_path / "truth.csv")
     assert "\n" not in str(error.value)
+
+
+def test_what_is_odd_about_a_volume_is_said(add, tmp_path, capsys, monkeypatch):
+    add("a", TRUTH)
+
+    def odd(path, series=None):
+        volume = read_volume(path, series)
+        volume.warnings.append("The file stores no orientation: taken as LPS axes.")
+        return volume
+
+    monkeypatch.setattr("CarotidLandmarkLib.study.cases.read_volume", odd)
+    read_cases(tmp_path)
+    assert "a: The file stores no orientation" in capsys.readouterr().err
