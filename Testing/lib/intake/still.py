@@ -61,6 +61,18 @@ def write_series(folder: Path, uid: str, slices: int = SLICES, first: int = 0, *
     return folder
 
 
+def do_all(watch) -> list[str]:
+    """Let a watch do all that there is; return the names of the series that were answered, or tried, in order."""
+    while watch.step():
+        pass
+    return watch.seen
+
+
+def results(tmp_path: Path) -> list[str]:
+    """The names of the series of which there are results in ``out``."""
+    return sorted(path.name.partition(".")[0] for path in (tmp_path / "out").glob("*.detection.json"))
+
+
 if __name__ == "__main__":
     Detector.from_weights = classmethod(lambda *words: StillDetector())
     sys.exit(main())

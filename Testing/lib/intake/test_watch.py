@@ -20,7 +20,7 @@ from CarotidLandmarkLib.intake.arrivals import Arrivals  # noqa: E402
 from CarotidLandmarkLib.intake.books import Books  # noqa: E402
 from CarotidLandmarkLib.intake.watch import MOST_DEATHS, Watch, open_log  # noqa: E402
 from CarotidLandmarkLib.landmarks.detection import read_detection  # noqa: E402
-from Testing.lib.intake.still import SECRETS, StillDetector, write_series  # noqa: E402
+from Testing.lib.intake.still import SECRETS, StillDetector, do_all, results, write_series  # noqa: E402
 
 
 class Killed(BaseException):
@@ -53,16 +53,6 @@ def start(root, tmp_path, monkeypatch):
         return watch
 
     return start
-
-
-def do_all(watch):
-    while watch.step():
-        pass
-    return watch.seen
-
-
-def results(tmp_path):
-    return sorted(path.name.partition(".")[0] for path in (tmp_path / "out").glob("*.detection.json"))
 
 
 def revision(watch, name):
