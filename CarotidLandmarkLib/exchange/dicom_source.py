@@ -73,12 +73,11 @@ def frames_of_reference(folder: Path, series: str | None) -> set[str]:
 
     Raises BadInputError and CannotRunError as read_source, for damaged headers.
     """
-    images = [file for file in dicom_files(folder) if peek(file)["class"] in CT_IMAGES]
     frames: dict[str, str] = {}  # by series: one image says it of all
-    for file in images:
-        uid = peek(file)["series"]
-        if uid not in frames and series in (None, uid):
-            frames[uid] = read_source([str(file)]).frame_of_reference
+    for file in dicom_files(folder):
+        told = peek(file)
+        if told["class"] in CT_IMAGES and told["series"] not in frames and series in (None, told["series"]):
+            frames[told["series"]] = read_source([str(file)]).frame_of_reference
     return set(frames.values())
 
 
