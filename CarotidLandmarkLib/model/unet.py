@@ -9,40 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convolution import Conv3d
+
 SLOPE = 0.1
-SLAB = 100_000_000
-
-
-class Conv3d(nn.Conv3d):
-    """Convolution that computes in its input's type, whatever the type its parameters are kept in.
-
-    But float32 where a gradient is wanted of an input two voxels deep: oneDNN, as in torch 2.13 on CPUs with bfloat16,
-    leaves the weights' gradient of that unwritten.
-
-    float32 on a CPU is given to oneDNN by name. torch 2.13 of its own accord gives it a single image only if all
-    channels of a slice of it, rows by columns, are over 20,480 values, and else takes up to ten times as long. Where a
-    gradient is wanted, slabs of at most SLAB values: without AVX-512 oneDNN has no kernel for the weights' gradient of
-    some 200 million or more, and takes minutes.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.dtype == torch.bfloat16 and input.shape[2] == 2 and torch.is_grad_enabled():
-            return self.forward(input.float()).to(input.dtype)
-        bias = None if self.bias is None else self.bias.to(input.dtype)
-        weight = self.weight.to(input.dtype)
-        onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-        by_name = onednn and input.is_cpu and input.dtype == torch.float32
-        if not by_name or self.padding_mode != "zeros" or not isinstance(self.padding, tuple):
-            return self._conv_forward(input, weight, bias)
-        ways = (self.stride, self.dilation, self.groups)
-        if input.numel() <= SLAB or {*self.stride, *self.dilation} != {1} or not torch.is_grad_enabled():
-            return torch.mkldnn_convolution(input, weight, bias, self.padding, *ways)
-        above, *beside = self.padding
-        padded, reach = F.pad(input, (0, 0, 0, 0, above, above)), self.kernel_size[0] - 1
-        slices = padded.shape[2] - reach
-        depth = max(1, SLAB * input.shape[2] // input.numel())
-        slabs = [padded[:, :, first : min(first + depth, slices) + reach] for first in range(0, slices, depth)]
-        return torch.cat([torch.mkldnn_convolution(slab, weight, bias, (0, *beside), *ways) for slab in slabs], 2)
 
 
 class BlurPool3d(nn.Module):

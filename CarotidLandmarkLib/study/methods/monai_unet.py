@@ -20,7 +20,7 @@ from .heatmap_tuned import TunedHeatmapNet
 class Adapter(nn.Module):
     """A foreign network that wants extents of a multiple, as one that takes any and computes in its input's type.
 
-    The depth is padded to three multiples at least, so that no level is two voxels deep (see unet.Conv3d).
+    The depth is padded to three multiples at least, so that no level is two voxels deep (see convolution.Conv3d).
     """
 
     def __init__(self, net: nn.Module, multiple: int) -> None:

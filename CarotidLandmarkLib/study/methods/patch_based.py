@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...model.config import ModelConfig
+from ...model.convolution import Conv3d
 from ...model.locnet import LocNetOutput, ScaleNet
-from ...model.unet import Conv3d
 from ..train.losses import patches_loss
 from .single_scale import METHOD as SINGLE_SCALE
 

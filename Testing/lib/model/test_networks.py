@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from CarotidLandmarkLib.errors import BadInputError
-from CarotidLandmarkLib.model import numerics, unet
+from CarotidLandmarkLib.model import numerics
 from CarotidLandmarkLib.model.config import ModelConfig
+from CarotidLandmarkLib.model.convolution import Conv3d
 from CarotidLandmarkLib.model.locnet import LocNet, LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.unet import BlurPool3d, Conv3d, InstanceNorm3d, UNet3d, means_of_means
+from CarotidLandmarkLib.model.unet import BlurPool3d, InstanceNorm3d, UNet3d, means_of_means
 from CarotidLandmarkLib.study.methods import get, names
 
 LOC_NETS = ["default", "end-to-end-noise"]
@@ -214,53 +215,3 @@ def test_locnet_output_is_float32_in_bfloat16() -> None:
     assert output.covariance.shape == (1, 2, 3, 3) and output.presence_logit.shape == (1, 2)
     assert {value.dtype for value in output[:4]} == {torch.float32}
     assert output.position.isfinite().all()
-
-
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
-@pytest.mark.parametrize("kernel, stride, calls", [(3, 1, 4), (1, 1, 4), (3, 2, 1)])
-def test_a_large_volume_is_convolved_in_slabs_where_a_gradient_is_wanted(kernel, stride, calls, monkeypatch):
-    convolution = Conv3d(2, 4, kernel, padding=kernel // 2, stride=stride)
-    image = torch.randn(1, 2, 7, 6, 5, requires_grad=True)
-
-    def answers():
-        with torch.profiler.profile() as profile:
-            outputs = convolution(image)
-        gradients = torch.autograd.grad(outputs.square().sum(), [image, *convolution.parameters()])
-        return [outputs, *gradients], sum(event.name == "aten::mkldnn_convolution" for event in profile.events())
-
-    whole, once = answers()
-    monkeypatch.setattr(unet, "SLAB", 2 * 2 * 6 * 5)
-    slabs, times = answers()
-    torch.testing.assert_close(slabs, whole)
-    assert (once, times) == (1, calls)
-    with torch.no_grad():
-        torch.testing.assert_close(convolution(image), whole[0].detach())
-
-
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
-def test_a_small_image_in_float32_goes_to_onednn_and_gives_what_pytorchs_own_convolution_does() -> None:
-    torch.manual_seed(0)
-    ours, theirs, image = Conv3d(2, 4, 3, padding=1), nn.Conv3d(2, 4, 3, padding=1), torch.randn(1, 2, 5, 6, 7)
-    theirs.load_state_dict(ours.state_dict())
-    with torch.autograd.profiler.profile() as profile:
-        output = ours(image)
-    assert "aten::mkldnn_convolution" in {event.name for event in profile.function_events}
-    torch.testing.assert_close(output, theirs(image))
-    for value in (output, theirs(image)):
-        value.square().sum().backward()
-    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
-
-
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_gradients_in_bfloat16_are_those_of_float32_at_any_depth(depth: int) -> None:
-    torch.manual_seed(0)
-    convolution = Conv3d(16, 16, 3, padding=1)
-    image, weights = torch.randn(1, 16, depth, 5, 6), torch.randn(1, 16, depth, 5, 6)
-    gradients = []
-    for dtype in (torch.float32, torch.bfloat16):
-        convolution.zero_grad()
-        output = convolution(image.to(dtype))
-        assert output.dtype == dtype
-        (output.float() * weights).sum().backward()
-        gradients.append(convolution.weight.grad.clone())
-    assert float((gradients[1] - gradients[0]).norm()) < 0.02 * float(gradients[0].norm())
