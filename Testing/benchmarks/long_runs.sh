@@ -21,7 +21,7 @@
 # there may differ from it in nothing but the files of methods that are run again, and in how runs are told. Where a core
 # is slower than those of the runs that are there, PACE=0.5 or the like gives the runs as much longer.
 set -euo pipefail
-LEAST=cb1f1cd  # in which the row `heatmap` learns, on processors without AVX-512 as well, and which knows --pace
+LEAST=11e61ec  # in which the row `heatmap` learns, on processors without AVX-512 as well, which knows --pace and is quick there
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1 state=$(mkdir -p "$2" && cd "$2" && pwd)
 cd "$here/../.."
