@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import math
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +46,7 @@ PLACE = {
 }
 RIGHT_ANGLE = 0.05
 KINDS = ("image types", "slice thicknesses", "kernels", "acquisitions")  # that a series may hold, as in Slice.kind
+ROUNDED = 0.05  # share that thicknesses which are meant to be the same differ by
 FEW = 3  # slices that acquisitions which follow each other may share
 
 
@@ -66,9 +68,8 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
     found = [one for one in considered if one.slices or one.fault]
     if not found:
         _refuse_without_slices(path, {one.tags["modality"] or "unknown" for one in considered})
-    patients = set().union(*(one.patients for one in found))
-    if len(patients) > 1:
-        raise BadInputError(f"'{path}' holds {len(patients)} patients: give a folder with one, or choose a series.")
+    if (patients := _patients(found)) > 1:
+        raise BadInputError(f"'{path}' holds {patients} patients: give a folder with one, or choose a series.")
     if len(found) >= MIN_SLICES and all(len(one.slices) == 1 for one in found):
         raise BadInputError(
             f"'{path}' has {len(found)} CT slices and a series UID for each of them: export them as one series."
@@ -79,9 +80,16 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
     _require_whole(path, chosen.slices, set(everything).difference(files))
     volume = _read_stack(chosen.slices, str(path), warnings)
     volume.series_uid = chosen.uid
-    if len(chosen.patient_ids) == 1:
-        volume.patient = hashlib.sha256(next(iter(chosen.patient_ids)).encode()).hexdigest()
+    if ids := {of for of, _ in chosen.patients if of}:
+        volume.patient = hashlib.sha256(ids.pop().encode()).hexdigest()
     return volume
+
+
+def _patients(found: list[Series]) -> int:
+    """How many there are: by their IDs, and by the names of images without one that no image with an ID has."""
+    told = set().union(*(one.patients for one in found))
+    names = {name for of, name in told if name and not of} - {name for of, name in told if of}
+    return len({of for of, _ in told if of}) + len(names)
 
 
 def _add(by_uid: dict[str, Series], file: Path) -> None:
@@ -99,13 +107,12 @@ def _add(by_uid: dict[str, Series], file: Path) -> None:
     one.slices += slices
     one.fault = one.fault or fault
     if slices:
-        one.patients |= {tags["patient_id"] or tags["patient_name"]} - {""}
-        one.patient_ids |= {tags["patient_id"]} - {""}
+        one.patients.add((tags["patient_id"], tags["patient_name"]))
 
 
 def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
     """BadInputError where files that are no DICOM have names like those of the slices beside them, and no content."""
-    alike = {(os.path.dirname(s.path), kind_of_name(s.path)) for s in slices}
+    alike = {(str(Path(s.path).parent), kind_of_name(s.path)) for s in slices}
     empty = sorted(file for file in others if (str(file.parent), kind_of_name(file)) in alike and is_empty(file))
     if empty:
         all_files = len(empty) + len({s.path for s in slices})
@@ -145,7 +152,7 @@ def _slices(path: str, tags: Tags) -> list[Slice]:
                 spacing=(place["spacing"][1], place["spacing"][0]),
                 size=(count(tags["columns"], 0), count(tags["rows"], 0)),
                 number=count(tags["number"], 0),
-                kind=(tags["image_type"].upper(), _rounded(tags["thickness"]), tags["kernel"], tags["acquisition"]),
+                kind=(tags["image_type"].upper(), tags["thickness"].strip(), tags["kernel"], tags["acquisition"]),
                 rescale=rescale,
                 applied=applied,
                 fractional=any(v % 1 for v in rescale),
@@ -156,10 +163,6 @@ def _slices(path: str, tags: Tags) -> list[Slice]:
     if slices and min(slices[0].size) < 1:
         raise BadInputError(f"'{path}' has a damaged DICOM header, without rows or columns: export the series again.")
     return slices
-
-
-def _rounded(thickness: str) -> str:
-    return f"{float(thickness):.2g}" if NUMBER.fullmatch(thickness) else thickness
 
 
 def _check_place(path: str, frame: Tags, place: dict[str, tuple[float, ...]], slope: float) -> None:
@@ -256,7 +259,8 @@ def _without_copies(slices: list[Slice], load: _Pixels, warnings: list[str]) -> 
 def _of_one_kind(slices: list[Slice], where: str, warnings: list[str]) -> list[Slice]:
     """The slices (in order of depth) less those of another kind that lie among them, and not before or behind."""
     for k, kinds in enumerate(KINDS):
-        told, depths = np.array([s.kind[k] for s in slices]), depths_of(slices)
+        kind_of = [s.kind[k] for s in slices]
+        told, depths = np.array(_alike(kind_of) if kinds == "slice thicknesses" else kind_of), depths_of(slices)
         groups = {kind: depths[told == kind] for kind in dict.fromkeys(told.tolist())}
         order = sorted(groups, key=lambda kind: (-len(groups[kind]), SHARP_KERNEL.search(kind) is not None, kind))
         kept: list[str] = []
@@ -280,7 +284,22 @@ def _of_one_kind(slices: list[Slice], where: str, warnings: list[str]) -> list[S
     return slices
 
 
+def _alike(thicknesses: list[str]) -> list[str]:
+    """Of the slices, those within a few percent as one, and those that do not tell as most others."""
+    written = {text: float(text) for text in thicknesses if NUMBER.fullmatch(text)}
+    same: dict[str, str] = {}
+    first = -math.inf
+    for text in sorted(written, key=lambda text: written[text]):
+        first = first if written[text] <= (1 + ROUNDED) * first else written[text]
+        same[text] = f"{first:g}"
+    told = [same.get(text, text) for text in thicknesses if text]
+    most = Counter(told).most_common(1)
+    return [same.get(text, text) or (most[0][0] if most else "") for text in thicknesses]
+
+
 def _shared(one: np.ndarray, other: np.ndarray) -> int:
     """How many slices each of two stacks has, at least, where both are; by their depths (n,) mm, in order."""
     low, high = max(one[0], other[0]), min(one[-1], other[-1])
+    if low > high:
+        return 0
     return min(int(((depths >= low) & (depths <= high)).sum()) for depths in (one, other))

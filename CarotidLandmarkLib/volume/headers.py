@@ -62,6 +62,7 @@ PEEKED |= {0x0020000E: "series", 0x00020003: "instance", 0x00080018: "instance"}
 LAST_PEEKED = max(PEEKED)
 VR = re.compile(b"[A-Z][A-Z]")
 LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}  # PS3.5 7.1.2
+FRAGMENTS = [b"\xe0\x7f\x10\x00" + kind + b"\0\0\xff\xff\xff\xff" for kind in (b"OB", b"OW")]
 END_OF_FRAGMENTS = bytes.fromhex("feffdde000000000")
 UNDEFINED, ENDS = 0xFFFFFFFF, (0xFFFEE00D, 0xFFFEE0DD)  # of an item, of a sequence
 PEEK_BYTES = 1 << 20  # of what is deflated or damaged
@@ -215,13 +216,14 @@ def unreadable(path: str | os.PathLike[str]) -> BadInputError:
 
 def require_all_pixels(path: str, reader: sitk.ImageFileReader) -> None:
     """BadInputError if the file ends before its pixels do, which GDCM silently fills up: uncompressed ones before their
-    length, compressed ones without the mark behind them that PS3.5 A.4 demands."""
+    length, those in fragments without the mark behind them that PS3.5 A.4 demands."""
     length = math.prod(reader.GetSize()) * count(reader.GetMetaData(TAGS["bits"]), 16) // 8
     length += length % 2
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         syntax = peek(Path(path))["syntax"]
         end = length if syntax in UNCOMPRESSED else 0
-        if syntax not in (*UNCOMPRESSED, DEFLATED, "") and data.rfind(END_OF_FRAGMENTS) < 0:
+        begin = -1 if syntax in (*UNCOMPRESSED, DEFLATED) else max(map(data.rfind, FRAGMENTS))
+        if begin >= 0 and data.find(END_OF_FRAGMENTS, begin) < 0:
             raise BadInputError(f"'{path}' is cut off: copy the series again.")
         for kind in (b"OW\0\0", b"OB\0\0", b""):
             element = b"\xe0\x7f\x10\x00" + kind + struct.pack("<I", length & 0xFFFFFFFF)

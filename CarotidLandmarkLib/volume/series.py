@@ -28,13 +28,13 @@ SHARP_KERNEL = re.compile(r"^([A-Z][a-z]?[6-9]\d|FC[358]\d|[DEL]$|Y[B-D]$)", re.
 
 @dataclass
 class Series:
-    """The CT slices of one series UID; `fault`: what is wrong with an image of it, `tags`: those of its first image."""
+    """The CT slices of one series UID; `fault`: what is wrong with an image of it, `tags`: those of its first image.
+    `patients`: ID and name."""
 
     uid: str
     tags: Tags
     slices: list[Slice] = field(default_factory=list)
-    patients: set[str] = field(default_factory=set)
-    patient_ids: set[str] = field(default_factory=set)
+    patients: set[tuple[str, str]] = field(default_factory=set)
     fault: CarotidLandmarkError | None = None
 
     def __str__(self) -> str:

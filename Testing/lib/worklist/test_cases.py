@@ -124,6 +124,18 @@ def test_a_header_whose_voxels_are_gone_is_said_and_a_damaged_one_is_left_to_who
     assert all(case.key and not case.problem for name, case in cases.items() if name != "gone") and len(cases) == 3
 
 
+@pytest.mark.parametrize("pattern", ["50% dose slice%03d.raw 1 12 1", "p%s%03d.raw 1 12 1", "100%slice%d.raw 1 12 1"])
+def test_a_header_with_a_pattern_that_cannot_be_is_a_case_that_cannot_be_opened(tmp_path, pattern):
+    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(tmp_path / "odd.mhd"))
+    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(tmp_path / "sound.nrrd"))
+    text = (tmp_path / "odd.mhd").read_text()
+    (tmp_path / "odd.mhd").write_text(text.replace("odd.raw", pattern))
+    odd, sound = sorted(read_list(tmp_path), key=lambda case: case.name)
+    assert "is not there" in odd.problem and not sound.problem
+    with pytest.raises(BadInputError, match="data, .* are missing"):
+        read_volume(tmp_path / "odd.mhd")
+
+
 def test_the_key_of_a_volume_in_one_file_is_that_of_the_lists_in_use(tmp_path):
     (tmp_path / "ct.nrrd").write_bytes(b"NRRD0004\nencoding: raw\n\n" + bytes(range(256)))
     assert fingerprint(tmp_path / "ct.nrrd") == "f59a53a0aba2f1c1"
