@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +39,9 @@ GROUP, TRACKING, SITE, FINDING, LATERALITY = (
 )
 PERSON, ALGORITHM, VERSION, PARAMETERS = ((value, "DCM") for value in ("121008", "111001", "111003", "111002"))
 BIFURCATION = {codes.BIFURCATION[:2], ("T-45160", "SRT")}
+ANY_PLACE = re.compile(  # findings that tell of no other
+    r"(?<!internal )(?<!external )(?<!common )carotid|landmark|structure|point|cent(er|re)", re.IGNORECASE
+)
 SIDE_OF = {("7771000", "SCT"): "left", ("G-A101", "SRT"): "left"}
 SIDE_OF |= {("24028007", "SCT"): "right", ("G-A100", "SRT"): "right"}
 
@@ -46,7 +50,8 @@ class Report(NamedTuple):
     """What an SR says. ``points``: side to its point, described by a status or decision where the report is ours.
     ``reader``: the person who observed, "" where none did. ``series``: UIDs of those that it refers to.
     ``frame_of_reference``: UID of that of its points, "" where it has none. ``written``: when, to be compared.
-    ``detection``: that which our report is about, without what was measured at the forks; None for all others."""
+    ``detection``: that which our report is about, without what was measured at the forks; None for all others.
+    ``elsewhere``: whether points were left out that are said to be at another place of the body."""
 
     path: Path
     points: dict[str, NamedPoint]
@@ -55,6 +60,7 @@ class Report(NamedTuple):
     frame_of_reference: str
     written: str
     detection: Detection | None
+    elsewhere: bool
 
 
 def is_report(path: str | os.PathLike[str]) -> bool:
@@ -63,13 +69,14 @@ def is_report(path: str | os.PathLike[str]) -> bool:
 
 
 def find_reports(folder: str | os.PathLike[str]) -> list[Report]:
-    """The reports in ``folder`` and below that have landmarks, the newest first; without points that are said to be at
-    another place of the body than a carotid bifurcation, since such a folder may hold reports about anything.
+    """The reports in ``folder`` and below that have points, the newest first; less those that are said to be at another
+    place of the body than a carotid bifurcation, since such a folder may hold reports about anything.
 
     Raises BadInputError for one that cannot be read or contradicts itself, and CannotRunError as read_report.
     """
     reports = [_load(path, anywhere=False) for path in dicom_files(Path(folder)) if is_report(path)]
-    return sorted((report for report in reports if report.points), key=lambda report: report.written, reverse=True)
+    with_points = (report for report in reports if report.points or report.elsewhere)
+    return sorted(with_points, key=lambda report: report.written, reverse=True)
 
 
 def read_report(path: str | os.PathLike[str]) -> Report:
@@ -108,8 +115,8 @@ def _read(path: Path, report: Dataset, anywhere: bool) -> Report:
     if not str(report.get("SOPClassUID", "")).startswith(SR):
         raise BadInputError(f"{path} is no structured report; give {INSTEAD}.")
     groups = [_Group(item) for item in _walk(report) if _name(item) in GROUP]
-    told = [group for group in groups if group.sides and (group.points or group.absent)]
-    told = [of for of in told if of.bifurcation] or [of for of in told if anywhere or not of.elsewhere]
+    every = [group for group in groups if group.sides and (group.points or group.absent)]
+    told = [of for of in every if of.bifurcation] or [of for of in every if anywhere or not of.elsewhere]
     by_side: dict[str, _Group] = {}
     for group in told:
         if len(group.sides) > 1:
@@ -132,6 +139,7 @@ def _read(path: Path, report: Dataset, anywhere: bool) -> Report:
         next(iter(frames), ""),
         f"{report.get('ContentDate', '')}{report.get('ContentTime', '')}",
         _detection(path, report, by_side, groups) if detected else None,
+        len(told) < len(every),
     )
 
 
@@ -141,14 +149,15 @@ class _Group:
     def __init__(self, group: Dataset) -> None:
         items = list(group.get("ContentSequence", ()))
         self.items = items
-        sites = [item for item in items if _name(item) in SITE | FINDING]
+        sites, findings = ([item for item in items if _name(item) in names] for names in (SITE, FINDING))
         names = [_text(item) for item in items if _name(item) in TRACKING]
-        told = [SIDE_OF.get(_answer(item)) for item in _laterality(items)]
+        lateral = [SIDE_OF.get(_answer(item)) for item in _laterality(items)]
         self.name = ", ".join(names)
-        self.sides = {side for side in (*told, *map(side_of_label, names)) if side}
+        self.sides = {side for side in (*lateral, *map(side_of_label, names)) if side}
         self.side: str = next(iter(self.sides), "")
-        self.bifurcation = any(_answer(item) in BIFURCATION for item in sites)
-        self.elsewhere = not self.bifurcation and any(_answer(item) != ("", "") for item in sites)
+        self.bifurcation = any(_answer(item) in BIFURCATION for item in sites + findings)
+        told = [item for item in findings if not ANY_PLACE.search(_meaning(item))] + sites
+        self.elsewhere = not self.bifurcation and any(_answer(item) != ("", "") for item in told)
         self.points = [
             (as_position(item.GraphicData), str(item.ReferencedFrameOfReferenceUID))
             for item in items
@@ -232,6 +241,11 @@ def _name(item: Dataset) -> tuple[str, str]:
 def _answer(item: Dataset) -> tuple[str, str]:
     """Those of the code that it holds."""
     return _code(item.get("ConceptCodeSequence"))
+
+
+def _meaning(item: Dataset) -> str:
+    sequence = item.get("ConceptCodeSequence")
+    return str(sequence[0].get("CodeMeaning", "")) if sequence else ""
 
 
 def _code(sequence: Any) -> tuple[str, str]:

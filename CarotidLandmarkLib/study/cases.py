@@ -204,10 +204,12 @@ def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | No
     stems = dict.fromkeys((name, case_name(volume)))
     files = [(stem, _beside(volume, stem + suffix)) for stem in stems for suffix in POINT_SUFFIXES]
     there = [(stem, file) for stem, file in files if os.path.lexists(file)]
-    reports = {} if there or not volume.is_dir() else {report.path: report for report in find_reports(volume)}
+    found = [] if there or not volume.is_dir() else find_reports(volume)
+    reports = {report.path: report for report in found if report.points}
     there += [(name, file) for file in reports]
     if not there:
-        raise BadInputError(f"it has no points: put {name}.mrk.json beside {volume.name} (or {name}.fcsv)")
+        others = f"; those of {found[0].path} are not said to be at a carotid bifurcation" if found else ""
+        raise BadInputError(f"it has no points: put {name}.mrk.json beside {volume.name} (or {name}.fcsv){others}")
     for stem, file in there:
         report = reports.get(file) or (read_report(file) if file.name.endswith(REPORT) else None)
         named = report.points if report else read_described_points(file)

@@ -185,6 +185,29 @@ def test_a_report_of_another_place_of_the_body_in_the_series_is_no_truth_and_in_
         read_report(theirs(tmp_path / "lungs", lungs))
 
 
+def finding(at, tracking, meaning):
+    group = point(at, tracking)
+    told = code("1", "99X")
+    told[0].CodeMeaning = meaning
+    group.ContentSequence[1] = content("CODE", ("121071", "DCM"), ConceptCodeSequence=told)
+    return group
+
+
+@pytest.mark.parametrize("meaning", ["Landmark", "Center", "Carotid artery", "Anatomical Structure"])
+def test_a_report_that_says_no_place_is_the_truth_of_the_series_that_it_lies_in(tmp_path, volume, meaning):
+    groups = [finding(list(map(float, MOVED + [0, 0, dz])), side, meaning) for side, dz in (("L", 0.0), ("R", 1.0))]
+    theirs(tmp_path / "case" / "ct" / "IM1", *groups)
+    (report,) = find_reports(tmp_path / "case")
+    assert report.points["left"].position == pytest.approx(MOVED) and not report.elsewhere
+
+
+@pytest.mark.parametrize("meaning", ["Nodule", "Internal carotid artery"])
+def test_a_series_whose_reports_are_all_about_other_places_names_one(tmp_path, volume, meaning):
+    file = theirs(tmp_path / "case" / "ct" / "IM1", finding([1, 2, 3], "L", meaning))
+    with pytest.raises(BadInputError, match=f"those of {file} are not said to be at a carotid bifurcation"):
+        read_cases(tmp_path / "case")
+
+
 def test_points_in_another_frame_of_reference_are_no_truth(tmp_path, volume, save):
     file, _ = save("ct/IM1", readings={"left": Reading("moved", MOVED), "right": Reading("missing")})
     data = file.read_bytes()
