@@ -134,4 +134,6 @@ def _list(arrivals: Arrivals, books: Books) -> int:
     for series in sorted(arrivals.look(), key=lambda series: series.folder):
         state = books.told(series) or "waiting"
         print(f"{series.name}  {len(series.images)} images in {series.folder}: {state}")
+        for image in series.empty:
+            print(f"  named like them, and empty, cut off or closed: {image.path}")
     return 0

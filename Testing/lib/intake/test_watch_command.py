@@ -63,10 +63,22 @@ def test_list_says_what_became_of_each_and_where_it_lies(watch, root, tmp_path, 
     capsys.readouterr()
     assert watch("--list") == 0
     lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
     places = [line.partition("  ")[2] for line in lines]
     assert places[0] == f"12 images in {root / 'a'}: done" and places[2] == f"12 images in {root / 'c'}: waiting"
     assert places[1].startswith(f"1 images in {root / 'b'}: failed: ")
     assert results(tmp_path)[0].startswith(lines[0].split()[0])
+
+
+def test_list_names_the_files_that_are_in_the_way(watch, root, capsys):
+    write_series(root / "a", "1.2.1")
+    empty = root / "a" / f"other{next((root / 'a').iterdir()).suffix or '1'}"
+    empty.touch()
+    assert watch("--once", "--quiet") == 2
+    capsys.readouterr()
+    assert watch("--list") == 0
+    said = capsys.readouterr().out
+    assert "failed: 1 of 13 files" in said and f"empty, cut off or closed: {empty}" in said
 
 
 def signalled(root, out, *numbers):
