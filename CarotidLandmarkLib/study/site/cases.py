@@ -115,10 +115,11 @@ def read_site(data: Path, header: Mapping[str, Any]) -> SiteCases:
 
 def fingerprint(array: np.ndarray) -> str:
     """Stands for the voxels (z, y, x) in whatever order a file has them: their histogram."""
-    low, high = int(array.min()), int(array.max())
+    limits = np.iinfo(np.int16)
+    low, high = (int(np.clip(n, limits.min, limits.max)) for n in (array.min(), array.max()))
     counts = np.zeros(high - low + 2, np.int64)
     for plane in array:  # one at a time: counting takes eight bytes a voxel
-        counts += np.bincount((plane - float(low)).astype(np.int64).ravel(), minlength=len(counts))
+        counts += np.bincount((np.clip(plane, low, high) - float(low)).astype(np.int64).ravel(), minlength=len(counts))
     return hashlib.sha256(f"{low} {counts.tolist()}".encode()).hexdigest()
 
 

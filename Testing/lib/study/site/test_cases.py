@@ -24,6 +24,14 @@ def test_a_sound_site_says_nothing(site_folder, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("value", [-3.4e38, -1e10, 1e10])
+def test_voxels_that_are_no_hu_are_no_hindrance(value):
+    array = np.random.default_rng(0).normal(40, 60, (6, 5, 4)).astype(np.float32)
+    whole = fingerprint(array)
+    array[0, 0, 0] = value
+    assert fingerprint(array) != whole and fingerprint(array) == fingerprint(array[:, ::-1])
+
+
 @pytest.mark.parametrize("count", [1, 4, 5])
 def test_too_few_patients_are_refused_with_the_number_needed(site_folder, count):
     folder, _ = site_folder(count)
