@@ -1,5 +1,7 @@
 """A DICOM report of what the reader decided, in the study of the CT, and the points of a report for a volume."""
 
+import json
+
 import numpy as np
 from slicer.i18n import tr as _
 
@@ -14,8 +16,9 @@ from CarotidLandmarkLib.volume.headers import is_dicom, numbers
 
 from .coordinates import ijkToRas, rasFromLps, transformPoint
 from .landmarkRecord import LandmarkRecord
+from .worklistCase import FRAME
 
-SAME_VOXEL = 0.1
+SAME_VOXEL, SAME_MM = 0.1, 1e-3
 
 
 def reportOf(landmarkScene, landmarkNode, initials, files):
@@ -27,7 +30,7 @@ def reportOf(landmarkScene, landmarkNode, initials, files):
     volumeNode, detection = landmarkScene.source(landmarkNode)
     source = read_source(files if all(is_dicom(file) for file in files) else [])
     wasMoved = not np.allclose(LandmarkRecord(landmarkNode).frame, np.eye(4), rtol=0, atol=1e-6)
-    if wasMoved or not _liesWhere(volumeNode, _positions(files, source)):
+    if wasMoved or not _liesWhere(volumeNode, files, source):
         raise BadInputError(
             _(
                 "The volume does not lie where its DICOM files say, so that a DICOM SR would show the points "
@@ -51,7 +54,7 @@ def reportedPoints(path, volumeNode, files):
         if report.frame_of_reference not in ("", source.frame_of_reference):
             sentence = _("The points of {path} are in another frame of reference: choose a report of this volume.")
             raise BadInputError(sentence.format(path=path))
-        if not _liesWhere(volumeNode, _positions(files, source)):
+        if not _liesWhere(volumeNode, files, source):
             sentence = _(
                 "The volume does not lie where its DICOM files say, so that the points of {path} would lie elsewhere: "
                 "load the series as it is."
@@ -70,8 +73,13 @@ def _positions(files, source):
     return np.array(positions)
 
 
-def _liesWhere(volumeNode, positions):
-    """Whether each of the positions is the first voxel of a slice."""
+def _liesWhere(volumeNode, files, source):
+    """Whether each slice of the files begins at the first voxel of one of the volume's; of a volume of a worklist,
+    whose slices are made anew where those of the files are uneven or tilted, whether it lies where it lay then."""
+    frame = volumeNode.GetAttribute(FRAME)
+    if frame:
+        return np.allclose(ijkToRas(volumeNode), json.loads(frame), rtol=0, atol=SAME_MM)
+    positions = _positions(files, source)
     toIndex = np.linalg.inv(ijkToRas(volumeNode))
     index = np.array([transformPoint(toIndex, rasFromLps(position)) for position in positions])
     away = np.abs(index - np.round(index)).max()

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -11,8 +12,8 @@ from CarotidLandmarkLib.worklist.cases import no_detection
 
 from .views import LEVEL_HU, WINDOW_HU, showVolume
 
-# Attributes of the volume: the case's key, and the files that it was read from, as JSON.
-CASE, FILES = "CarotidLandmark.Case", "CarotidLandmark.Files"
+# Attributes of the volume: the case's key, and, as JSON, the files that it was read from and where it lay then.
+CASE, FILES, FRAME = "CarotidLandmark.Case", "CarotidLandmark.Files", "CarotidLandmark.Frame"
 
 
 def addCase(landmarkScene, read):
@@ -41,10 +42,10 @@ def addCase(landmarkScene, read):
 def removeCase(landmarkScene, volumeNode, landmarkNode):
     """Take a volume out of the scene with its landmarks (None: it has none) and all that belongs to them."""
     scene = landmarkScene.scene
-    nodes = [volumeNode, volumeNode.GetDisplayNode()]  # the other way round the slice views would look for a window
-    if landmarkNode is not None:
+    nodes = [volumeNode.GetStorageNode(), volumeNode, volumeNode.GetDisplayNode()]  # the display last: else the views
+    if landmarkNode is not None:  # would look for a window
         landmarkScene.unobserve(landmarkNode)
-        nodes = [landmarkNode.GetDisplayNode(), landmarkNode, *nodes]
+        nodes = [landmarkNode.GetStorageNode(), landmarkNode.GetDisplayNode(), landmarkNode, *nodes]
     for node in nodes:
         if node is not None and scene.IsNodePresent(node):
             scene.RemoveNode(node)
@@ -62,6 +63,7 @@ def _addVolume(scene, read):
     volumeNode.SetName(read.case.name)
     volumeNode.SetAttribute(CASE, read.case.key)
     volumeNode.SetAttribute(FILES, json.dumps(read.files))
+    volumeNode.SetAttribute(FRAME, json.dumps(np.asarray(read.ijkToRas).tolist()))
     volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(read.ijkToRas))
     scene.AddNode(volumeNode)
     volumeNode.SetAndObserveDisplayNodeID(display.GetID())

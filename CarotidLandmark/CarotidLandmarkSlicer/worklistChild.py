@@ -184,7 +184,9 @@ class VolumesAhead:
 
     def _begin(self, case):
         try:
-            self._reads[case.name] = ReadVolume(case, self._onEnd)
+            read = ReadVolume(case, self._onEnd)
+            if not read.problem:  # as where no process starts at all
+                self._reads[case.name] = read
         except OSError as error:
             sentence = _("There is no room for the volume in {folder} ({reason}): free some space.")
             self._fail(case, sentence.format(folder=slicer.app.temporaryPath, reason=error.strerror or error), True)

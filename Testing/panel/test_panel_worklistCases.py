@@ -1,18 +1,20 @@
-"""Cases of a worklist that are not as they should be, bare scans, processes, the look of the list."""
+"""Cases of a worklist that are not as they should be, bare scans, the look of the list."""
 
 import json
-import os
 
+import numpy as np
 import pytest
 
+from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.landmarks.reading import Reading
 from CarotidLandmarkLib.worklist.worklist import FILTERS
 from Testing.host.mrmlHost import slicer
 from Testing.host.pythonQtDrive import click, processEvents, waitUntil
+from Testing.host.samples import sampleDetection
 from Testing.mrml.test_corrections_dicom import writeSeries
-from Testing.panel.panelHelp import openModule
 from Testing.panel.worklistHelp import (
     arrive,
-    exportBoth,
     openBatch,
     openForWorklist,
     openList,
@@ -144,6 +146,38 @@ def test_a_report_goes_with_the_export_of_a_case_from_dicom(opened, tmp_path):
     assert report.points["right"].position is None and report.reader == "QA"
 
 
+@pytest.mark.parametrize("isMoved", [False, True])
+def test_a_report_comes_back_to_a_case_whose_slices_were_made_anew(opened, tmp_path, isMoved):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    import pydicom
+    from CarotidLandmarkSlicer.dicomReport import reportedPoints
+
+    from CarotidLandmarkLib.exchange.dicom_source import read_source
+    from CarotidLandmarkLib.exchange.dicom_sr import make_report
+
+    writeSeries(tmp_path / "scans" / "one")
+    files = sorted((tmp_path / "scans" / "one").iterdir())
+    for number, file in enumerate(files):
+        stored = pydicom.dcmread(file)
+        x, y, z = stored.ImagePositionPatient
+        stored.ImagePositionPatient = [x, y, z + 0.3 * (number % 2)]
+        stored.save_as(file)
+    openList(opened, tmp_path / "scans", tmp_path / "corrections")
+    pressNext(opened)
+    arrive(opened, "one")
+    node = opened.logic.worklist.volumeNode
+    assert "were interpolated" in opened.message
+    told = Detection.from_dict(sampleDetection())
+    readings = {"left": Reading("moved", np.array([31.0, -12.0, 40.0])), "right": Reading("missing")}
+    (tmp_path / "one.sr.dcm").write_bytes(make_report(told, read_source(files), readings, "QA"))
+    if isMoved:
+        node.SetOrigin(1.0, 2.0, 3.0)
+        with pytest.raises(BadInputError, match="does not lie where"):
+            reportedPoints(tmp_path / "one.sr.dcm", node, files)
+        return
+    assert reportedPoints(tmp_path / "one.sr.dcm", node, files)["left"].position == pytest.approx([31.0, -12.0, 40.0])
+
+
 def test_a_result_of_another_volume_is_not_shown(opened, tmp_path):
     results = writeBatch(tmp_path, 1, review=(0,))
     writeScan(tmp_path / "scans" / "neck00.nrrd", 5)
@@ -167,53 +201,18 @@ def test_a_closed_scene_leaves_the_list(batch):
     arrive(batch, first)
 
 
-def test_nothing_is_left_in_the_temporary_folder(batch):
+def test_a_case_that_goes_takes_along_where_it_was_saved(batch):
     pressNext(batch)
     arrive(batch, order(batch)[0])
-    readyNext(batch)
-    left = [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("CarotidLandmark-volume-")]
-    assert left == []
-
-
-def test_an_installation_is_not_needed(batch, monkeypatch):
-    from CarotidLandmarkSlicer import installation
-
-    monkeypatch.setattr(installation, "install", lambda ask: pytest.fail("nothing is to be installed"))
+    nodes = [batch.logic.worklist.volumeNode, batch.panel.landmarks.landmarkNode]
+    kinds = ["vtkMRMLVolumeArchetypeStorageNode", "vtkMRMLMarkupsJsonStorageNode"]
+    for node, kind in zip(nodes, kinds):
+        storage = slicer.mrmlScene.AddNewNodeByClass(kind)
+        storage.SetFileName("/patients/Roe.nrrd")
+        node.SetAndObserveStorageNodeID(storage.GetID())
     pressNext(batch)
-    arrive(batch, order(batch)[0])
-    exportBoth(batch)
-    assert not batch.run.failed
-
-
-def test_with_real_processes(qtHost, monkeypatch, tmp_path):
-    """Read by a child and taken over in slabs; a case that is left before it was read ends its child."""
-    from CarotidLandmarkSlicer import worklistChild
-
-    monkeypatch.setattr(worklistChild, "SLAB_BYTES", 30_000)
-    opened = openModule(qtHost, monkeypatch)
-    openList(opened, writeBatch(tmp_path, 2, review=(0, 1)), tmp_path / "corrections")
-    pressNext(opened)
-    pressNext(opened)
-    arrive(opened, "neck01")
-    voxels = slicer.util.arrayFromVolume(opened.logic.worklist.volumeNode)
-    assert voxels.shape == (40, 50, 60) and voxels[0, 0, 0] == -1000 and abs(voxels[:, 10:].mean() - 40) < 2
-    opened.logic.worklist._ahead.stop()
-    left = [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("CarotidLandmark-volume-")]
-    assert left == []
-
-
-def test_a_child_that_cannot_be_started_or_breaks_off_is_a_sentence(opened, monkeypatch, tmp_path):
-    from CarotidLandmarkSlicer import worklistChild
-
-    monkeypatch.undo()
-    answers = []
-    for number, program in enumerate(("/nowhere/python", "/bin/false")):
-        monkeypatch.setattr(worklistChild, "engineCommand", lambda program=program: (program, [], {}))
-        request = worklistChild.ChildRequest({"command": "list"}, answers.append)
-        waitUntil(lambda number=number: len(answers) > number, 30)
-        request.stop()
-    assert "install the application again" in answers[0]["problem"]
-    assert "the log says why" in answers[1]["problem"]
+    arrive(batch, order(batch)[1])
+    assert [slicer.mrmlScene.GetNumberOfNodesByClass(kind) for kind in kinds] == [0, 0]
 
 
 def test_only_rows_that_change_are_written_again(batch):
