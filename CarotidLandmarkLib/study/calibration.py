@@ -69,7 +69,8 @@ def look(case: Case, engine: tuple[Path | None, str, str], settings: Settings, f
         if side in case.unreviewed:
             continue
         seen, point = evidence[side], case.points[side]
-        inside = float(volume.grid.distance_inside(seen.position))
+        place = detector.place(side, seen)
+        inside = float(volume.grid.distance_inside(place))
         sure = min(seen.presences[:-1], default=0.0) >= detector.limits.sure_presence
         told: dict[str, Any] = {}
         if seen.complete and inside >= 0:
@@ -77,7 +78,7 @@ def look(case: Case, engine: tuple[Path | None, str, str], settings: Settings, f
             told["no_artery"] = check is not None and check.no_artery
             told["signs"] = {name: sign.value for name, sign in signs(seen, inside, detector.limits, check).items()}
             if point is not None:
-                away = detector.place(side, seen) - point
+                away = place - point
                 told["error_mm"] = float(np.linalg.norm(away))
                 told["mahalanobis2"] = mahalanobis2(away, seen.covariance)
         rows.append(asdict(Seen(case.name, side, point is not None, seen.presence, sure, **told)))

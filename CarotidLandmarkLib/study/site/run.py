@@ -82,12 +82,13 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
     """Do it all, or what is not done yet. Raises BadInputError where too few cases can be read, CannotRunError where
     something cannot be written or trained."""
     remarks = list(site.warnings)
-    tuning = _may_tune(site, plan, remarks)
-    progress = Progress(_expected(site, plan, tuning), plan.engine.parallel)
+    progress = Progress(_expected(site, plan), plan.engine.parallel)
     failed: dict[str, str] = {}
     engine, confidence = plan.engine, plan.engine.settings.confidence
     before = detect_all(site.cases, plan.weights, plan.work / "unchanged", engine, "detection", progress, failed)
     site = site.without(failed)
+    if plan.steps and not _may_tune(site, plan):
+        remarks.append(f"Nothing was trained: {site.useful} patients are there, and {LEAST_FOR_TUNING} are needed.")
     remarks += _doubt_warning(before.values())
     folds = site.folds(FOLDS)
     found = residuals(site, before)
@@ -96,7 +97,7 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
     final = {UNCHANGED: Adaptation(np.zeros(3), 1.0, 0), OFFSET: adaptation(found, confidence)}
     networks: dict[str, Path | None] = {UNCHANGED: plan.weights, OFFSET: plan.weights}
     grown = {UNCHANGED: 0.0, OFFSET: 0.0}
-    if tuning:
+    if _may_tune(site, plan):
         learned = {fold: replace(of, offset=of.offset + plan.offset) for fold, of in learned.items()}
         whole = replace(final[OFFSET], offset=final[OFFSET].offset + plan.offset)
         trained = _train(site, plan, folds, {fold: of.offset for fold, of in learned.items()}, whole, progress)
@@ -137,14 +138,13 @@ def _doubt_warning(detections: Iterable[Detection]) -> list[str]:
     ]
 
 
-def _may_tune(site: SiteCases, plan: Plan, remarks: list[str]) -> bool:
-    if plan.steps and site.useful < LEAST_FOR_TUNING:
-        remarks.append(f"Nothing was trained: {site.useful} patients are there, and {LEAST_FOR_TUNING} are needed.")
+def _may_tune(site: SiteCases, plan: Plan) -> bool:
     return bool(plan.steps) and site.useful >= LEAST_FOR_TUNING
 
 
-def _expected(site: SiteCases, plan: Plan, tuning: bool) -> float:
+def _expected(site: SiteCases, plan: Plan) -> float:
     """Seconds on one core of all that is to be done."""
+    tuning = _may_tune(site, plan)
     detections = len(site.cases) * (1 + tuning) + plan.tests * (1 + tuning)
     phantoms = len(site.cases) if plan.phantoms is None else plan.phantoms
     training = tuning * ((FOLDS + 1) * plan.steps * STEP_S + (len(site.cases) + phantoms) * CUT_S)

@@ -121,6 +121,10 @@ def test_what_is_seen_of_a_scan_is_kept(detector, volume, balls, tmp_path, monke
     assert left.visible and left.error_mm == pytest.approx(2.0, abs=0.3) and left.mahalanobis2 > 0
     assert not right.visible and right.error_mm is None and right.signs and right.wrong and not left.wrong
     assert left.signs.keys() == right.signs.keys() and "rival" in left.signs
+    monkeypatch.setitem(detector.offsets, "left", np.array([0.0, 0.0, 1000.0]))  # as of a site, out of the volume
+    look(case, (None, "cpu", "auto"), Settings(4), tmp_path / "seen.json")
+    left, right = read_seen([tmp_path / "seen.json"])
+    assert not left.signs and right.signs
 
 
 TRUST = Trust({"spread": 1.4, "rival": 0.6}, {"spread": -0.9, "rival": 0.0}, -4.0, 0.1, 0.3)

@@ -14,7 +14,7 @@ from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
 from CarotidLandmarkLib.model.weights import read_weights, write_weights
-from CarotidLandmarkLib.study.site import choose, report
+from CarotidLandmarkLib.study.site import choose, report, run
 from CarotidLandmarkLib.volume.read import find_cases
 
 NOTHING = np.zeros(3)
@@ -140,6 +140,22 @@ def test_between_six_and_eight_patients_nothing_is_trained(site, tmp_path, capsy
     assert "--choose tuned cannot be: Nothing was trained" in capsys.readouterr().err
     assert site(7, None, "--choose", "tuned", "--steps", "0") == 2
     assert "--choose tuned cannot be with --steps 0" in capsys.readouterr().err
+
+
+def test_a_case_in_which_nothing_could_be_detected_is_no_patient_to_train_on(site, capsys, monkeypatch):
+    real = run.detect_all
+
+    def without_one(*given):
+        answers = real(*given)
+        *_, failed = given
+        if isinstance(failed, dict):
+            failed["p03"] = "It cannot be read."
+            del answers["p03"]
+        return answers
+
+    monkeypatch.setattr(run, "detect_all", without_one)
+    assert site(8, None, tuned=lambda answers: answers) == 2  # for what could not be detected
+    assert "Nothing was trained: 7 patients are there, and 8 are needed." in capsys.readouterr().out
 
 
 def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights, make_answer):
