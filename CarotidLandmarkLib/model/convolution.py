@@ -30,7 +30,8 @@ class Conv3d(nn.Conv3d):
         bias = None if self.bias is None else self.bias.to(input.dtype)
         weight = self.weight.to(input.dtype)
         onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-        if onednn and input.is_cpu and input.dtype == torch.float32 and self._keeps_the_size():
+        fits = input.is_cpu and input.dtype == torch.float32 and input.dim() == 5
+        if onednn and fits and self._keeps_the_size():
             return _ByName.apply(input, weight, bias) if torch.is_grad_enabled() else _convolve(input, weight, bias)
         return self._conv_forward(input, weight, bias)
 
@@ -70,16 +71,20 @@ class _ByName(torch.autograd.Function):
 def _gradient_of_weight(image: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:
     """Two slabs of the image at a time, at most SLAB values: as a batch, which torch gives to oneDNN whatever its size,
     and because without AVX-512 oneDNN has no kernel for some 200 million values or more, and takes minutes."""
-    slabs = 2 * -(-image.numel() // SLAB)
+    slabs = 2 * max(1, -(-image.numel() // SLAB))
     depth = -(-image.shape[2] // slabs)
     above, *beside = (n // 2 for n in weight.shape[2:])
-    more = slabs * depth - image.shape[2]
-    image = F.pad(image, (0, 0, 0, 0, above, above + more))
-    gradient = F.pad(gradient, (0, 0, 0, 0, 0, more))
     total = torch.zeros_like(weight)
-    for first in range(0, slabs * depth, 2 * depth):
+    for first in range(0, image.shape[2], 2 * depth):
         two = (first, first + depth)
-        seen = torch.cat([image[:, :, at : at + depth + 2 * above] for at in two])
-        wanted = torch.cat([gradient[:, :, at : at + depth] for at in two])
+        seen = torch.cat([_slab(image, at - above, at + depth + above) for at in two])
+        wanted = torch.cat([_slab(gradient, at, at + depth) for at in two])
         total += conv3d_weight(seen, weight.shape, wanted, padding=(0, *beside))
     return total
+
+
+def _slab(x: Tensor, begin: int, end: int) -> Tensor:
+    """These slices of x, and zeros for those before its first and behind its last one."""
+    low, high = (min(max(at, 0), x.shape[2]) for at in (begin, end))
+    inside = x[:, :, low:high]
+    return F.pad(inside, (0, 0, 0, 0, low - begin, end - high)) if high - low < end - begin else inside

@@ -44,6 +44,13 @@ def test_gives_what_pytorchs_own_convolution_gives_in_float64(slab, bias, kernel
         torch.testing.assert_close(ours(image).double(), theirs.double()(image.double()), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(0, 2, 5, 6, 7), (2, 5, 6, 7)])
+def test_a_batch_of_none_and_an_image_alone(shape):
+    answer, *gradients = answers(Conv3d(2, 4, 3, padding=1), torch.randn(shape))
+    assert answer.shape == (*shape[:-4], 4, *shape[-3:])
+    assert [of.shape for of in gradients] == [shape, (4, 2, 3, 3, 3), (4,)]
+
+
 @onednn
 def test_a_large_volumes_weights_learn_from_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
