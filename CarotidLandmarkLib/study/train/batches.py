@@ -29,6 +29,8 @@ from .losses import DISTANCE_WEIGHT, TARGET_SD_VOXELS, default_loss
 
 NOWHERE = float("nan")
 SURE_LOGIT = 10.0  # a presence beyond it is as good as 0 or 1
+RESIDENT = 4096  # cases that stay on the device
+SEEING = ("view", "frame", "place")  # what a network may see otherwise than the default's
 GROUP = 4  # whole volumes, of about the same height, that the coarsest net sees at once
 
 
@@ -49,7 +51,8 @@ class BatchStep(nn.Module):
         keep_presence: bool = False,
     ) -> None:
         super().__init__()
-        if recipe.loss is not default_loss or recipe.anywhere or not recipe.augmented or not recipe.presence:
+        own = any(getattr(type(net), name) is not getattr(ScaleNet, name) for net in model.nets for name in SEEING)
+        if own or recipe.loss is not default_loss or recipe.anywhere or not recipe.augmented or not recipe.presence:
             raise BadInputError(f"--batch cannot be with {model.config.name}, which is trained in another way.")
         self.model, self.recipe, self.augmentation = model, recipe, augmentation
         self.scale = model.config.scales_mm.index(spacing_mm)
@@ -91,6 +94,8 @@ class BatchStep(nn.Module):
         """The case with what this scale looks at on the device, where it stays."""
         key = case.name, case.decoy.tobytes()  # names may be the same, and a decoy is drawn from the content
         if key not in self.resident:
+            if len(self.resident) == RESIDENT:  # as of phantoms that are made online
+                del self.resident[next(iter(self.resident))]
 
             def there(level: TensorLevel) -> TensorLevel:
                 return TensorLevel(level.image.to(device), level.world_to_index)
@@ -121,7 +126,8 @@ class Look:
     """One view that a net is to be shown: of ``image`` (1, 1, D, H, W) HU with ``world_to_index`` (4, 4), LPS mm to its
     (x, y, z); the voxel v of the view lies at ``center`` (3,) + ``frame`` (3, 3) @ (v - (size - 1) / 2).
     ``truths`` (landmarks, 3) LPS mm, not a number where there is none; of those that are not ``known`` (landmarks,)
-    nobody has said. ``contrast``: gain, shift and noise in HU."""
+    nobody has said. ``contrast``: gain, shift and noise in HU. ``size``: (nx, ny, nz) of what is to be seen in the
+    middle of the view, None: all of it."""
 
     image: Tensor
     world_to_index: np.ndarray
@@ -130,6 +136,7 @@ class Look:
     truths: np.ndarray
     known: np.ndarray
     contrast: tuple[float, float, float]
+    size: np.ndarray | None = None
 
 
 def fine_looks(
@@ -175,7 +182,7 @@ def whole_look(
     points = [case.truth[side] for side in sides]
     truths = np.stack([np.full(3, NOWHERE) if point is None else point for point in points])
     known = np.array([side not in case.unreviewed for side in sides])
-    return Look(image, matrix, middle, frame, truths, known, _contrast(augmentation, rng)), size
+    return Look(image, matrix, middle, frame, truths, known, _contrast(augmentation, rng), size), size
 
 
 def show(looks: Sequence[Look], size: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -190,7 +197,7 @@ def show(looks: Sequence[Look], size: Sequence[int], device: torch.device) -> tu
         steps = look.world_to_index[:3, :3] @ look.frame * half
         thetas.append(np.column_stack([steps * (2 / extent)[:, None], (2 * origin + 1) / extent - 1]))
         at = (look.truths - look.center) @ np.linalg.inv(look.frame).T + half
-        inside = (at >= 0).all(1) & (at <= 2 * half).all(1)
+        inside = (np.abs(at - half) <= half - beyond(look, size)).all(1)
         truths.append(np.where(inside[:, None], at, NOWHERE))
     known = [look.known for look in looks]
     theta, truth, told = (_over(np.stack(values), device) for values in (thetas, truths, known))
@@ -201,8 +208,17 @@ def show(looks: Sequence[Look], size: Sequence[int], device: torch.device) -> tu
         image = look.image.to(device, torch.float32)
         seen = torch.where(image > FILL_HU + 1, image * gain + shift + noise * torch.randn_like(image), image)
         grid = F.affine_grid(theta[i : i + 1], shape, align_corners=True)
-        views.append(F.grid_sample(seen - FILL_HU, grid, mode="bilinear", padding_mode="zeros", align_corners=False))
+        view = F.grid_sample(seen - FILL_HU, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        for axis, margin in zip((4, 3, 2), beyond(look, size).tolist()):
+            along = view.movedim(axis, 0)
+            along[:margin], along[len(along) - margin :] = 0, 0
+        views.append(view)
     return torch.cat(views) + FILL_HU, truth, told > 0
+
+
+def beyond(look: Look, size: Sequence[int]) -> np.ndarray:
+    """How many voxels (x, y, z) of a view of this size lie before what is to be seen, and behind it."""
+    return np.zeros(3, int) if look.size is None else -(-(np.array(size) - look.size) // 2)
 
 
 def batch_loss(

@@ -16,7 +16,7 @@ from ...detect.uncertainty import of_voxels
 from ...errors import BadInputError
 from ...landmarks.points import SIDES
 from ...model.config import ModelConfig
-from ...model.pyramid import ArrayPyramid, TensorLevel, averaged, to_tensors
+from ...model.pyramid import ArrayPyramid, TensorLevel, averaged, of_geometry, to_tensors
 from ...volume.geometry import Grid, Vector
 from ...volume.sample import Level
 
@@ -83,6 +83,23 @@ class TrainingCase:
         }
         with replacing(path) as part:
             torch.save(values, part)
+
+
+class OnDevice:
+    """The views of a case, as a network on ``device`` wants them."""
+
+    def __init__(self, case: TrainingCase, device: torch.device) -> None:
+        self.case, self.device = case, device
+
+    def whole(self, spacing_mm: float) -> TensorLevel:
+        return self._there(self.case.whole(spacing_mm))
+
+    def around(self, center_lps: Vector | Tensor, extent_mm: float, spacing_mm: float) -> TensorLevel:
+        center = center_lps.cpu().numpy() if isinstance(center_lps, Tensor) else center_lps
+        return self._there(self.case.around(center, extent_mm, spacing_mm))
+
+    def _there(self, level: TensorLevel) -> TensorLevel:
+        return TensorLevel(level.image.to(self.device), level.world_to_index.to(of_geometry(self.device)))
 
 
 def load_case(path: Path) -> TrainingCase:

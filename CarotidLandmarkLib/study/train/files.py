@@ -76,23 +76,27 @@ def identity(config: ModelConfig, options: Options, starts: Sequence[dict[str, A
         "start": [header["sha256"][:12] for header in starts],
         "learning rate": options.learning_rate,
         "batch": options.batch,
+        "devices": options.devices,
+        "keep_presence": options.keep_presence,
         "data": data[:12],
     }
 
 
-def load_start(path: Path, model: MultiScaleLocNet) -> dict[str, Any]:
-    """Put trained weights of the same architecture into ``model``, with their calibration, for the scales that they
-    were trained on. Returns their header.
+def load_start(path: Path, model: MultiScaleLocNet, first: bool = False) -> dict[str, Any]:
+    """Put trained weights of the same architecture into ``model``, with their calibration: of the ``first`` that it
+    starts from all, as the other scales are what these were trained beside, of others the scales that they were trained
+    on. Returns their header.
     """
     other, header = load_weights(path)
-    trained = header["training"].get("options", {}).get("scales") or other.config.scales_mm
+    trained = header.setdefault("training", {}).get("options", {}).get("scales") or other.config.scales_mm
     if not set(trained) & set(model.config.scales_mm):
         raise BadInputError(f"{path} was trained at other scales than {model.config.scales_mm} mm.")
     scales = list(model.config.covariance_scale)
     for index, (spacing, ours, theirs) in enumerate(zip(model.config.scales_mm, model.nets, other.nets)):
-        if spacing in trained:
-            state = theirs.state_dict()
-            if {k: v.shape for k, v in ours.state_dict().items()} != {k: v.shape for k, v in state.items()}:
+        state = theirs.state_dict()
+        alike = {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in state.items()}
+        if spacing in trained or (first and alike):
+            if not alike:
                 raise BadInputError(
                     f"{path} has another architecture than what is to be trained: leave --method out, and let all "
                     "--start be of one."

@@ -161,7 +161,7 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     checkpoint_path = options.out / CHECKPOINT
     torch.manual_seed(options.seed)
     model = MultiScaleLocNet(config)
-    starts = [load_start(path, model) for path in options.start]
+    starts = [load_start(path, model, first=not number) for number, path in enumerate(options.start)]
     dtype = torch.bfloat16 if has_bfloat16(fabric.device) else torch.float32
     model.use_dtype(dtype)
     step_module: TrainingStep | BatchStep

@@ -10,7 +10,8 @@ import torch
 from ...detect.uncertainty import combine
 from ...landmarks.detection import chi2_quantile
 from ...model.multiscale import MultiScaleLocNet, ScaleOutput
-from .cases import TrainingCase
+from ...model.pyramid import of_geometry
+from .cases import OnDevice, TrainingCase
 
 CONFIDENCE = 0.9
 SAMPLES = 8
@@ -26,11 +27,12 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     A landmark counts as present where the least presence of all scales is above 0.5. What no case says is left out.
     """
     model.eval()
-    errors: list[list[float]] = [[] for _ in model.config.scales_mm]
+    scales_mm = model.config.scales_mm if whole_way else model.config.scales_mm[1:]
+    errors: list[list[float]] = [[] for _ in scales_mm]
     seen: list[float] = []
     imagined: list[float] = []
     for case in cases:
-        for side, outputs in (model(case) if whole_way else _from_near(model, case)).items():
+        for side, outputs in (model(_seen_by(model, case)) if whole_way else _from_near(model, case)).items():
             if side in case.unreviewed:
                 continue
             presence = min(float(output.presence_logit[0]) for output in outputs)
@@ -40,7 +42,7 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
                 for scale, output in zip(errors, outputs):
                     scale.append(float(np.linalg.norm(output.position[0].cpu().numpy() - truth)))
     model.train()
-    values = {f"mean_{s:g}mm": np.mean(e) for s, e in zip(model.config.scales_mm, errors) if e}
+    values = {f"mean_{s:g}mm": np.mean(e) for s, e in zip(scales_mm, errors) if e}
     if errors[-1]:
         last = np.array(errors[-1])
         values |= {"median": np.median(last), "p95": np.percentile(last, 95), "over_10mm": (~(last <= GROSS_MM)).mean()}
@@ -50,19 +52,25 @@ def validate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], whole_way: 
     return {name: float(value) for name, value in values.items()}
 
 
+def _seen_by(model: MultiScaleLocNet, case: TrainingCase) -> OnDevice:
+    return OnDevice(case, next(model.parameters()).device)
+
+
 def _from_near(model: MultiScaleLocNet, case: TrainingCase) -> dict[str, list[ScaleOutput]]:
-    view = model.view(case)
+    views = _seen_by(model, case)
+    view, geometry = model.view(views), of_geometry(views.device)
     found: dict[str, list[ScaleOutput]] = {}
     for side, truth in case.truth.items():
         if truth is None:
             continue
-        center = torch.from_numpy(truth + [10.0, -10.0, 10.0])[None]
+        center = torch.from_numpy(truth + [10.0, -10.0, 10.0])[None].to(geometry)
         found[side] = []
         for scale, spacing in enumerate(model.config.scales_mm[1:], start=1):
-            level = view.around(center[0].numpy(), model.config.extent_mm[scale], spacing)
-            output = model.refine(scale, level.image, level.world_to_index, center, model.frame(side, scale))
+            level = view.around(center[0], model.config.extent_mm[scale], spacing)
+            frame = model.frame(side, scale).to(geometry)
+            output = model.refine(scale, level.image, level.world_to_index, center, frame)
             center = output.position
-            found[side] += [output] if scale > 1 else [output, output]
+            found[side].append(output)
     return found
 
 
@@ -81,7 +89,7 @@ def calibrate(model: MultiScaleLocNet, cases: Iterable[TrainingCase], seed: int)
     for case in cases:
         points = {side: point for side, point in case.truth.items() if point is not None}
         count += bool(points)
-        outputs = model(case, samples=SAMPLES, generator=generator) if points else {}
+        outputs = model(_seen_by(model, case), samples=SAMPLES, generator=generator) if points else {}
         for side, truth in points.items():
             for scale, output in enumerate(outputs[side]):
                 mean, covariance = combine(output.position.cpu().numpy(), output.covariance.double().cpu().numpy(), 1.0)

@@ -20,6 +20,7 @@ from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.batches import BatchStep
 from CarotidLandmarkLib.study.train.cases import cut_case, views_of
 from CarotidLandmarkLib.study.train.step import TrainingStep
+from CarotidLandmarkLib.study.train.validate import calibrate, validate
 from CarotidLandmarkLib.volume.sample import VolumePyramid
 
 MPS = torch.device("mps")
@@ -165,3 +166,18 @@ def test_a_step_of_many_cases_there_is_that_of_the_cpu(volume, balls):
             loss, _ = BatchStep(net, get("default").recipe, Augmentation(), 2.0)([case], 0.5, (0, 1))
         losses.append(float(back(loss.detach())))
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_what_a_training_tells_there_is_what_it_tells_of_the_cpu(volume, balls):
+    case = cut_case("neck", VolumePyramid(volume), volume.grid, dict(balls), views_of(CONFIG), seed=0)
+
+    def told(net: MultiScaleLocNet) -> list:
+        near, far = (validate(net, [case], whole_way=way) for way in (False, True))
+        return [list(near), *near.values(), list(far), *far.values(), *calibrate(net, [case] * 5, 0)[0]]
+
+    expected = told(model())
+    with PretendedMps():
+        found = told(moved(model()))
+    assert expected[0][:3] == ["mean_2mm", "mean_1mm", "mean_0.5mm"]  # the coarsest net is not asked
+    for one, other in zip(found, expected):
+        assert one == (other if isinstance(other, list) else pytest.approx(other, rel=1e-3, abs=1e-3))

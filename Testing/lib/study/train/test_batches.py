@@ -10,9 +10,11 @@ import torch
 
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.points import SIDES
+from CarotidLandmarkLib.model.crop import FILL_HU
 from CarotidLandmarkLib.model.locnet import LocNetOutput
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
 from CarotidLandmarkLib.study.methods import get
+from CarotidLandmarkLib.study.train import batches
 from CarotidLandmarkLib.study.train.augment import Augmentation
 from CarotidLandmarkLib.study.train.batches import BatchStep, batch_loss, fine_looks, show, whole_look
 from CarotidLandmarkLib.study.train.loop import Options, train
@@ -86,6 +88,38 @@ def test_volumes_of_one_name_are_told_apart(model, case):
     assert step._resident(case, CPU) is not step._resident(other, CPU)
     assert step._resident(case, CPU) is step._resident(case, CPU)
     assert {spacing for spacing, _, _ in step._resident(case, CPU).pieces} == {1.0}
+
+
+@torch.no_grad()
+def test_what_is_cut_from_a_volume_is_not_seen_in_the_company_of_larger_ones(model, case):
+    spacing = model.config.scales_mm[0]
+    whole, size = whole_look(case, spacing, replace(PLAIN, mirror=0.0, cut=0.0, angle=0.0), np.random.default_rng(0))
+    cut = size - [12, 0, 3]  # an even and an odd number of voxels
+    look = replace(whole, size=cut)
+    alone, truth_alone, _ = show([look], cut.tolist(), CPU)
+    views, truth, _ = show([whole, look], size.tolist(), CPU)
+    there = views[1, 0] > FILL_HU
+    assert there.any((0, 1)).nonzero()[[0, -1]].flatten().tolist() == [6, int(size[0]) - 7]
+    along_z = there.any((1, 2)).nonzero()
+    assert int(size[2]) - 4 <= len(along_z) + 0 <= int(cut[2]) and int(there.sum()) <= alone.numel()
+    assert truth[1].isfinite().tolist() == truth_alone[0].isfinite().tolist()
+    assert truth[0].isfinite().sum() >= truth[1].isfinite().sum()
+
+
+def test_what_stays_on_the_device_has_a_limit(model, case, monkeypatch):
+    monkeypatch.setattr(batches, "RESIDENT", 3)
+    step = BatchStep(model, get("default").recipe, Augmentation(), 1.0)
+    cases = [replace(case, decoy=case.decoy + number) for number in range(6)]
+    for one in cases:
+        step._resident(one, CPU)
+    assert len(step.resident) == 3 and step._resident(cases[-1], CPU).decoy is cases[-1].decoy
+
+
+@pytest.mark.parametrize("name", ["without-mirroring", "integer-crops", "skipped-voxels"])
+def test_networks_that_see_otherwise_are_not_trained_in_batches(name):
+    method = get(name)
+    with pytest.raises(BadInputError, match=f"--batch cannot be with {name}"):
+        BatchStep(MultiScaleLocNet(method.config), method.recipe, Augmentation(), 1.0)
 
 
 @pytest.mark.parametrize("spacing", [4.0, 1.0])

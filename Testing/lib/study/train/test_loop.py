@@ -19,12 +19,12 @@ from CarotidLandmarkLib.landmarks.corrections import Correction, write_correctio
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.multiscale import MultiScaleLocNet
-from CarotidLandmarkLib.model.weights import load_weights, save_weights
+from CarotidLandmarkLib.model.weights import FORMAT, load_weights, save_weights
 from CarotidLandmarkLib.study.methods import get
 from CarotidLandmarkLib.study.train import sources
 from CarotidLandmarkLib.study.train.cases import load_case, views_of
 from CarotidLandmarkLib.study.train.data import POOL, RENEWED, TrainingData
-from CarotidLandmarkLib.study.train.files import common_trust, lineage, load_start
+from CarotidLandmarkLib.study.train.files import common_trust, identity, lineage, load_start
 from CarotidLandmarkLib.study.train.loop import Options, train
 from CarotidLandmarkLib.study.train.sources import CaseStore, PhantomRecipe
 from CarotidLandmarkLib.volume.ct import write_volume
@@ -134,8 +134,35 @@ def test_going_on_keeps_the_architecture_of_the_weights(dataset, tmp_path, tiny)
         assert torch.equal(value, tensors(start)[name]), name
 
 
-@pytest.mark.parametrize("count", [3, 12])
+def test_a_start_that_was_trained_at_one_scale_brings_the_others_that_it_was_trained_beside(tmp_path, tiny):
+    first, second = (MultiScaleLocNet(replace(tiny, covariance_scale=(number,) * 4)) for number in (2.0, 3.0))
+    files = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
+    for file, of, scale in zip(files, (first, second), (0.5, 2.0)):
+        save_weights(file, of, {"training": {"options": {"scales": [scale]}}})
+    model = MultiScaleLocNet(tiny)
+    for number, file in enumerate(files):
+        load_start(file, model, first=not number)
+    for net, of in zip(model.nets, (first.nets[0], second.nets[1], *first.nets[2:])):
+        assert all(torch.equal(one, other) for one, other in zip(net.parameters(), of.parameters()))
+    assert model.config.covariance_scale == (2.0, 3.0, 2.0, 2.0)
+
+
+def test_a_start_that_says_nothing_of_its_training_is_one(tmp_path, tiny):
+    model, file = MultiScaleLocNet(tiny), tmp_path / "start.pt"
+    header = {"format": FORMAT, "name": "x", "version": "1", "config": tiny.to_dict()}
+    torch.save({"header": header, "state_dict": model.state_dict()}, file)
+    told = load_start(file, MultiScaleLocNet(tiny), first=True)
+    assert lineage([told["training"]]) == [{}]
+
+
+def test_processes_and_what_is_kept_of_presence_belong_to_a_run(tmp_path, tiny):
+    plain = Options(tmp_path)
+    for other in (replace(plain, devices=2), replace(plain, keep_presence=True)):
+        assert identity(tiny, plain, [], "") != identity(tiny, other, [], "")
+
+
 @pytest.mark.parametrize("method", [None, "default"])
+@pytest.mark.parametrize("count", [3, 12])
 def test_few_volumes_leave_the_calibration_of_the_start(dataset, tmp_path, tiny, count, method, tiny_default):
     for number in range(3, count):
         for suffix in (".nrrd", ".mrk.json"):

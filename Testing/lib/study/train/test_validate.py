@@ -29,12 +29,15 @@ class Answers:
 
     train = eval
 
-    def __call__(self, case, samples, generator):
+    def parameters(self):
+        return iter([torch.zeros(1)])
+
+    def __call__(self, views, samples, generator):
         def answer(point):
             at = torch.from_numpy(point + next(self.coming))[None]
             return [SimpleNamespace(position=at, covariance=torch.from_numpy(HEATMAP)[None])]
 
-        return {side: answer(point) for side, point in case.truth.items()}
+        return {side: answer(point) for side, point in views.case.truth.items()}
 
 
 def test_a_case_knows_its_voxels(case, volume, tmp_path):
