@@ -15,6 +15,15 @@ from .options import positive_number, some_path, whole_number
 from .train import require_training
 
 OTHERS = {"robustness": robustness, "speed": speed}  # that train nothing
+TABLES = ("table1", "ablations")
+TABLES_OF = {  # those that an option is for, where not for all
+    **dict.fromkeys(("budget", "rows", "seeds", "cases", "pace"), TABLES),
+    **dict.fromkeys(("minutes_per_run", "epochs_per_run", "steps_per_run"), TABLES),
+    "parallel": (*TABLES, "robustness"),
+    "weights": tuple(OTHERS),
+    **dict.fromkeys(("data", "device", "backend", "samples", "confidence", "seed", "fork"), ("robustness",)),
+    **dict.fromkeys(("sizes", "passes", "engines", "peers", "repeats", "threads", "avx2"), ("speed",)),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, count = parser.add_argument, whole_number(1)
     add(
         "table",
-        choices=("table1", "ablations", *OTHERS),
+        choices=(*TABLES, *OTHERS),
         help="the paper's Table 1, the ablations of the default, how weights fare as the scans of --data get worse, or "
         "how long a detection takes",
     )
@@ -67,17 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do as the arguments say and return the exit code."""
+    _require_only(args)
     if args.table in OTHERS:
-        if args.rows:
-            raise BadInputError(f"--rows is for the tables of methods: leave it out with {args.table}.")
-        if args.data and args.table != "robustness":
-            raise BadInputError(f"--data is for robustness: leave it out with {args.table}.")
         other = OTHERS[args.table]
         settings = other.settings_of(args)
         claim(args.out, settings, "benchmark.json")
         return other.run(args, settings)
-    if args.data or args.weights:
-        raise BadInputError(f"--data and --weights are for robustness: leave them out with {args.table}.")
     require_training()
     from ..study.benchmark.cases import needed_views, prepare_cases, training_folder
     from ..study.benchmark.report import circumstances, write_report
@@ -123,6 +127,17 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         raise CannotRunError(f"{len(failed)} run(s) failed, see their logs: {', '.join(failed)}.")
     return 0
+
+
+def _require_only(args: argparse.Namespace) -> None:
+    """BadInputError for an option of another table, which would do nothing."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    for option in parser._actions:
+        told = getattr(args, option.dest, option.default) != option.default
+        if told and args.table not in TABLES_OF.get(option.dest, (args.table,)):
+            name, tables = option.option_strings[0], ", ".join(TABLES_OF[option.dest])
+            raise BadInputError(f"{name} is for {tables}: leave it out with {args.table}.")
 
 
 def _chosen(table: str, names: list[str] | None) -> tuple[list[Any], dict[str, str]]:

@@ -94,9 +94,15 @@ def test_a_run_made_elsewhere_is_taken_as_done_unless_it_is_of_another_benchmark
 
 def test_options_of_another_benchmark_are_refused(tmp_path, capsys):
     for words, said in (
-        (["table1", "--data", str(tmp_path)], "--data and --weights are for robustness"),
-        (["robustness", "--data", str(tmp_path), "--rows", "default"], "--rows is for the tables"),
+        (["table1", "--data", str(tmp_path)], "--data is for robustness: leave it out with table1."),
+        (["ablations", "--weights", "default"], "--weights is for robustness, speed: leave"),
+        (["table1", "--samples", "7"], "--samples is for robustness"),
+        (["table1", "--no-fork"], "--no-fork is for robustness"),
+        (["ablations", "--repeats", "7"], "--repeats is for speed"),
+        (["robustness", "--data", str(tmp_path), "--rows", "default"], "--rows is for table1, ablations"),
+        (["robustness", "--data", str(tmp_path), "--pace", "0.5"], "--pace is for table1, ablations"),
         (["speed", "--data", str(tmp_path)], "--data is for robustness"),
+        (["speed", "--minutes-per-run", "3"], "--minutes-per-run is for table1, ablations"),
     ):
         assert main(["benchmark", *words, "--out", str(tmp_path / "out")]) == 2
         assert said in capsys.readouterr().err
