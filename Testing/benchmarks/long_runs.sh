@@ -28,6 +28,7 @@ cd "$here/../.."
 export OMP_NUM_THREADS=1
 newest=$here/weights.safetensors  # a state of training on the way to the next default, if there is one
 [ -f "$newest" ] || newest=CarotidLandmarkLib/weights/default.safetensors
+end() { pkill -P "$1" || true; kill "$1" 2> /dev/null || true; }  # a run in the background, and what it has started
 train() { nice -n 10 python -m CarotidLandmarkLib train "$@"; }
 benchmark() { nice -n 10 python -m CarotidLandmarkLib benchmark "$@"; }
 
@@ -51,7 +52,7 @@ if [ "$what" = weights ]; then
     short=$(($3 * 2 / 3))
     (net 4 $short && net 1 "$3") > "$state/4-1.log" 2>&1 & one=$!
     (net 2 "$3" && net 0.5 $short) > "$state/2-0.5.log" 2>&1 & two=$!
-    wait $one || { tail -n 3 "$state/4-1.log" >&2; kill $two; exit 1; }
+    wait $one || { tail -n 3 "$state/4-1.log" >&2; end $two; exit 1; }
     wait $two || { tail -n 3 "$state/2-0.5.log" >&2; exit 1; }
     train --out "$(mktemp -d "$state/together.XXX")/default" "${phantoms[@]}" --steps 0 --validation 64 --workers 2 \
         --start "$state"/weights/{4,2,1,0.5}/weights.safetensors | tee "$state/together.log"
@@ -103,7 +104,7 @@ if [ "$what" = transfer ]; then
     mkdir -p "$state/transfer"
     one_make procedural "$3" & one=$!
     one_make scaffolded "$3" --scaffold "$state/scaffold" --scaffold-share 1 & two=$!
-    wait $one || { kill $two; exit 1; }
+    wait $one || { end $two; exit 1; }
     wait $two
     exit
 fi

@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=2)
     args = parser.parse_intermixed_args()
     maps = list_scaffolds(args.anatomy) if args.anatomy.is_dir() else []
+    if not maps and (missing := sorted({"calibration", "left-out"} & set(args.sets))):
+        parser.error(f"{' and '.join(missing)} need --anatomy, a folder of label maps: {args.anatomy} has none.")
     for name in args.sets:
         folder = args.folder / name
         folder.mkdir(parents=True, exist_ok=True)
