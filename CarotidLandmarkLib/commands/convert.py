@@ -87,8 +87,8 @@ def _write_detections(args: argparse.Namespace, cases: Mapping[str, Case], faile
     failed.update(without)
     if not detections:
         raise BadInputError(f"{args.detections} has a detection of none of the {len(cases)} cases of {args.data}.")
-    if args.to == NNLANDMARK and nnlandmark.is_dataset(args.out):
-        raise BadInputError(f"{args.out} holds a data set: choose another folder for predictions.")
+    if args.to == NNLANDMARK:
+        nnlandmark.require_no_other(args.out)
     _require_new(args.out / f"{name}.{'json' if args.to == NNLANDMARK else args.to}" for name in detections)
     for name, detection in detections.items():
         _write_detection(args.out, args.to, name, detection, cases[name])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
-from ..errors import CancelledError, as_sentence
+from ..errors import BadInputError, CancelledError, as_sentence
 from .options import add_engine_arguments, chosen_weights, part_of, positive_number, some_path, whole_number
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
     elif some:
         detector = Detector.from_weights(weights, args.device, args.backend)
         header = detector.header
+    if many and args.structures is not None:
+        _require_own_structures(args.structures, [case.name for case in cases])
     if some or many:
         prepare_folder(args.output)
         mend_cases(args.output)
@@ -181,6 +183,18 @@ def _about(args: argparse.Namespace, header: dict[str, Any]) -> dict[str, Any]:
         "settings": {name: getattr(args, name) for name in names},
         "part": args.part,
     }
+
+
+def _require_own_structures(folder: Path, names: list[str]) -> None:
+    """BadInputError where label maps that lie in the folder itself, and so are of one scan, would be several cases'."""
+    from ..fork.structures import maps_in
+
+    without = [name for name in names if not (folder / name).is_dir()]
+    if len(without) > 1 and any(path.exists() for path in maps_in(folder).values()):
+        raise BadInputError(
+            f"The label maps in {folder} are of one scan, and {len(without)} cases have no folder of their own there: "
+            f"make {folder / without[0]} and the like."
+        )
 
 
 def _gather(paths: list[str], absolute: bool = False) -> list[Outcome]:

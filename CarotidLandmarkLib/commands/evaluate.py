@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure the shift-equivariance error on the first N cases with a landmark (default: 0)",
     )
     add_engine_arguments(parser)
+    parser.set_defaults(confidence=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,8 +135,8 @@ def run(args: argparse.Namespace) -> int:
             f"{args.detections} was made by {model_name(model)} with other weights than {args.weights}; give those, or "
             "leave --weights out."
         )
-    confidence = one_confidence(detections, args.detections or args.data) or args.confidence
-    if args.confidence not in (CONFIDENCE, confidence):
+    confidence = one_confidence(detections, args.detections or args.data) or args.confidence or CONFIDENCE
+    if args.confidence not in (None, confidence):
         raise BadInputError(
             f"The ellipsoids in {args.detections} are of the confidence {confidence:g}: leave --confidence out, or "
             "detect again with another."
@@ -226,7 +227,7 @@ def _detect(
     for number, (name, truth) in enumerate(truths.items(), start=1):
         print(f"{number}/{len(truths)} {name}", file=sys.stderr)
         try:
-            settings = Settings(args.samples, args.confidence, args.seed, truth.series, fork=args.fork)
+            settings = Settings(args.samples, args.confidence or CONFIDENCE, args.seed, truth.series, fork=args.fork)
             detections[name] = detect_case(detector, name, truth.volume, settings)
         except CarotidLandmarkError as error:
             failed[name] = str(error)

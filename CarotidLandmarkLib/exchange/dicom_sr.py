@@ -197,7 +197,8 @@ class _Report:
     def _algorithm(self) -> AlgorithmIdentification:
         from highdicom.sr import AlgorithmIdentification
 
-        model, settings = self.detection.model, self.detection.settings
+        model, settings = self.detection.model, dict(self.detection.settings)
+        settings.pop("structures", None)  # a path, and who knows of whom
         parameters = {"software": f"{codes.DEVICE} {__version__}", codes.WEIGHTS: model.get("sha256"), **settings}
         texts = [f"{name}={as_json(value)}"[:LONGEST_TEXT] for name, value in parameters.items()]
         name, version = (str(model.get(key) or "unknown")[:LONGEST_TEXT] for key in ("name", "version"))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,11 +100,11 @@ def write_dataset(
     """Write cases (name, volume, side to (3,) LPS mm of each landmark that is there) as a data set; return how many.
 
     All images are of the training set. The JSON files come last, so that what was cut off is no data set. Raises
-    BadInputError where ``folder`` holds one already, CannotRunError where it cannot be written.
+    BadInputError where ``folder`` holds any of one already, CannotRunError where it cannot be written.
     """
     folder = Path(folder)
-    if (folder / ABOUT).exists():
-        raise BadInputError(f"{folder} holds a data set already: choose another folder.")
+    if there := [name for name in (ABOUT, LANDMARKS, SPACING, IMAGES, LABELS) if (folder / name).exists()]:
+        raise BadInputError(f"{folder} holds a data set already, or some of one ({there[0]}): choose another folder.")
     marks: dict[str, Any] = {}
     spacings: dict[str, Any] = {}
     for name, volume, points in cases:
@@ -150,8 +151,10 @@ def read_prediction(folder: str | os.PathLike[str], case: str, path: str, grid: 
 def write_prediction(folder: str | os.PathLike[str], case: str, detection: Detection, grid: Grid) -> None:
     """Write a detection as nnLandmark's prediction for ``case``, with the data set's description beside it.
 
-    Coordinates lie between voxels. Raises CannotRunError where the folder cannot be written.
+    Coordinates lie between voxels. Raises BadInputError where the folder is another data set's, CannotRunError where it
+    cannot be written.
     """
+    require_no_other(folder)
     values = {}
     for side, number in NUMBERS.items():
         landmark = detection.landmark(side)
@@ -164,9 +167,18 @@ def write_prediction(folder: str | os.PathLike[str], case: str, detection: Detec
     write_json(folder / ABOUT, _about(folder, 0))
 
 
+def require_no_other(folder: str | os.PathLike[str]) -> None:
+    """Raise BadInputError where ``folder`` describes a data set, and not one of predictions of ours."""
+    folder = Path(folder)
+    if (folder / ABOUT).exists() and _read(folder / ABOUT) != _about(folder, 0):
+        raise BadInputError(f"{folder} holds a data set: choose another folder for predictions.")
+
+
 def _entry(folder: Path, case: str, ending: str, marks: Any, spacing: Any, sides: Mapping[str, str]) -> Entry:
     if not isinstance(marks, dict):
         raise BadInputError(f"{folder / LANDMARKS} has no landmarks for {case}; give {INSTEAD}.")
+    if case in (".", "..") or re.search(r"[/\\]", case):
+        raise BadInputError(f"{case!r} in {folder / LANDMARKS} is a path, not the name of a case.")
     images = [folder / place / f"{case}{ending}" for place in (IMAGES, TEST_IMAGES)]
     image = next((image for image in images if image.is_file()), None)
     if image is None:

@@ -156,6 +156,8 @@ def write_correction(
         raise BadInputError("Nothing was reviewed: accept, move or mark as missing at least one landmark, then export.")
     if correction.anonymised and copy_volume is None:
         raise ValueError("an anonymised correction needs a copy of its volume")
+    if correction.anonymised and report is not None:
+        raise ValueError("a DICOM SR names the patient, whom an anonymised correction must not")
     home = Path(folder) / correction.case
     part = home / f".{uuid.uuid4().hex}.part"
     try:

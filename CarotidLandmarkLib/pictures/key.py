@@ -60,7 +60,7 @@ def key_image(
     row = TITLE + SIZES[0][1] + GAP
     image = Image.new("RGB", (width, HEAD + len(SIDES) * row + FOOT), BACKGROUND)
     pen = ImageDraw.Draw(image)
-    confidence = detection.settings["confidence"]
+    confidence = detection.settings.get("confidence", 0.9)
     for number, side in enumerate(SIDES):
         reading = (readings or {}).get(side, UNREAD)
         top, landmark = HEAD + number * row, detection.landmark(side)

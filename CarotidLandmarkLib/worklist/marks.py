@@ -73,6 +73,7 @@ class Session:
         self._open: str | None = None
         self._place: str | None = None
         self._exported: dict[str, int] = {}
+        self._times: dict[str, float] = {}
         self._skew_s: float | None = None
 
     def enter(self, key: str | None) -> None:
@@ -85,7 +86,7 @@ class Session:
 
     def exported(self, key: str, decided: int) -> None:
         """The reader has exported this case, with so many sides decided."""
-        self._exported[key] = decided
+        self._exported[key], self._times[key] = decided, self._now()
         self._write()
 
     def beat(self) -> None:
@@ -100,8 +101,8 @@ class Session:
         return next((told["place"] for told in mine if told.get("place") in wanted), None)
 
     def others(self) -> tuple[list[Mark], dict[str, list[str]]]:
-        """What all sessions have exported, and, by key, the other readers who have a case open at this moment."""
-        marks: list[Mark] = []
+        """What all sessions have exported, in that order, and, by key, the other readers who have a case open now."""
+        marks: list[tuple[float, Mark]] = []
         claims: dict[str, list[str]] = {}
         files = self._files()
         if files and self._skew_s is None:  # nothing of this session's own tells the time there yet
@@ -111,10 +112,15 @@ class Session:
             reader, exported, key = told.get("reader"), told.get("exported"), told.get("open")
             if not isinstance(reader, str) or not isinstance(exported, dict):
                 continue
-            marks += [Mark(of, reader, decided) for of, decided in exported.items() if isinstance(decided, int)]
+            times = told.get("times")
+            for of, decided in exported.items():
+                when = times.get(of) if isinstance(times, dict) else None
+                when = when if isinstance(when, (int, float)) else _modified(file)
+                if isinstance(decided, int):
+                    marks.append((when, Mark(of, reader, decided)))
             if reader != self.reader and isinstance(key, str) and now - _modified(file) < CLAIM_S:
                 claims.setdefault(key, []).append(reader)
-        return marks, claims
+        return [mark for _, mark in sorted(marks, key=lambda of: of[0])], claims
 
     def is_open_twice(self, key: str | None) -> bool:
         """Whether another session under the same initials has this case open, or did until it was killed just now."""
@@ -131,7 +137,7 @@ class Session:
             ) from error
         values = {"schema": SCHEMA, "reader": self.reader, "open": self._open, "place": self._place}
         isnew = not os.path.exists(self.file)  # of one that may not be looked at the next line says so
-        write_json(self.file, {**values, "exported": self._exported})
+        write_json(self.file, {**values, "exported": self._exported, "times": self._times})
         self._skew_s = _modified(self.file) - time.time()
         if isnew:
             self._remove_older()

@@ -104,6 +104,17 @@ def test_nothing_that_is_there_is_written_over(tmp_path, data, detections, capsy
     about = (out / "dataset.json").read_bytes()
     assert main(["convert", str(out), "--to", "nnlandmark", "--detections", str(detections), "--out", str(out)]) == 2
     assert "holds a data set" in capsys.readouterr().err and (out / "dataset.json").read_bytes() == about
+    raw = tmp_path / "raw"
+    (raw / "imagesTr").mkdir(parents=True)
+    (raw / "dataset.json").write_text('{"labels": {"background": 0, "tumour": 1}, "numTraining": 37}')
+    words = ["convert", str(data), "--to", "nnlandmark", "--out"]
+    assert main([*words, str(raw), "--detections", str(detections)]) == 2
+    assert "holds a data set" in capsys.readouterr().err and "tumour" in (raw / "dataset.json").read_text()
+    assert len(list(raw.iterdir())) == 2
+    (raw / "dataset.json").unlink()
+    (raw / "imagesTr" / "a_0000.nii.gz").write_bytes(b"theirs")
+    assert main([*words, str(raw)]) == 2 and (raw / "imagesTr" / "a_0000.nii.gz").read_bytes() == b"theirs"
+    assert "or some of one (imagesTr)" in capsys.readouterr().err
 
 
 def test_what_cannot_be_converted_is_a_sentence(tmp_path, data, capsys):

@@ -288,3 +288,15 @@ def test_a_file_without_a_spacing_is_detected_in_with_one_that_is_told(detect, c
     told, stored = (read_detection(tmp_path / "out" / f"{name}.detection.json") for name in "cb")
     assert told.volume["spacing_mm"] == stored.volume["spacing_mm"] and "as told" in told.warnings[-1]
     assert np.array_equal(told.landmarks[0].position_lps_mm, stored.landmarks[0].position_lps_mm)
+
+
+def test_label_maps_of_one_scan_are_not_those_of_many(detect, cases, tmp_path, capsys):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "hyoid.nii.gz").touch()
+    assert detect(cases, "--structures", maps) == 2
+    assert "are of one scan, and 2 cases have no folder of their own there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    (maps / "a").mkdir()
+    assert detect(cases, "--structures", maps) == 2  # for an empty file is no label map
+    assert "of one scan" not in capsys.readouterr().err and (tmp_path / "out" / "a.detection.json").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,14 @@ def test_measures_and_the_algorithm_are_told_with_units(write):
     texts = {item.TextValue for item in items(group[0], "TEXT")}
     weights = f'weights_sha256="{"1" * 64}"'
     assert {"default", "0.6.0", weights, "The region's largest radius is 5.1 mm: look twice."} <= texts
+
+
+def test_no_path_goes_into_a_report(tmp_path):
+    volume = make_source(tmp_path)
+    detection = detected(volume)
+    told = replace(detection, settings={**detection.settings, "structures": "/home/mueller/Roe^Jane"})
+    assert b"mueller" not in make_report(told, read_source(volume.files))
+    assert "structures" in told.settings
 
 
 def test_an_absent_landmark_is_a_statement_without_a_region(write):

@@ -109,6 +109,7 @@ def test_a_side_that_a_case_lacks_is_unreviewed_and_null_is_missing(dataset, cap
         ("all_landmarks_voxel.json", lambda of: of["lps"].update(carotid_left=[1, 2, 10**400]), "three voxel"),
         ("all_landmarks_voxel.json", lambda of: of["lps"].update(carotid_left=[1, 2, True]), "three voxel"),
         ("all_landmarks_voxel.json", lambda of: of.update(lps=[1]), "lps: .*no landmarks"),
+        ("all_landmarks_voxel.json", lambda of: of.update({"../imagesTr/lps": of["lps"]}), "is a path, not the name"),
         (
             "all_landmarks_voxel.json",
             lambda of: of.update(gone=of["lps"]),

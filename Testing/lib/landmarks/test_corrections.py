@@ -119,6 +119,8 @@ def test_an_anonymised_correction_holds_no_path_uid_or_time(tmp_path):
     assert stored["volume"]["series_uid"] is stored["exported_at"] is None
     with pytest.raises(ValueError):
         write_correction(tmp_path, correction(volume=secret))
+    with pytest.raises(ValueError, match="names the patient"):
+        write_correction(tmp_path, correction(), copy_volume, report=b"DICM")
 
 
 def test_only_what_was_reviewed_is_truth():

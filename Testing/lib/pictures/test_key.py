@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +43,7 @@ def test_both_sides_are_drawn_and_the_absent_one_says_why(neck, make_fork, make_
     landmark = detection.landmark("left")
     assert [cut.name for cut, _ in cuts_of(landmark)] == NAMES
     image = key_image(neck, detection)
+    assert image == key_image(neck, replace(detection, settings={}))  # as of a program that told no confidence
     left, right = rows_of(image)
     for panel in panels_of(left):
         lit = panel.max(axis=2)

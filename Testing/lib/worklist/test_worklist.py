@@ -134,6 +134,20 @@ def test_two_readers_see_each_other_and_write_no_file_in_common(tmp_path):
     assert two.last_place(["key-b", "key-a"]) == "key-b" and one.last_place(["key-b"]) is None
 
 
+def test_of_what_one_reader_has_exported_the_latest_counts_whichever_session_is_alive(tmp_path):
+    older, newer = Session(tmp_path, "QA"), Session(tmp_path, "QA")
+    older.enter("key-a")
+    older.exported("key-a", 1)
+    newer.enter("key-a")
+    newer.exported("key-a", 2)
+    older.enter("key-b")
+    assert Session(tmp_path, "QA").others()[0] == [Mark("key-a", "QA", 1), Mark("key-a", "QA", 2)]
+    text = json.loads(newer.file.read_text())
+    newer.file.write_text(json.dumps({key: value for key, value in text.items() if key != "times"}))  # as before
+    os.utime(newer.file, (time.time() + 5,) * 2)
+    assert Session(tmp_path, "QA").others()[0][-1] == Mark("key-a", "QA", 2)
+
+
 def test_two_sessions_under_the_same_initials_know_of_each_other(tmp_path):
     one, two, other = Session(tmp_path, "QA"), Session(tmp_path, "QA"), Session(tmp_path, "AB")
     one.enter("key-a")

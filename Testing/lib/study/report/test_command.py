@@ -125,6 +125,7 @@ def test_ellipsoids_of_another_confidence_are_refused(evaluate, data, tmp_path, 
     assert report(tmp_path / "one")["uncertainty"]["confidence"] == 0.5
     assert evaluate(data, "two", "--detections", tmp_path / "one" / "detections", "--confidence", "0.8") == 2
     assert "are of the confidence 0.5" in capsys.readouterr().err
+    assert evaluate(data, "two", "--detections", tmp_path / "one" / "detections", "--confidence", "0.9") == 2
     assert evaluate(data, "three", "--against", tmp_path / "one") == 2
     assert "of the confidence 0.5, those that they are compared with of 0.9" in capsys.readouterr().err
 
