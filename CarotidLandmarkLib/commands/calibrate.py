@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         trust, shares = fit_trust(seen, factor)
     except BadInputError as error:
         print(f"What to trust stays as it is: {error}", file=sys.stderr)
+        (args.out / "trust.json").unlink(missing_ok=True)  # of fewer or more cases
         if header.get("trust"):
             told["trust"] = moved_trust(header["trust"], 0.5 * math.log(factor), 0.0)
     else:

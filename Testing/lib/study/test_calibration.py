@@ -158,8 +158,11 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
         write_volume(volume, data / f"{name}.nrrd")
         write_markups(data / f"{name}.mrk.json", LandmarkSet(balls))
     command = ["calibrate", "--data", str(data), "--out", str(out), "--weights", str(weights), "--samples", "2"]
+    out.mkdir()
+    (out / "trust.json").write_text("{}")  # of a run with other cases
     assert main([*command, "--device", "cpu"]) == 0
     said = capsys.readouterr()
+    assert not (out / "trust.json").exists()
     assert "2 of 2 cases" in said.err and "What to trust stays as it is" in said.err
     seen = read_seen(sorted((out / "cases").iterdir()))
     before, after = load_weights(weights), load_weights(out / "weights.safetensors")
