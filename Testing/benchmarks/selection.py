@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 
 from CarotidLandmarkLib.atomic import write_json, write_text
+from CarotidLandmarkLib.commands.claim import claim
 from CarotidLandmarkLib.detect.case import Settings
 from CarotidLandmarkLib.landmarks.detection import Detection, chi2_quantile
 from CarotidLandmarkLib.landmarks.points import SIDES, mirrored
 from CarotidLandmarkLib.model.header import DEFAULT
 from CarotidLandmarkLib.model.weights import read_weights
 from CarotidLandmarkLib.study import stats
-from CarotidLandmarkLib.study.cases import read_cases
+from CarotidLandmarkLib.study.cases import digest, read_cases
 from CarotidLandmarkLib.study.report.figures import save
 from CarotidLandmarkLib.study.report.plots import COLORS, FAINT, INK
 from CarotidLandmarkLib.study.report.tables import Table, interval, number
@@ -230,6 +231,8 @@ def main() -> None:
     args = parser.parse_args()
     base = read_weights(DEFAULT).header
     site = read(args.data, args.rule)
+    asked = {"test": args.test, "rule": list(args.rule), "steps": args.steps}
+    claim(args.out, {"weights": base["sha256"], "data": digest(site.cases), **asked}, "selection-of.json")
     engine = Engine(Settings(confidence=CONFIDENCE), parallel=args.parallel)
     before = detect_all(site.cases, None, args.out / "unchanged", engine, "detection", Progress(parallel=args.parallel))
     parts: list[Values] = []
