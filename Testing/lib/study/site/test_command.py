@@ -158,6 +158,13 @@ def test_a_case_in_which_nothing_could_be_detected_is_no_patient_to_train_on(sit
     assert "Nothing was trained: 7 patients are there, and 8 are needed." in capsys.readouterr().out
 
 
+def test_the_coverage_is_that_of_patients_as_all_else_on_the_page(site, monkeypatch):
+    seen = []
+    monkeypatch.setattr(report, "coverages", lambda rows: seen.extend(rows) or [])
+    assert site(7) == 0
+    assert {row.score.case for row in seen} == {str(number) for number in range(7)}
+
+
 def test_weights_of_a_site_go_on_from_their_own_offset(site, tmp_path, weights, make_answer):
     of = read_weights(weights)
     of.header["site"] = {"offset_lps_mm": [1.0, 0.0, 0.0], "volumes": []}
