@@ -37,9 +37,8 @@ class Conv3d(nn.Conv3d):
 
     def _keeps_the_size(self) -> bool:
         plain = self.stride == ONES and self.dilation == ONES and self.groups == 1 and self.padding_mode == "zeros"
-        return (
-            plain and self.padding == tuple(n // 2 for n in self.kernel_size) and all(n % 2 for n in self.kernel_size)
-        )
+        odd = all(n % 2 for n in self.kernel_size)
+        return plain and odd and self.padding == tuple(n // 2 for n in self.kernel_size)
 
 
 def _convolve(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -101,7 +101,8 @@ def test_what_is_cut_from_a_volume_is_not_seen_in_the_company_of_larger_ones(mod
     there = views[1, 0] > FILL_HU
     assert there.any((0, 1)).nonzero()[[0, -1]].flatten().tolist() == [6, int(size[0]) - 7]
     along_z = there.any((1, 2)).nonzero()
-    assert int(size[2]) - 4 <= len(along_z) + 0 <= int(cut[2]) and int(there.sum()) <= alone.numel()
+    assert len(along_z) == int(size[2]) - 4  # of 3 voxels two at each end, as views have one middle
+    assert int(there.sum()) <= alone.numel()
     assert truth[1].isfinite().tolist() == truth_alone[0].isfinite().tolist()
     assert truth[0].isfinite().sum() >= truth[1].isfinite().sum()
 
