@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 MANY = 120
 
 
 @pytest.fixture(scope="session")
-def many():
+def drawn():
+    """The phantom of a seed."""
     from CarotidLandmarkLib.phantom import Phantom  # not above: it needs torch, and this file is read without
 
-    return [Phantom.draw(seed, "val") for seed in range(MANY)]
+    return functools.cache(lambda seed: Phantom.draw(seed, "val"))
+
+
+@pytest.fixture(scope="session")
+def many(drawn):
+    return [drawn(seed) for seed in range(MANY)]

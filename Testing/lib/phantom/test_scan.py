@@ -13,8 +13,8 @@ from CarotidLandmarkLib.phantom.scan import PADDING_HU, Scan
 from CarotidLandmarkLib.volume.geometry import Grid
 
 
-def test_scans_differ_as_widely_as_archives(many):
-    phantom = many[0]
+def test_scans_differ_as_widely_as_archives(drawn):
+    phantom = drawn(0)
     scans = [Scan.draw(replace(phantom, seed=seed)) for seed in range(600)]
     width = np.array([s.grid.extent_mm[0] for s in scans])
     thick = np.array([s.grid.spacing[2] for s in scans])
