@@ -86,9 +86,10 @@ class LandmarkRecord:
         self.node.SetAttribute(_VERSION, str(VERSION))
         self.node.SetAttribute(_DETECTION, text)
         self.node.SetAttribute(_LUMENS, json.dumps(lumens or {}))
-        self.volumeFrame.begin(geometry)
         self.problem = ""
         self.detection, self.predictions = self._readDetection()
+        points = [self.predicted(side) for side in SIDES if self.predicted(side) is not None]
+        self.volumeFrame.begin(geometry, [rasFromLps(point) for point in points])
         self.writeStates({side: State("unreviewed", self.predicted(side)) for side in SIDES})
 
     def writeStates(self, states):

@@ -1,21 +1,28 @@
 """What the points of a landmark node say after the user, another module or a transform has been at them."""
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.landmarks.points import SIDES
 
-from .coordinates import isInside, shareTransform, toWorld
+from .coordinates import isInside, rasFromLps, shareTransform, toWorld, transformPoint
 from .landmarkPoints import isUnset, localPoint
 from .review import isSamePoint, settle
 
 
-def settledState(record, index, side):
-    """Return the State of a side of a LandmarkRecord, as its point is now."""
-    state = record.states[side]
+def settledState(record, index, side, before):
+    """Return the State of a side of a LandmarkRecord, as its point is now.
+
+    ``before`` (4, 4): the frame until the volume was followed. A point may have been moved before or after the volume:
+    the smaller move of both is taken for it.
+    """
+    state, local = record.states[side], localPoint(record.node, index)
     if isUnset(record.node, index):
         return state
-    local = localPoint(record.node, index)
-    return settle(state, None if local is None else record.fromLocal(local))
+    if local is None or state.point is None:
+        return settle(state, None if local is None else record.fromLocal(local))
+    points = [rasFromLps(transformPoint(np.linalg.inv(frame), local)) for frame in (record.frame, before)]
+    return settle(state, min(points, key=lambda point: np.linalg.norm(point - state.point)))
 
 
 def followVolume(record):

@@ -203,8 +203,6 @@ class LandmarkScene:
         self.scene.SetUndoOn()
         self._observers[landmarkNode] = LandmarkObserver(self, landmarkNode, onChanged)
         self.repair(landmarkNode)
-        with self._changing(notify=False):
-            LandmarkRecord(landmarkNode).volumeFrame.keepImage()
 
     def unobserve(self, landmarkNode=None):
         """End observe() for one node, or for all."""
@@ -224,8 +222,10 @@ class LandmarkScene:
         with self._changing(notify=False):
             self.note = repairPoints(landmarkNode) or self.note
             record = LandmarkRecord(landmarkNode)
-            if not followVolume(record) and not isBeingHardened(record):
-                states = {side: settledState(record, index, side) for index, side in enumerate(SIDES)}
+            frame, wasWarped = record.frame, record.volumeFrame.isWarped
+            followVolume(record)
+            if record.volumeFrame.isWarped == wasWarped and not isBeingHardened(record):
+                states = {side: settledState(record, index, side, frame) for index, side in enumerate(SIDES)}
                 if any(states[side] is not record.states[side] for side in SIDES):
                     self._history.add(landmarkNode, record.stored)
                     record.writeStates(states)

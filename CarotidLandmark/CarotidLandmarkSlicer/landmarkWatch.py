@@ -23,9 +23,10 @@ class LandmarkWatch:
         for landmarkNode in newNodes:
             self._nodes.append(landmarkNode)
             problem = self.landmarkScene.problem(landmarkNode)  # what is observed is repaired
+            self.landmarkScene.note = ""
             self.landmarkScene.observe(landmarkNode, self._onChanged)
-            if problem:
-                self.run.say(problem)
+            if problem or self.landmarkScene.note:
+                self.run.say(problem or self.landmarkScene.note)
         return bool(newNodes)
 
     def letGo(self):

@@ -7,16 +7,17 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from .coordinates import ijkToRas
+from .coordinates import ijkToRas, transformPoint
+from .volumeImage import VolumeImage, imageKey, pointsAround
 
 VOLUME_ROLE = "CarotidLandmark.Volume"
 
 _FRAME = "CarotidLandmark.Frame"
-_IMAGE = "CarotidLandmark.Image"  # which voxels the volume had when it lay as the frame says
+_IMAGE = "CarotidLandmark.Image"  # the VolumeImage that the volume had when it lay as the frame says
 _WARPED = "CarotidLandmark.Warped"  # "1": the volume's voxels were resampled through a non-linear transform
 _MOVES = "CarotidLandmark.Moves"  # what became of the volume since the node was made: how it was put elsewhere, warps
-_NONE, _TAKEN = "none", "taken away"  # instead of voxels
 _SAME_PLACE_MM = 1e-3
+_SAME, _ALIKE = 0.9, 0.5  # likeness of what was only filtered, if at all, and of what was resampled as well
 
 FRAME_ATTRIBUTES = (_FRAME, _IMAGE, _WARPED, _MOVES)
 
@@ -54,45 +55,52 @@ class VolumeFrame:
         text = _("The volume of “{name}” was warped, and these points were not: detect again.") if self.isWarped else ""
         return text.format(name=self.node.GetName())
 
-    def begin(self, geometry):
-        """The volume was detected in; ``geometry`` (4, 4) is the IJK to RAS that it had then, None: that of now."""
+    def begin(self, geometry, points):
+        """The volume was detected in, with ``points`` (N, 3) mm of its RAS at that time for its landmarks.
+
+        ``geometry`` (4, 4) is the IJK to RAS that it had then, None: that of now.
+        """
         now = ijkToRas(self.volumeNode)
         self._write(now if geometry is None else geometry, now)
+        self._keepImage(pointsAround(transformPoint(self.matrix, points)) if len(points) else None)
         self.node.RemoveAttribute(_WARPED)
 
     def follow(self):
         """Bring the frame up to the volume's geometry; return whether it had changed.
 
         The points move with a volume that was put elsewhere. Where it was given other voxels as well (it was cropped or
-        resampled in place) the anatomy lies where it lay, and so do they; unless it is under a non-linear transform,
-        which is then being hardened: no frame can say where that leads.
+        resampled in place) they stay where they were, unless the voxels show that their anatomy went along; under a
+        non-linear transform, which is then being hardened, no frame can say where that leads. Other voxels at the same
+        place that do not look alike may be the first half of a change of both, and are waited for.
         """
         detected, before = self._read()
         now = before if self.volumeNode is None else ijkToRas(self.volumeNode)
-        if np.allclose(now, before, rtol=0, atol=1e-9) or np.linalg.det(now) == 0:
-            self._followImage()
+        key = imageKey(self.volumeNode)
+        if key is None or np.linalg.det(now) == 0:
             return False
-        (moved, warps), step = _parseMoves(self.node.GetAttribute(_MOVES)), np.eye(4)
-        if self._hasOtherImage() and not self._wasHardened(before, now):
-            detected = np.linalg.inv(self.matrix) @ now
-            isElsewhere = not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM)  # a file can round
-            if isElsewhere and self._isUnderWarp():
-                self.node.SetAttribute(_WARPED, "1")
-                warps += 1
-                self.note = self.problem
-            elif isElsewhere:
+        known = VolumeImage.fromJson(self.node.GetAttribute(_IMAGE) or "")
+        isOther = known is not None and known.key != key
+        if np.allclose(now, before, rtol=0, atol=1e-9) and not (isOther and self._isUnderWarp()):
+            if known is None or (isOther and known.likeness(self.volumeNode, np.eye(4)) > _SAME):
+                self._keepImage(None if known is None else known.points)
+            return False
+        isElsewhere = not np.allclose(now, before, rtol=0, atol=_SAME_PLACE_MM)  # a file can round
+        (moved, warps), step = _parseMoves(self.node.GetAttribute(_MOVES)), now @ np.linalg.inv(before)
+        if isOther and self._isUnderWarp():
+            step = np.eye(4)
+            self.node.SetAttribute(_WARPED, "1")
+            warps += 1
+            self.note = self.problem
+        elif isOther:
+            step = self._likeliest(known, step)
+            if isElsewhere and np.array_equal(step, np.eye(4)):
                 self.note = _("“{name}” was cropped or resampled; its landmarks stay where they were.").format(
                     name=self.volumeNode.GetName()
                 )
-        else:
-            step = now @ np.linalg.inv(before)
         self.node.SetAttribute(_MOVES, json.dumps([(step @ moved).tolist(), warps]))
-        self._write(detected, now)
+        self._write(np.linalg.inv(step @ self.matrix) @ now if isOther else detected, now)
+        self._keepImage(None if known is None else transformPoint(step, known.points))
         return True
-
-    def keepImage(self):
-        """Take the voxels of now for those of the frame: from now on only what is yet to come tells of a change."""
-        self.node.SetAttribute(_IMAGE, _imageKey(self.volumeNode))
 
     def restore(self, stored):
         """Bring back an earlier detection's frame, from texts by attribute, for the volume as it lies by now."""
@@ -117,41 +125,34 @@ class VolumeFrame:
 
     def _write(self, detected, now):
         self.node.SetAttribute(_FRAME, json.dumps([detected.tolist(), now.tolist()]))
-        self.keepImage()
 
-    def _followImage(self):
-        """Take note of other voxels in the same place, unless they may be the first half of a change of both.
+    def _keepImage(self, points):
+        """Remember the voxels of now for those of the frame; ``points``: None for the volume's middle."""
+        if imageKey(self.volumeNode) is None:
+            self.node.RemoveAttribute(_IMAGE)
+            return
+        if points is None:
+            middle = (np.array(self.volumeNode.GetImageData().GetDimensions()) - 1) / 2
+            points = pointsAround([transformPoint(ijkToRas(self.volumeNode), middle)])
+        self.node.SetAttribute(_IMAGE, VolumeImage.of(self.volumeNode, points).toJson())
 
-        A filter leaves the size as it was. What is read from a file comes after the voxels were taken away.
+    def _likeliest(self, known, step):
+        """Return which way (4, 4) the anatomy went that a volume shows, which has other voxels by now.
+
+        It stayed, went with the geometry by ``step``, or was cropped before the transform was hardened that the node is
+        still under.
         """
-        known, key = self.node.GetAttribute(_IMAGE) or "", _imageKey(self.volumeNode)
-        if key == _NONE:
-            if known not in ("", _NONE):
-                self.node.SetAttribute(_IMAGE, _TAKEN)
-        elif known == _NONE or known.split()[:3] == key.split()[:3]:
-            self.node.SetAttribute(_IMAGE, key)
-
-    def _hasOtherImage(self):
-        known, key = self.node.GetAttribute(_IMAGE), _imageKey(self.volumeNode)
-        return known is not None and (known != key or key == _NONE)
+        steps = [np.eye(4), step]
+        transform = self.node.GetParentTransformNode()
+        if transform is not None and not self._isUnderWarp():
+            transform.GetMatrixTransformToWorld(matrix := vtk.vtkMatrix4x4())
+            steps.append(slicer.util.arrayFromVTKMatrix(matrix))
+        likeness = [known.likeness(self.volumeNode, candidate) for candidate in steps]
+        return steps[int(np.argmax(likeness))] if max(likeness) > _ALIKE else steps[0]
 
     def _isUnderWarp(self):
         transform = self.node.GetParentTransformNode()
         return transform is not None and not transform.IsTransformToWorldLinear()
-
-    def _wasHardened(self, before, now):
-        """Whether the geometry is what hardening the transform, which the node is still under, has made of it."""
-        transform = self.node.GetParentTransformNode()
-        if transform is None or self._isUnderWarp():
-            return False
-        transform.GetMatrixTransformToWorld(matrix := vtk.vtkMatrix4x4())
-        return np.allclose(now, slicer.util.arrayFromVTKMatrix(matrix) @ before, rtol=0, atol=1e-6)
-
-
-def _imageKey(volumeNode):
-    """What tells the image of a volume from another one, in this session."""
-    image = None if volumeNode is None else volumeNode.GetImageData()
-    return _NONE if image is None else "{} {} {} {}".format(*image.GetDimensions(), image.GetAddressAsString(""))
 
 
 def _parseMoves(text):

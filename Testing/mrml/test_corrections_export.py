@@ -217,6 +217,6 @@ def testAPointOutsideOfTheVolumeIsSaidAndNotExported(under, exporter, landmarkSc
 
 def testAPointThatNobodyDecidedAboutMayLieOutsideOfACroppedVolume(exporter, landmarkScene, landmarks, volume, tmp_path):
     landmarkScene.accept(landmarks, "right")
-    volume.SetAndObserveImageData(imageOf((30, 50, 40)))
+    volume.SetAndObserveImageData(imageOf(volume, (30, 50, 40)))
     assert "outside" in landmarkScene.reviews(landmarks)["left"].problem
     assert read_correction(exporter.export(landmarks, str(tmp_path), "AB")).unreviewed == ("left",)

@@ -7,8 +7,8 @@ from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
 
 from CarotidLandmarkLib.errors import BadInputError
 from Testing.host.mrmlHost import slicer
-from Testing.host.samples import LEFT_LPS, RIGHT_LPS, sampleDetection
-from Testing.host.volumeChanges import SHIFT, addWarp, centre, crop, imageOf
+from Testing.host.samples import LEFT_LPS, RIGHT_LPS, addCtVolume, sampleDetection
+from Testing.host.volumeChanges import SHIFT, addLocalWarp, addWarp, centre, crop, imageOf
 from Testing.mrml.correctionsHelp import DRAGGED
 from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCenter, moved, rotation
 
@@ -16,7 +16,7 @@ from Testing.mrml.test_transforms import addTransform, assertIsAt, ellipsoidCent
 def cropByReading(volume, emptied, imageFirst, size):
     """Crop as a storage node reads other voxels into a volume: one after the other, and by its kind in either order."""
     origin = np.add(volume.GetOrigin(), SHIFT)
-    image = imageOf(size)
+    image = imageOf(volume, size, SHIFT)
     if emptied:
         volume.SetAndObserveImageData(None)
     steps = [lambda: volume.SetAndObserveImageData(image), lambda: volume.SetOrigin(*origin)]
@@ -70,7 +70,7 @@ def test_a_volume_that_is_read_anew_in_another_geometry(emptied, imageFirst, siz
 def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landmarkScene, volume):
     volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
-    volume.SetAndObserveImageData(imageOf((60, 50, 40)))  # a filter that writes into its input
+    volume.SetAndObserveImageData(imageOf(volume))  # a filter that writes into its input
     crop(volume)
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
     volume.HardenTransform()
@@ -78,15 +78,40 @@ def test_a_volume_under_a_transform_is_cropped_and_then_hardened(accepted, landm
 
 
 def test_a_filtered_volume_is_hardened(accepted, landmarkScene, volume):
-    volume.SetAndObserveImageData(imageOf((60, 50, 40)))
+    volume.SetAndObserveImageData(imageOf(volume))
     volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
     landmarkScene.repair(accepted)
     volume.HardenTransform()
     assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_volume_that_was_trimmed_at_its_end_is_hardened(together, accepted, landmarkScene, volume):
+    """The first voxel stays where it was, and with it the geometry."""
+    crop(volume, (1, 11, 30), (120, 100, 62))
+    landmarkScene.repair(accepted)
+    volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+    landmarkScene.repair(accepted)
+    for node in (volume, accepted) if together else (volume,):
+        node.HardenTransform()
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+    centre(volume)
+    assertIsAt(landmarkScene, accepted, moved(rotation(), rasFromLps(LEFT_LPS)) + SHIFT, "accepted")
+
+
+def test_a_volume_that_is_read_again_is_put_elsewhere(landmarkScene, host, tmp_path):
+    path = str(tmp_path / "CT.nrrd")
+    slicer.util.saveNode(addCtVolume(), path)
+    volume = slicer.util.loadVolume(path)
+    landmarks = landmarkScene.applyDetection(volume, sampleDetection())
+    landmarkScene.observe(landmarks, lambda: None)
+    assert volume.GetStorageNode().ReadData(volume)
+    centre(volume)
+    assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS) + SHIFT)
+
+
 def test_a_filtered_volume_is_put_elsewhere(accepted, landmarkScene, volume):
-    volume.SetAndObserveImageData(imageOf((60, 50, 40)))
+    volume.SetAndObserveImageData(imageOf(volume))
     landmarkScene.repair(accepted)
     centre(volume)
     assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
@@ -99,18 +124,54 @@ def test_landmarks_still_go_along_with_a_volume_that_is_put_elsewhere(accepted, 
     assertIsAt(landmarkScene, accepted, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
 
 
-def test_a_volume_of_a_loaded_scene_is_put_elsewhere(landmarks, landmarkScene, host, tmp_path):
-    path = str(tmp_path / "scene.mrb")
-    slicer.util.saveScene(path)
+@pytest.fixture
+def reloaded(landmarks, landmarkScene, host, tmp_path):
+    """Scene and landmarks, of a file, with the left one accepted."""
+    landmarkScene.accept(landmarks, "left")
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     host.reset()
-    slicer.util.loadScene(path)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     landmarkScene = LandmarkScene(host.scene)
-    (node,) = landmarkScene.landmarkNodes()
-    landmarkScene.observe(node, lambda: None)
-    centre(slicer.util.getNode("CT"))
-    assertIsAt(landmarkScene, node, rasFromLps(LEFT_LPS) + SHIFT)
-    assert landmarkScene.note == ""
+    yield landmarkScene, *landmarkScene.landmarkNodes()
     landmarkScene.unobserve()
+
+
+@pytest.mark.parametrize("openedFirst", [True, False])
+def test_a_volume_of_a_loaded_scene_is_put_elsewhere(reloaded, openedFirst):
+    landmarkScene, landmarks = reloaded
+    if openedFirst:
+        landmarkScene.observe(landmarks, lambda: None)
+    centre(slicer.util.getNode("CT"))
+    landmarkScene.observe(landmarks, lambda: None)
+    assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS) + SHIFT, "accepted")
+    assert landmarkScene.note == ""
+
+
+def test_volume_and_landmarks_of_a_loaded_scene_are_hardened_together(reloaded):
+    landmarkScene, landmarks = reloaded
+    volume = slicer.util.getNode("CT")
+    volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+    landmarks.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    for node in (volume, landmarks):
+        node.HardenTransform()
+    landmarkScene.observe(landmarks, lambda: None)
+    assertIsAt(landmarkScene, landmarks, moved(rotation(), rasFromLps(LEFT_LPS)), "accepted")
+
+
+@pytest.mark.parametrize("then", ["nothing", "transform", "centre"])
+def test_a_drag_before_the_module_is_opened_counts(reloaded, then):
+    landmarkScene, landmarks = reloaded
+    volume, at = slicer.util.getNode("CT"), rasFromLps(LEFT_LPS) + [0, 0, 5]
+    landmarks.SetNthControlPointPosition(0, *at)
+    if then == "transform":
+        volume.SetAndObserveTransformNodeID(addTransform(rotation()).GetID())
+        at = moved(rotation(), at)
+    if then == "centre":
+        centre(volume)
+        at += SHIFT
+    landmarkScene.observe(landmarks, lambda: None)
+    assertIsAt(landmarkScene, landmarks, at, "moved")
+    assert landmarkScene.reviews(landmarks)["left"].displacementMm == pytest.approx(5)
 
 
 def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landmarkScene, volume, tmp_path):
@@ -126,10 +187,11 @@ def test_a_cropped_volume_is_exported_with_its_points(exporter, landmarks, landm
     assertIsAt(landmarkScene, landmarks, rasFromLps(LEFT_LPS))
 
 
+@pytest.mark.parametrize("warp", [addWarp, addLocalWarp])
 def test_points_of_a_warped_volume_are_not_exported_until_it_is_detected_in_again(
-    exporter, accepted, landmarkScene, volume, tmp_path
+    warp, exporter, accepted, landmarkScene, volume, tmp_path
 ):
-    volume.SetAndObserveTransformNodeID(addWarp().GetID())
+    volume.SetAndObserveTransformNodeID(warp().GetID())
     landmarkScene.repair(accepted)
     volume.HardenTransform()
     landmarkScene.repair(accepted)
