@@ -1,7 +1,6 @@
 """Corrections: what the reader decided, to a folder that training and evaluation read, and earlier points back."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -25,11 +24,11 @@ from CarotidLandmarkLib.landmarks.points import LABELS, SIDES, LandmarkSet
 from CarotidLandmarkLib.volume.headers import is_dicom
 
 from .coordinates import fromWorld, ijkToRas, isInside, rasFromLps, toWorld
-from .dicomReport import reportedPoints, reportOf
+from .dicomReport import dicomFiles, reportedPoints, reportOf, storedFiles
 from .landmarkRecord import LandmarkRecord
 from .review import isSamePoint
 from .volumeTransfer import seriesUid, writeVolume
-from .worklistCase import CASE, FILES
+from .worklistCase import CASE
 
 REFERABLE = (".nrrd", ".nii", ".nii.gz", ".mha")  # everything in one file
 
@@ -76,7 +75,7 @@ class CorrectionsExporter:
         )
         reportBytes = None
         if report and not anonymise:
-            reportBytes = reportOf(self.landmarkScene, landmarkNode, initials, storedFiles(volumeNode))
+            reportBytes = reportOf(self.landmarkScene, landmarkNode, initials, dicomFiles(volumeNode))
         copy = None if reference else lambda path: writeVolume(volumeNode, str(path.parent))
         revision = write_correction(folder, correction, copy, reportBytes)
         LandmarkRecord(landmarkNode).markExported()
@@ -88,10 +87,11 @@ class CorrectionsExporter:
 
         Each side that the file names becomes accepted where its point is the prediction's, else moved or missing; what
         nobody has decided about, as a point that was detected, stays as it is here. Returns a sentence where an
-        exported correction is of other voxels than these, else "". Raises BadInputError, with the scene as it was.
+        exported correction is of other voxels than these, or a report cannot be compared with the volume, else "".
+        Raises BadInputError, with the scene as it was.
         """
         volumeNode, _detection = self.landmarkScene.source(landmarkNode)
-        points, case = _readPoints(path, volumeNode)
+        points, note = _readPoints(path, volumeNode)
         placed = [points[side] for side in SIDES if points.get(side) is not None]
         problem = ""
         if not points:
@@ -110,37 +110,27 @@ class CorrectionsExporter:
                 self.landmarkScene.markMissing(landmarkNode, side)
             else:
                 self.landmarkScene.place(landmarkNode, side, ras)
-        if case in ("", case_name(_contentSha256(volumeNode))):
-            return ""
-        return _("They were made for other voxels than these: is it the same volume, cropped or saved in another way?")
+        return note
 
     def countCases(self, folder):
         """Return how many cases have been exported to ``folder``."""
         return len(latest_revisions(folder))
 
 
-def storedFiles(volumeNode):
-    """Return the files that the volume was loaded from, sorted; none where it was made in the scene."""
-    storage = volumeNode.GetStorageNode()
-    if storage is None:
-        files = json.loads(volumeNode.GetAttribute(FILES) or "[]")
-        return files if all(os.path.isfile(file) for file in files) else []
-    names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
-    files = sorted({storage.GetFullNameFromFileName() or "", *names} - {""})
-    return files if all(os.path.isfile(file) for file in files) else []
-
-
 def _readPoints(path, volumeNode):
-    """The points that are decisions, side -> (3,) LPS or None for missing, for this volume; and the case of the
-    correction that they are from, "" where they are of none."""
+    """The points that are decisions, side -> (3,) LPS or None for missing; and a sentence where they may be of another
+    volume, else ""."""
     isReport = os.path.isfile(path) and is_dicom(Path(path))
     folder, name = os.path.split(os.path.abspath(path))
     if isReport or name != CORRECTED or not os.path.isfile(os.path.join(folder, FILE)):
-        named = reportedPoints(path, volumeNode, storedFiles(volumeNode)) if isReport else read_described_points(path)
-        return {side: p.position for side, p in named.items() if not is_undecided(p.description)}, ""
+        named, note = reportedPoints(path, volumeNode) if isReport else (read_described_points(path), "")
+        return {side: p.position for side, p in named.items() if not is_undecided(p.description)}, note
     correction = read_correction(folder)
     points = correction.truth().points
-    return {side: p for side, p in points.items() if side not in correction.unreviewed}, correction.case
+    note = ""
+    if correction.case != case_name(_contentSha256(volumeNode)):
+        note = _("They were made for other voxels than these: is it the same volume, cropped or saved in another way?")
+    return {side: p for side, p in points.items() if side not in correction.unreviewed}, note
 
 
 def _volumePoints(volumeNode, points):

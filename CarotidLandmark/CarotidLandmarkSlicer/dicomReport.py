@@ -1,8 +1,10 @@
 """A DICOM report of what the reader decided, in the study of the CT, and the points of a report for a volume."""
 
 import json
+import os
 
 import numpy as np
+import slicer
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
@@ -16,19 +18,46 @@ from CarotidLandmarkLib.volume.headers import is_dicom, numbers
 
 from .coordinates import ijkToRas, rasFromLps, transformPoint
 from .landmarkRecord import LandmarkRecord
-from .worklistCase import FRAME
+from .worklistCase import FILES, FRAME
 
 SAME_VOXEL, SAME_MM = 0.1, 1e-3
 
 
-def reportOf(landmarkScene, landmarkNode, initials, files):
-    """Return the report, as bytes, of a landmark node as it stands in the volume that was loaded from ``files``.
+def storedFiles(volumeNode):
+    """Return the files that the volume was loaded from, sorted; none where it was made in the scene."""
+    storage = volumeNode.GetStorageNode()
+    if storage is None:
+        files = json.loads(volumeNode.GetAttribute(FILES) or "[]")
+        return files if all(os.path.isfile(file) for file in files) else []
+    names = [storage.GetFullNameFromNthFileName(i) for i in range(storage.GetNumberOfFileNames())]
+    files = sorted({storage.GetFullNameFromFileName() or "", *names} - {""})
+    return files if all(os.path.isfile(file) for file in files) else []
 
-    Raises BadInputError where these are no DICOM series, or the volume no longer lies where they say, and
-    CannotRunError where highdicom is missing.
+
+def dicomFiles(volumeNode):
+    """Return the DICOM files of the series that a volume shows; none where they are not known, or not all there.
+
+    A volume that was saved since, by itself or with its scene, is stored elsewhere: a worklist or the DICOM
+    database of the application knows them still.
+    """
+    listed = json.loads(volumeNode.GetAttribute(FILES) or "[]")
+    uids = (volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    indexed = sorted({database.fileForInstance(uid) for uid in uids}) if database else []
+    for files in (storedFiles(volumeNode), listed, indexed):
+        if files and all(os.path.isfile(file) and is_dicom(file) for file in files):
+            return files
+    return []
+
+
+def reportOf(landmarkScene, landmarkNode, initials, files):
+    """Return the report, as bytes, of a landmark node as it stands in the volume that is of the DICOM ``files``.
+
+    Raises BadInputError where there are none, or the volume no longer lies where they say, and CannotRunError where
+    highdicom is missing.
     """
     volumeNode, detection = landmarkScene.source(landmarkNode)
-    source = read_source(files if all(is_dicom(file) for file in files) else [])
+    source = read_source(files)
     wasMoved = not np.allclose(LandmarkRecord(landmarkNode).frame, np.eye(4), rtol=0, atol=1e-6)
     if wasMoved or not _liesWhere(volumeNode, files, source):
         raise BadInputError(
@@ -42,25 +71,30 @@ def reportOf(landmarkScene, landmarkNode, initials, files):
     return make_report(Detection.from_dict(detection), source, readings, initials)
 
 
-def reportedPoints(path, volumeNode, files):
-    """Return the points, side to NamedPoint, LPS, of a report about the volume loaded from ``files``.
+def reportedPoints(path, volumeNode):
+    """Return the points, side to NamedPoint, LPS, of a report, and a sentence where nothing tells whether it is of this
+    volume, else "".
 
-    Raises BadInputError for a report that has none, or whose frame of reference is another than that of DICOM files,
-    and for a volume that no longer lies where these say.
+    Raises BadInputError for a report that has none, or whose frame of reference is another than that of the volume's
+    DICOM files, and for a volume that no longer lies where these say.
     """
-    report = read_report(path)
-    if files and all(is_dicom(file) for file in files):
-        source = read_source(files)
-        if report.frame_of_reference not in ("", source.frame_of_reference):
-            sentence = _("The points of {path} are in another frame of reference: choose a report of this volume.")
-            raise BadInputError(sentence.format(path=path))
-        if not _liesWhere(volumeNode, files, source):
-            sentence = _(
-                "The volume does not lie where its DICOM files say, so that the points of {path} would lie elsewhere: "
-                "load the series as it is."
-            )
-            raise BadInputError(sentence.format(path=path))
-    return report.points
+    report, files = read_report(path), dicomFiles(volumeNode)
+    if not files:
+        return report.points, _(
+            "The DICOM files of this volume are not known, so nothing tells whether the report is about it: look at "
+            "each point."
+        )
+    source = read_source(files)
+    if report.frame_of_reference not in ("", source.frame_of_reference):
+        sentence = _("The points of {path} are in another frame of reference: choose a report of this volume.")
+        raise BadInputError(sentence.format(path=path))
+    if not _liesWhere(volumeNode, files, source):
+        sentence = _(
+            "The volume does not lie where its DICOM files say, so that the points of {path} would lie elsewhere: "
+            "load the series as it is."
+        )
+        raise BadInputError(sentence.format(path=path))
+    return report.points, ""
 
 
 def _positions(files, source):

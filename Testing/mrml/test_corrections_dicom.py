@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,6 +136,31 @@ class TestDicom:
         Path(path).write_bytes(moved)
         with pytest.raises(BadInputError, match="another frame of reference"):
             exporter.importCorrections(reviewedDicom, path)
+
+    @pytest.mark.parametrize("isInDatabase", [True, False])
+    def testAReportOfAVolumeOfASavedScene(
+        self, isInDatabase, exporter, landmarkScene, reviewedDicom, host, tmp_path, monkeypatch
+    ):
+        """The volume is stored in the scene then; only the application's database knows where the series is."""
+        pytest.importorskip("highdicom", reason="highdicom is not installed")
+        files = {f"{SERIES_UID}.{i}": str(tmp_path / f"Roe_Jane_19560312/20190704/slice{i:02d}.dcm") for i in range(40)}
+        folder = exporter.export(reviewedDicom, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+        path = os.path.join(folder, "correction.sr.dcm")
+        slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+        host.reset()
+        slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+        (node,) = landmarkScene.landmarkNodes()
+        if isInDatabase:
+            monkeypatch.setattr(slicer, "dicomDatabase", SimpleNamespace(fileForInstance=files.get), raising=False)
+            again = exporter.export(node, str(tmp_path / "out"), "AB", anonymise=False, report=True)
+            assert os.path.exists(os.path.join(again, "correction.sr.dcm"))
+            assert exporter.importCorrections(node, path) == ""
+        else:
+            assert "nothing tells whether the report is about it" in exporter.importCorrections(node, path)
+        Path(path).write_bytes(Path(path).read_bytes().replace(b"1.2.4", b"1.2.5"))
+        if isInDatabase:
+            with pytest.raises(BadInputError, match="another frame of reference"):
+                exporter.importCorrections(node, path)
 
     def testAReportOfTheEngineIsNoDecision(self, exporter, landmarkScene, reviewedDicom, dicom, tmp_path):
         pytest.importorskip("highdicom", reason="highdicom is not installed")

@@ -173,9 +173,10 @@ def test_a_report_comes_back_to_a_case_whose_slices_were_made_anew(opened, tmp_p
     if isMoved:
         node.SetOrigin(1.0, 2.0, 3.0)
         with pytest.raises(BadInputError, match="does not lie where"):
-            reportedPoints(tmp_path / "one.sr.dcm", node, files)
+            reportedPoints(tmp_path / "one.sr.dcm", node)
         return
-    assert reportedPoints(tmp_path / "one.sr.dcm", node, files)["left"].position == pytest.approx([31.0, -12.0, 40.0])
+    points, note = reportedPoints(tmp_path / "one.sr.dcm", node)
+    assert points["left"].position == pytest.approx([31.0, -12.0, 40.0]) and note == ""
 
 
 def test_a_result_of_another_volume_is_not_shown(opened, tmp_path):
