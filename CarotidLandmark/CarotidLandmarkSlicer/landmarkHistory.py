@@ -43,10 +43,10 @@ class LandmarkHistory:
         del self.done[: -self.MOST]
         self.undone.clear()
 
-    def clear(self):
-        """Forget all steps."""
-        self.done.clear()
-        self.undone.clear()
+    def forget(self, landmarkNode=None):
+        """Forget the steps of one node, or all."""
+        for steps in (self.done, self.undone):
+            steps[:] = [step for step in steps if landmarkNode is not None and step.subject.node is not landmarkNode]
 
     def can(self, steps):
         """Whether there is a step of ``steps`` (``done`` or ``undone``) that would change anything."""

@@ -54,14 +54,17 @@ class WorklistPanel:
 
     def step(self, count):
         """Open the next case, or with -1 the one before, once nothing of the open one can be lost."""
-        if self.run.worklist is None or self.run.isReading:
+        if self.run.isReading:
+            self.run.say(_("The list of cases is not there yet: see section Worklist."))
+        elif self.run.worklist is None:
             self.run.say(_("Open a list of cases first (section Worklist)."))
         elif not self.run.follow(*self.reader()) and self.mayClose():
             self.run.step(count)
 
     def choose(self, name):
         """Open the case of a row that was double-clicked."""
-        isOpen = name == self.run.name and (self.run.isThere or self.run.coming is not None)
+        isHere = self.run.isThere and self.run.landmarkNode is not None
+        isOpen = name == self.run.name and (isHere or self.run.coming is not None)
         if not isOpen and not self.run.isReading and not self.run.follow(*self.reader()) and self.mayClose():
             self.run.show(name)
 
@@ -93,11 +96,12 @@ class WorklistPanel:
     def update(self):
         """Show the list as it is now."""
         ui, run = self.ui, self.run
-        ui.openFolderButton.enabled = ui.openTableButton.enabled = not run.isReading
         isOpen = run.worklist is not None
         ui.worklistPage.setVisible(isOpen)
         if run.isReading:
-            ui.worklistLabel.text = _("Looking through {source} …").format(source=run.source)
+            ui.worklistLabel.text = _("Looking through {source} … Another folder or table ends that.").format(
+                source=run.source
+            )
         elif not isOpen:
             ui.worklistLabel.text = _(
                 "A folder of scans, a table of volumes, or what detect has left of a batch, case by case. No engine is "

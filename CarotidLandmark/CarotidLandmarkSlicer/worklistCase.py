@@ -32,7 +32,7 @@ def addCase(landmarkScene, read):
         except BadInputError as error:
             sentences.append(str(error))
     landmarkNode = landmarkScene.applyDetection(volumeNode, detection.to_dict())
-    landmarkScene.forgetSteps()  # what was done to the case before cannot be undone in this one
+    landmarkScene.forgetSteps(landmarkNode)
     showVolume(landmarkScene.scene, volumeNode)
     if all(landmark.position_lps_mm is None for landmark in detection.landmarks):
         slicer.util.resetSliceViews()  # else the views go to a point, at the zoom that they have
@@ -50,7 +50,17 @@ def removeCase(landmarkScene, volumeNode, landmarkNode):
         if node is not None and scene.IsNodePresent(node):
             scene.RemoveNode(node)
     landmarkScene.removeLeftovers()
-    landmarkScene.forgetSteps()
+    if landmarkNode is not None:
+        landmarkScene.forgetSteps(landmarkNode)
+
+
+def findCase(landmarkScene, case):
+    """Return volume and landmarks of a case that is in the scene already, as of a file, or None twice."""
+    for landmarkNode in landmarkScene.landmarkNodes():
+        volumeNode = landmarkScene.volumeNode(landmarkNode)
+        if volumeNode is not None and volumeNode.GetAttribute(CASE) == case.key:
+            return volumeNode, landmarkNode
+    return None, None
 
 
 def _addVolume(scene, read):

@@ -13,7 +13,7 @@ from CarotidLandmarkLib.worklist.marks import BEAT_S, Mark, Session
 from CarotidLandmarkLib.worklist.worklist import Worklist
 
 from .landmarkRecord import LandmarkRecord
-from .worklistCase import CASE, addCase, removeCase
+from .worklistCase import CASE, addCase, findCase, removeCase
 from .worklistChild import ChildRequest, VolumesAhead
 
 
@@ -92,7 +92,11 @@ class WorklistRun:
         self.closeCase()
         self.name = name
         self.worklist.problems[name] = ""
-        self._ahead.want(row.case)
+        volumeNode, landmarkNode = findCase(self.landmarkScene, row.case)
+        if volumeNode is None:
+            self._ahead.want(row.case)
+        else:
+            self._enter(row.case, volumeNode, landmarkNode, [_("It was in the scene already, as it is.")])
         self.onChanged()
 
     def step(self, count):
@@ -149,8 +153,9 @@ class WorklistRun:
         self.volumeNode = self._landmarkNode = None
 
     def forgetCase(self):
-        """The scene is closed, and the case with it."""
-        if self.volumeNode is not None:
+        """The scene is closed, and the case with it, also one that is on its way."""
+        if self.volumeNode is not None or self.coming is not None:
+            self._ahead.stop()
             self.volumeNode = self._landmarkNode = None
             self.name, self.resumeAt = "", self.name
             self._keepPlace(None)
@@ -174,6 +179,8 @@ class WorklistRun:
     def _onList(self, answer, source, folder, reader):
         self._request = None
         if "problem" in answer:
+            if not self.isThere:  # the case that was on its way was stopped
+                self.name, self.resumeAt = "", self.name or self.resumeAt
             self.say(answer["problem"], failed=True)
             self.onChanged()
             return
@@ -205,14 +212,16 @@ class WorklistRun:
         self.resumeAt = row.case.name if row else None
 
     def _onRead(self, read):
-        self.volumeNode, landmarkNode, sentences = addCase(self.landmarkScene, read)
-        self._landmarkNode = landmarkNode
-        self._keepPlace(read.case.key)
+        self._enter(read.case, *addCase(self.landmarkScene, read))
+
+    def _enter(self, case, volumeNode, landmarkNode, sentences):
+        self.volumeNode, self._landmarkNode = volumeNode, landmarkNode
+        self._keepPlace(case.key)
         self.refresh()
         others = self.worklist.row(self.name).open_at
         if others:  # both have gone on in the same moment
             sentences.append(_("{readers} has this case open as well.").format(readers=", ".join(others)))
-        if self._session.is_open_twice(read.case.key):
+        if self._session.is_open_twice(case.key):
             sentences.append(
                 _(
                     "This case is open in another session under your initials, or was when that crashed a moment ago: "

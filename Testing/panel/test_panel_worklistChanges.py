@@ -5,9 +5,10 @@ import json
 import pytest
 
 from Testing.host.mrmlHost import slicer
-from Testing.host.pythonQtDrive import click, pressKey, typeText, waitUntil
+from Testing.host.pythonQtDrive import click, pressKey, processEvents, typeText, waitUntil
 from Testing.panel.panelHelp import deleteNode
 from Testing.panel.worklistHelp import (
+    InstantRequest,
     acceptBoth,
     arrive,
     exportBoth,
@@ -16,6 +17,7 @@ from Testing.panel.worklistHelp import (
     openList,
     order,
     pressNext,
+    volumes,
     writeBatch,
 )
 
@@ -158,3 +160,97 @@ def test_decisions_taken_back_after_the_export_are_asked_about(batch):
     arrive(batch, second)
     pressNext(batch)
     arrive(batch, third)
+
+
+@pytest.fixture
+def held(opened, tmp_path, monkeypatch):
+    """A batch whose first case is on its way, until it is let go."""
+    answers, answer = [], InstantRequest._answer
+
+    def hold(self, request):
+        if request["command"] == "read":
+            answers.append((self, request))
+        else:
+            answer(self, request)
+
+    def letGo():
+        monkeypatch.setattr(InstantRequest, "_answer", answer)
+        for request, words in answers:
+            answer(request, words)
+        processEvents()
+
+    monkeypatch.setattr(InstantRequest, "_answer", hold)
+    batch = openBatch(opened, tmp_path)
+    pressNext(batch)
+    assert batch.logic.worklist.coming is not None
+    return batch, letGo
+
+
+def test_a_case_on_its_way_does_not_arrive_in_a_closed_scene(held):
+    batch, letGo = held
+    slicer.mrmlScene.Clear(0)
+    letGo()
+    assert volumes() == [] and batch.logic.worklist.coming is None
+    pressNext(batch)
+    arrive(batch, order(batch)[0])
+
+
+def test_a_case_that_was_stopped_by_another_list_that_cannot_be_read_comes_next(held, tmp_path):
+    batch, letGo = held
+    first = order(batch)[0]
+    (tmp_path / "empty").mkdir()
+    batch.host.dialogs.answer(str(tmp_path / "empty"))
+    click(batch.ui.openFolderButton)
+    waitUntil(lambda: not batch.logic.worklist.isReading, 60)
+    letGo()
+    assert batch.logic.worklist.volumeNode is None
+    pressNext(batch)
+    arrive(batch, first)
+
+
+def test_a_list_on_its_way_gives_way_to_another(opened, tmp_path, monkeypatch):
+    answer = InstantRequest._answer
+    monkeypatch.setattr(InstantRequest, "_answer", lambda self, request: None)
+    openList(opened, writeBatch(tmp_path / "slow", 1), tmp_path / "corrections", wait=False)
+    processEvents()
+    assert opened.logic.worklist.isReading
+    pressKey(opened.ui.initialsEdit, "Ctrl+N")
+    assert "is not there yet" in opened.message
+    monkeypatch.setattr(InstantRequest, "_answer", answer)
+    openList(opened, writeBatch(tmp_path / "other", 2), tmp_path / "corrections")
+    assert len(opened.logic.worklist.worklist.rows("all")) == 2
+
+
+def test_a_case_of_a_loaded_scene_is_taken_over_with_its_decisions(batch, tmp_path):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    acceptBoth(batch)
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    pressNext(batch)
+    arrive(batch, first)
+    assert volumes().count(first) == 1 and "was in the scene already" in batch.message
+    assert [row[1] for row in batch.rows()] == ["accepted", "accepted"]
+    assert batch.logic.worklist.isUnsaved()
+
+
+def test_a_case_that_comes_and_goes_leaves_the_steps_of_other_volumes(batch):
+    node = batch.detect(batch.volume)
+    pressNext(batch)
+    arrive(batch, order(batch)[0])
+    batch.logic.landmarkScene.accept(node, "left")
+    pressNext(batch)
+    arrive(batch, order(batch)[1])
+    click(batch.ui.undoButton)
+    assert batch.reviews(node)["left"].decision == "unreviewed"
+
+
+def test_a_case_without_landmarks_opens_again(batch):
+    first = order(batch)[0]
+    pressNext(batch)
+    arrive(batch, first)
+    deleteNode(batch.logic.worklist.landmarkNode)
+    batch.panel.worklist.choose(first)
+    arrive(batch, first)
+    assert len(batch.rows()) == 2
