@@ -50,15 +50,18 @@ class CorrectionsExporter:
         The volume is referred to, or copied (voxels and geometry, nothing else): if ``copyVolume``, if its files do not
         hold it as it is, and always if ``anonymise``, since any path or DICOM file can name the patient. ``report``:
         with a DICOM SR, which names the patient, too, and so is none of an anonymised correction.
-        Raises BadInputError where nothing was reviewed, a point that was decided about lies outside of the volume,
-        initials are missing, the volume is gone or there can be no report of it, and CannotRunError where the folder
-        cannot be written.
+        Raises BadInputError where nothing was reviewed, a point that was decided about lies outside of the volume, the
+        sides are swapped, initials are missing, the volume is gone or there can be no report of it, and CannotRunError
+        where the folder cannot be written.
         """
         volumeNode, detection = self.landmarkScene.source(landmarkNode)
         reviews = self.landmarkScene.reviews(landmarkNode)
         for side, review in reviews.items():
             if review.problem and review.decision != "unreviewed":
                 raise BadInputError(f"{LABELS[side]}: {review.problem}")
+        decided = {side: review.lps for side, review in reviews.items() if review.decision != "unreviewed"}
+        if _areSwapped(decided):
+            raise BadInputError(_("L lies to the patient's right of R: are the sides swapped?"))
         reference = None if anonymise or copyVolume else _reference(volumeNode)
         correction = Correction(
             case=case_name(_contentSha256(volumeNode)),
@@ -92,11 +95,10 @@ class CorrectionsExporter:
         """
         volumeNode, _detection = self.landmarkScene.source(landmarkNode)
         points, note = _readPoints(path, volumeNode)
-        placed = [points[side] for side in SIDES if points.get(side) is not None]
         problem = ""
         if not points:
             problem = _("{path} holds points that were detected or not reviewed: nothing was decided there.")
-        elif len(placed) == 2 and placed[0][0] < placed[1][0]:
+        elif _areSwapped(points):
             problem = _("In {path} L lies to the patient's right of R: are the sides swapped, or is RAS called LPS?")
         if problem:
             raise BadInputError(problem.format(path=path))
@@ -131,6 +133,12 @@ def _readPoints(path, volumeNode):
     if correction.case != case_name(_contentSha256(volumeNode)):
         note = _("They were made for other voxels than these: is it the same volume, cropped or saved in another way?")
     return {side: p for side, p in points.items() if side not in correction.unreviewed}, note
+
+
+def _areSwapped(points):
+    """Whether the left of two LPS points, side -> (3,) or None, lies to the right of the other."""
+    left, right = (points.get(side) for side in SIDES)
+    return left is not None and right is not None and left[0] < right[0]
 
 
 def _volumePoints(volumeNode, points):

@@ -220,3 +220,13 @@ def testAPointThatNobodyDecidedAboutMayLieOutsideOfACroppedVolume(exporter, land
     volume.SetAndObserveImageData(imageOf(volume, (30, 50, 40)))
     assert "outside" in landmarkScene.reviews(landmarks)["left"].problem
     assert read_correction(exporter.export(landmarks, str(tmp_path), "AB")).unreviewed == ("left",)
+
+
+def testSwappedSidesAreNotExported(exporter, landmarkScene, landmarks, tmp_path):
+    left, right = (landmarkScene.reviews(landmarks)[side].ras for side in ("left", "right"))
+    landmarkScene.place(landmarks, "left", right)
+    exporter.export(landmarks, str(tmp_path / "one"), "AB")
+    landmarkScene.place(landmarks, "right", left)
+    with pytest.raises(BadInputError, match="are the sides swapped"):
+        exporter.export(landmarks, str(tmp_path / "both"), "AB")
+    assert not (tmp_path / "both").exists()
