@@ -124,6 +124,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         from CarotidLandmarkSlicer.forkScene import ForkScene
         from CarotidLandmarkSlicer.landmarkScene import LandmarkScene
         from CarotidLandmarkSlicer.landmarkWatch import LandmarkWatch
+        from CarotidLandmarkSlicer.panelParameters import VOLUME
         from CarotidLandmarkSlicer.panelRun import EngineRun
         from CarotidLandmarkSlicer.volumeTransfer import VolumeTransfer
         from CarotidLandmarkSlicer.worklistRun import WorklistRun
@@ -139,7 +140,12 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.worklist = WorklistRun(self.landmarkScene, self.exporter, self.run.say)
         self.onDetected = lambda landmarkNode: None
         self.onLandmarksChanged = lambda: None
-        self.watch = LandmarkWatch(self.landmarkScene, self.run, lambda: self.onLandmarksChanged())
+        self.watch = LandmarkWatch(
+            self.landmarkScene,
+            self.run,
+            lambda: self.getParameterNode().GetNodeReference(VOLUME),
+            lambda: self.onLandmarksChanged(),
+        )
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -227,7 +233,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def parameterNode(self):
         """Return the module's parameter node; a new one has the volume that is shown and the last session's reader."""
-        from CarotidLandmarkSlicer.panelParameters import READER, VOLUME, writeParameters
+        from CarotidLandmarkSlicer.panelParameters import VOLUME, readerHere, writeParameters
         from CarotidLandmarkSlicer.volumeCheck import firstVolume
 
         parameterNode = self.getParameterNode()
@@ -236,9 +242,7 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             parameterNode.SetNodeReferenceID(VOLUME, first.GetID() if first else None)
         if not parameterNode.HasParameter("weights"):
             self._useInstalledWeights(parameterNode)
-        for name in READER:
-            if not parameterNode.HasParameter(name):
-                writeParameters(parameterNode, **{name: slicer.util.settingsValue(f"CarotidLandmark/{name}", "")})
+        writeParameters(parameterNode, **{k: v for k, v in readerHere().items() if not parameterNode.HasParameter(k)})
         return parameterNode
 
     def _useInstalledWeights(self, parameterNode):
@@ -280,7 +284,10 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.run.cancelIfDeleted()
 
     def onSceneStartClose(self, caller, event):
-        self.run.cancelForClosing()
+        if self.run.busy:
+            self.run.cancelForClosing()
+        else:
+            self.run.say("")
         self.watch.letGo()
         self.landmarkScene.forgetSteps()
         self.worklist.forgetCase()
@@ -292,6 +299,9 @@ class CarotidLandmarkLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.onLandmarksChanged()
 
     def onSceneEndImport(self, caller, event):
+        from CarotidLandmarkSlicer.panelParameters import keepReader
+
+        keepReader(self.getParameterNode())
         if self.watch.takeIn():  # they have undo switched on, and the states that are kept are of before they came
             slicer.mrmlScene.ClearUndoStack()
             slicer.mrmlScene.ClearRedoStack()

@@ -4,6 +4,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.errors import BadInputError
+from CarotidLandmarkLib.landmarks.points import LABELS
 
 from .landmarkRecord import LandmarkRecord
 
@@ -18,6 +19,9 @@ def pictureRequest(landmarkScene, landmarkNode, path):
     if not np.allclose(LandmarkRecord(landmarkNode).frame, np.eye(4), rtol=0, atol=1e-6):
         raise BadInputError(_("The volume was transformed after the detection: detect again, then save the key image."))
     reviews = landmarkScene.reviews(landmarkNode)
+    for side, review in reviews.items():
+        if review.problem:
+            raise BadInputError(f"{LABELS[side]}: {review.problem}")
     detection["case"] = volumeNode.GetName()
     detection["settings"]["confidence"] = landmarkScene.display(landmarkNode)["confidence"]
     for landmark in detection["landmarks"]:

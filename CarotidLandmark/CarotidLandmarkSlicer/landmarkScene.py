@@ -35,6 +35,7 @@ from .landmarkRepair import followVolume, isBeingHardened, pointProblem, settled
 from .ownedNodes import removeOtherNodes
 from .review import LandmarkReview, State, accepted, isSamePoint, sidesInOrder
 from .views import showPoint
+from .volumeFrame import VOLUME_ROLE
 
 
 class LandmarkScene:
@@ -42,12 +43,14 @@ class LandmarkScene:
 
     Sides are "left" and "right", the patient's. Every detection and decision is one step of undo, here, and one of the
     scene, where the user can undo as well; what follows the fiducial nodes (ellipsoids, lumens) is made anew from them.
-    ``note`` is a sentence for the user about the last thing that had to be repaired, "" if there is nothing to say.
+    ``note`` is a sentence for the user about the last thing that had to be repaired, "" if there is nothing to say;
+    ``movedNode`` is the landmark node whose point was last found to have been moved, or None.
     """
 
     def __init__(self, mrmlScene):
         self.scene = mrmlScene
         self.note = ""
+        self.movedNode = None
         self._history = LandmarkHistory(self)
         self._observers = {}
         self._isWriting = False
@@ -96,6 +99,19 @@ class LandmarkScene:
     def volumeNode(self, landmarkNode):
         """Return the volume of a landmark node, or None if it is no longer in the scene."""
         return LandmarkRecord(landmarkNode).volumeNode
+
+    def adopt(self, volumeNode):
+        """Give a volume the landmarks of one that was deleted, if it is the same; return their node, or None."""
+        orphans = [node for node in self.landmarkNodes() if self.volumeNode(node) is None]
+        if volumeNode is None or not orphans or self.landmarkNode(volumeNode) is not None:
+            return None
+        node = next((node for node in orphans if LandmarkRecord(node).volumeFrame.isOf(volumeNode)), None)
+        if node is not None:
+            with self._changing(notify=False):
+                node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+            if node in self._observers:
+                self.observe(node, self._observers[node].onChanged)
+        return node
 
     def detection(self, landmarkNode):
         """Return the detection (dictionary) as it was applied, or None if none can be read."""
@@ -179,16 +195,19 @@ class LandmarkScene:
         return self._history.can(self._history.undone)
 
     def undo(self):
-        """Take the last decision, drag or detection back; return the name of the landmark node it was about, or ""."""
+        """Take the last decision, drag or detection back; return the landmark node it was about, or None."""
         return self._travel(self._history.done, self._history.undone)
 
     def redo(self):
-        """Do again what was undone; return the name of the landmark node that it was about, or ""."""
+        """Do again what was undone; return the landmark node that it was about, or None."""
         return self._travel(self._history.undone, self._history.done)
 
-    def forgetSteps(self):
-        """From here on nothing that was done before can be undone, not in the scene's own way either."""
-        self._history.clear()
+    def forgetSteps(self, landmarkNode=None):
+        """From here on nothing that was done before can be undone, but to other nodes than ``landmarkNode``, if given.
+
+        Not in the scene's own way either.
+        """
+        self._history.forget(landmarkNode)
         self.scene.ClearUndoStack()
         self.scene.ClearRedoStack()
 
@@ -229,6 +248,7 @@ class LandmarkScene:
                 if any(states[side] is not record.states[side] for side in SIDES):
                     self._history.add(landmarkNode, record.stored)
                     record.writeStates(states)
+                    self.movedNode = landmarkNode
             self._write(record)
             self.note = record.volumeFrame.note or record.note or self.note
 
@@ -317,4 +337,4 @@ class LandmarkScene:
             for node in [node for node in self._observers if not self.scene.IsNodePresent(node)]:
                 self.unobserve(node)
             self.removeLeftovers()
-        return "" if landmarkNode is None else landmarkNode.GetName()
+        return landmarkNode

@@ -3,18 +3,22 @@
 import slicer
 from slicer.i18n import tr as _
 
+OTHER = _("“{name}” has changed, which belongs to another volume.")
+
 
 class LandmarkWatch:
     """Turns drags into decisions, repairs what others break, and has an EngineRun say what there is to know of it.
 
-    onChanged() is called after any change of landmarks.
+    shownVolume() returns the volume that the user has selected. onChanged() is called after any change of landmarks.
     """
 
-    def __init__(self, landmarkScene, run, onChanged):
+    def __init__(self, landmarkScene, run, shownVolume, onChanged):
         self.landmarkScene = landmarkScene
         self.run = run
+        self.shownVolume = shownVolume
         self.onChanged = onChanged
         self._nodes = []
+        self._orphans = []  # those of which it was said that their volume is gone
 
     def takeIn(self):
         """Watch the landmarks that are not watched yet; return whether there are any."""
@@ -37,8 +41,15 @@ class LandmarkWatch:
     def _onChanged(self):
         if self.landmarkScene.note and self.landmarkScene.note != self.run.message:
             self.run.say(self.landmarkScene.note)
+        movedNode, self.landmarkScene.movedNode = self.landmarkScene.movedNode, None
+        if movedNode is not None and self.landmarkScene.volumeNode(movedNode) is not self.shownVolume():
+            self.run.say(OTHER.format(name=movedNode.GetName()))
         deleted = next((node for node in self._nodes if not slicer.mrmlScene.IsNodePresent(node)), None)
         if deleted is not None:
             self.run.say(_("{name} was deleted; Detect makes it again.").format(name=deleted.GetName()))
+        orphans = [node for node in self.landmarkScene.landmarkNodes() if self.landmarkScene.volumeNode(node) is None]
+        for node in [node for node in orphans if node not in self._orphans]:
+            self.run.say(_("“{name}” has lost its volume: load that again to go on.").format(name=node.GetName()))
+        self._orphans = orphans
         self.takeIn()
         self.onChanged()

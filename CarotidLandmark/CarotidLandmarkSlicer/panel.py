@@ -2,6 +2,7 @@
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from CarotidLandmarkLib.errors import CarotidLandmarkError
@@ -17,6 +18,7 @@ from .panelShortcuts import FieldFilter, Shortcuts
 from .panelWeights import readWeights
 from .panelWork import WorkPanel
 from .panelWorklist import WorklistPanel
+from .views import showVolume
 from .volumeCheck import checkVolume
 
 
@@ -46,6 +48,7 @@ class Panel(VTKObservationMixin):
             binding.sender.connect(binding.signal, lambda value, name=name: self.onEdited(name))
         ui.detectButton.connect("clicked()", self.onDetect)
         ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeSelected)
+        ui.volumeSelector.connect("nodeActivated(vtkMRMLNode*)", self.onVolumeChosen)
         ui.volumeSelector.connect("nodeAdded(vtkMRMLNode*)", self.onVolumeAdded)
         ui.advancedSection.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
         keys = {
@@ -98,7 +101,11 @@ class Panel(VTKObservationMixin):
 
     def updateVolume(self, caller=None, event=None):
         """Show whether the selected volume fits, and its landmarks."""
-        self.work.showVolume(checkVolume(self.ui.volumeSelector.currentNode()))
+        volumeNode = self.ui.volumeSelector.currentNode()
+        self.work.showVolume(checkVolume(volumeNode))
+        adopted = self.logic.landmarkScene.adopt(volumeNode)
+        if adopted is not None:
+            self.logic.run.say(_("“{name}” has its volume again.").format(name=adopted.GetName()))
         self.updateLandmarks()
 
     def updateLandmarks(self):
@@ -140,6 +147,13 @@ class Panel(VTKObservationMixin):
             self.addObserver(volumeNode, volumeNode.ImageDataModifiedEvent, self.updateVolume)
             self.addObserver(volumeNode, volumeNode.TransformModifiedEvent, self.updateVolume)
         self.updateVolume()
+
+    def onVolumeChosen(self, volumeNode):
+        """The user has chosen a volume: what they decide is about what they see."""
+        if volumeNode is not None:
+            showVolume(slicer.mrmlScene, volumeNode)
+        if not self.logic.run.busy:
+            self.logic.run.say("")
 
     def onVolumeAdded(self, volumeNode):
         """Take the first volume that is loaded while the panel is open."""

@@ -23,6 +23,7 @@ class CorrectionsPanel:
         self.landmarkNode = None
         self.isDecided = False
         self.isTakenBack = False
+        self._counted = None, ""  # a folder, and what was said of it
         ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.exportButton.connect("clicked()", self.exportCorrections)
         ui.importButton.connect("clicked()", self.importCorrections)
@@ -33,10 +34,14 @@ class CorrectionsPanel:
         self.isDecided = any(review.decision != "unreviewed" for review in reviews)
         isExported = landmarkNode is None or LandmarkRecord(landmarkNode).isExported
         self.isTakenBack = not self.isDecided and not isExported
-        self.update()
+        self._show()
 
     def update(self):
-        """Show what can be done with the node, the folder and the reader."""
+        """Show what can be done with the node, the folder, as it is now, and the reader."""
+        self._counted = None, ""
+        self._show()
+
+    def _show(self):
         ui = self.ui
         folder = ui.folderEdit.currentPath.strip()
         if self.landmarkNode is None:
@@ -57,7 +62,9 @@ class CorrectionsPanel:
         ui.exportButton.toolTip = reason or _("Write the prediction and what became of it to the folder.")
         ui.importButton.enabled = self.landmarkNode is not None
         ui.copyVolumeCheckBox.enabled = ui.reportCheckBox.enabled = not ui.anonymiseCheckBox.checked
-        ui.exportedLabel.text = reason or self._count(folder)
+        if not reason and self._counted[0] != folder:
+            self._counted = folder, self._count(folder)
+        ui.exportedLabel.text = reason or self._counted[1]
 
     def exportCorrections(self, landmarkNode=None):
         """Write the corrections of this volume, or of another one, to the folder; return whether that could be done."""

@@ -4,6 +4,7 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.landmarks.points import LABELS
 
+from .landmarkWatch import OTHER
 from .panelPlacing import PointPlacing
 from .panelShortcuts import Shortcuts
 from .panelTable import LandmarkTable, sideName
@@ -28,7 +29,7 @@ class LandmarkPanel:
         self.table = LandmarkTable(ui.landmarkTable, self.jumpTo)
         self.placing = PointPlacing(self._placed, self._placingEnded, lambda: say(""))
         self.escape = Shortcuts(window, {"Esc": self.endPlacing})
-        ui.landmarkTable.connect("itemSelectionChanged()", self.updateButtons)
+        ui.landmarkTable.connect("itemSelectionChanged()", self.onSelected)
         for button, action in (
             (ui.acceptButton, self.accept),
             (ui.missingButton, self.markMissing),
@@ -48,6 +49,12 @@ class LandmarkPanel:
         self.ui.landmarkTable.setVisible(bool(rows))
         self.ui.landmarksHint.setVisible(not rows)
         self.table.show(rows)
+        self.updateButtons()
+
+    def onSelected(self):
+        """Another landmark was selected: a click places none that is not."""
+        if self.placing.active and self.placing.side != self.table.selectedSide():
+            self.endPlacing()
         self.updateButtons()
 
     def updateButtons(self):
@@ -110,6 +117,7 @@ class LandmarkPanel:
 
     def showFirst(self):
         """Select the landmark that needs to be looked at first, and go there if it has a place."""
+        self.placing.stop()
         self.table.select(self.table.sides[0])
         if self.landmarkScene.jumpTo(self.landmarkNode, self.table.sides[0]):
             self.onJumped(self.table.sides[0])
@@ -137,13 +145,13 @@ class LandmarkPanel:
     def _travel(self, go, nothing):
         self.placing.stop()
         wasShown = self.landmarkNode is not None
-        name = go()
+        node = go()
         self.onTravelled()
-        if not name:
+        if node is None:
             self.say(nothing)
         elif wasShown and self.landmarkNode is None:
-            self.say(_("“{name}” was taken back; Redo brings it back.").format(name=name))
-        elif self.landmarkNode is None or self.landmarkNode.GetName() != name:
-            self.say(_("“{name}” has changed, which belongs to another volume.").format(name=name))
+            self.say(_("“{name}” was taken back; Redo brings it back.").format(name=node.GetName()))
+        elif node is not self.landmarkNode:
+            self.say(OTHER.format(name=node.GetName()))
         else:
             self.say("")

@@ -3,6 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
+import slicer
+
 from CarotidLandmarkLib.detect import SAMPLES
 
 VOLUME = "Volume"  # role of the node reference
@@ -56,6 +58,17 @@ def writeParameters(parameterNode, **changes):
     for name, value in changes.items():
         parameterNode.SetParameter(name, str(value).lower() if isinstance(value, bool) else str(value))
     parameterNode.EndModify(wasModifying)
+
+
+def readerHere():
+    """Return what the application's settings know of the reader, by name; "" where that is nothing."""
+    return {name: slicer.util.settingsValue(f"CarotidLandmark/{name}", "") for name in READER}
+
+
+def keepReader(parameterNode):
+    """A scene was loaded, perhaps a colleague's: the reader stays who works here, and exports name no patient."""
+    here = {name: value for name, value in readerHere().items() if value}
+    writeParameters(parameterNode, anonymise=True, dicomReport=False, **here)
 
 
 def detectionSettings(parameters):

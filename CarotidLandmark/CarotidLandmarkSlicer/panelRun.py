@@ -164,6 +164,8 @@ class EngineRun:
             self.say(str(error), failed=True)
             return
         sentences = [_summary(detection), self.engine.note, *detection["warnings"]]
+        if len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) > 1:
+            sentences[0] = _("“{volume}”: {summary}").format(volume=volumeNode.GetName(), summary=sentences[0])
         if any(review.decision != "unreviewed" for review in reviews.values()):
             sentences.append(_("Undo brings the earlier decisions back."))
         self.say(" ".join(filter(None, sentences)))

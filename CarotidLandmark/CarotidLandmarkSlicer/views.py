@@ -37,7 +37,10 @@ def zoom(sliceNode):
 def showVolume(scene, volumeNode):
     """Make the volume the background where another is shown, in a window for arteries unless the user has set one."""
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", scene):
-        if volumeNode.GetID() not in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()):
+        shown = [composite.GetBackgroundVolumeID()]
+        if composite.GetForegroundOpacity() > 0:
+            shown.append(composite.GetForegroundVolumeID())
+        if volumeNode.GetID() not in shown:
             composite.SetBackgroundVolumeID(volumeNode.GetID())
     display = volumeNode.GetDisplayNode()
     if display is not None and display.GetAutoWindowLevel():

@@ -55,6 +55,13 @@ class VolumeFrame:
         text = _("The volume of “{name}” was warped, and these points were not: detect again.") if self.isWarped else ""
         return text.format(name=self.node.GetName())
 
+    def isOf(self, volumeNode):
+        """Whether ``volumeNode`` has the remembered voxels in the same place: the same volume, loaded again."""
+        known = VolumeImage.fromJson(self.node.GetAttribute(_IMAGE) or "")
+        if known is None or known.key != imageKey(volumeNode):
+            return False
+        return np.allclose(self._read()[1], ijkToRas(volumeNode), rtol=0, atol=_SAME_PLACE_MM)
+
     def begin(self, geometry, points):
         """The volume was detected in, with ``points`` (N, 3) mm of its RAS at that time for its landmarks.
 

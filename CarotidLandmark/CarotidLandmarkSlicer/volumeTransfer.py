@@ -76,7 +76,8 @@ class VolumeTransfer:
         parentFolder = self._parentFolder or slicer.app.temporaryPath
         try:
             _removeStaleFolders(parentFolder)
-            self._folder = tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parentFolder)
+            # as the engine's sentences have it: on Windows the application's own paths have slashes
+            self._folder = os.path.normpath(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parentFolder))
         except OSError as error:
             raise _diskError(parentFolder, error) from error
         self.path = os.path.join(self._folder, "volume.nrrd")

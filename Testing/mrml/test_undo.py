@@ -140,8 +140,8 @@ def test_looking_around_takes_no_step_away(landmarks, landmarkScene, host):
 def test_a_first_detection_done_again_is_whole_at_once(landmarks, landmarkScene):
     landmarks.SetName("mine")
     landmarkScene.undo()
-    assert landmarkScene.redo() == "mine"
-    (node,) = landmarkScene.landmarkNodes()
+    node = landmarkScene.redo()
+    assert landmarkScene.landmarkNodes() == [node] and node.GetName() == "mine"
     assert [node.GetNthControlPointLabel(index) for index in range(node.GetNumberOfControlPoints())] == ["L", "R"]
     np.testing.assert_allclose(node.GetNthControlPointPosition(0), rasFromLps(LEFT_LPS))
 
@@ -185,7 +185,7 @@ def test_steps_of_what_the_user_deleted_are_none(landmarks, landmarkScene, volum
     host.scene.RemoveNode(landmarks)
     assert not landmarkScene.canUndo and not landmarkScene.undo()
     again = landmarkScene.applyDetection(volume, sampleDetection())
-    assert landmarkScene.undo() == again.GetName()
+    assert landmarkScene.undo() is again
     host.scene.RemoveNode(volume)
     assert not landmarkScene.canRedo and not landmarkScene.redo()
 
@@ -198,11 +198,20 @@ def test_steps_forgotten(landmarks, landmarkScene, host):
     assert not landmarkScene.canUndo and not landmarkScene.canRedo and host.scene.GetNumberOfUndoLevels() == 0
 
 
+def test_steps_of_one_node_are_forgotten(landmarks, landmarkScene):
+    other = landmarkScene.applyDetection(addCtVolume("Other"), sampleDetection())
+    landmarkScene.accept(landmarks, "left")
+    landmarkScene.accept(other, "left")
+    landmarkScene.forgetSteps(other)
+    assert landmarkScene.undo() is landmarks
+    assert landmarkScene.reviews(other)["left"].decision == "accepted"
+
+
 def test_steps_of_two_volumes_in_turn(landmarks, landmarkScene):
     other = landmarkScene.applyDetection(addCtVolume("Other"), sampleDetection())
     landmarkScene.accept(landmarks, "left")
     landmarkScene.accept(other, "left")
-    assert [landmarkScene.undo() for _ in range(3)] == [other.GetName(), landmarks.GetName(), other.GetName()]
+    assert [landmarkScene.undo() for _ in range(3)] == [other, landmarks, other]
     assert landmarkScene.landmarkNodes() == [landmarks]
     assert landmarkScene.reviews(landmarks)["left"].chip == "found"
 

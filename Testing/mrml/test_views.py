@@ -55,6 +55,9 @@ def test_the_volume_comes_into_view(views, landmarks, landmarkScene, volume):
     composites[0].SetBackgroundVolumeID(other.GetID())
     composites[1].SetBackgroundVolumeID(other.GetID())
     composites[1].SetForegroundVolumeID(volume.GetID())
+    composites[1].SetForegroundOpacity(0.5)
+    composites[2].SetForegroundVolumeID(volume.GetID())
+    composites[2].SetForegroundOpacity(0)  # as it is until the user fades it in
     landmarkScene.jumpTo(landmarks, "left")
     shown = [composite.GetBackgroundVolumeID() for composite in composites]
     assert shown == [volume.GetID(), other.GetID(), volume.GetID()]

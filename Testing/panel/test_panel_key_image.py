@@ -157,6 +157,13 @@ def test_a_volume_that_was_hardened_since_is_refused_in_words(opened, landmarks,
     assert opened.run.failed and "was transformed after the detection" in opened.message
 
 
+def test_a_point_outside_of_the_volume_is_not_drawn(opened, landmarks, tmp_path):
+    opened.logic.landmarkScene.place(landmarks, "left", [500.0, 0.0, 0.0])
+    opened.host.dialogs.answer(str(tmp_path / "a.png"))
+    click(opened.ui.keyImageButton)
+    assert opened.message.startswith("L: The point lies outside") and not opened.run.busy
+
+
 def test_what_ends_a_detection_ends_a_picture(opened, landmarks, tmp_path):
     save(opened, tmp_path / "mine.png")
     deleteNode(opened.volume)

@@ -234,6 +234,27 @@ def test_placing_by_hand_is_one_undo_step(opened, landmarks):
     assert slicer.mrmlScene.GetNumberOfNodes() == nodes
 
 
+@pytest.mark.parametrize("by", ["key", "click"])
+def test_a_click_places_no_landmark_but_the_selected_one(opened, landmarks, by):
+    click(opened.ui.placeButton)
+    if by == "key":
+        pressKey(opened.ui.landmarkTable, "N")
+    else:
+        clickCell(opened.ui.landmarkTable, 2, 0)
+    assert opened.panel.landmarks.table.selectedSide() == "left"
+    assert not opened.panel.landmarks.placing.active and not opened.ui.placeButton.checked
+    assert opened.message == ""
+
+
+def test_a_result_that_comes_while_a_point_is_placed_ends_that(opened, landmarks):
+    click(opened.ui.detectButton)
+    opened.panel.landmarks.table.select("left")
+    click(opened.ui.placeButton)
+    opened.engine.finish(sampleDetection())
+    assert opened.panel.landmarks.table.selectedSide() == "right"
+    assert not opened.panel.landmarks.placing.active and opened.message.startswith("Detected in")
+
+
 def test_placing_where_the_prediction_is_absent(opened):
     landmarks = opened.detect(opened.volume, sampleDetection(right=None))
     click(opened.ui.placeButton)
