@@ -3,8 +3,6 @@
 import slicer
 from slicer.i18n import tr as _
 
-OTHER = _("“{name}” has changed, which belongs to another volume.")
-
 
 class LandmarkWatch:
     """Turns drags into decisions, repairs what others break, and has an EngineRun say what there is to know of it.
@@ -43,7 +41,7 @@ class LandmarkWatch:
             self.run.say(self.landmarkScene.note)
         movedNode, self.landmarkScene.movedNode = self.landmarkScene.movedNode, None
         if movedNode is not None and self.landmarkScene.volumeNode(movedNode) is not self.shownVolume():
-            self.run.say(OTHER.format(name=movedNode.GetName()))
+            self.run.say(belongsElsewhere(movedNode))
         deleted = next((node for node in self._nodes if not slicer.mrmlScene.IsNodePresent(node)), None)
         if deleted is not None:
             self.run.say(_("{name} was deleted; Detect makes it again.").format(name=deleted.GetName()))
@@ -53,3 +51,8 @@ class LandmarkWatch:
         self._orphans = orphans
         self.takeIn()
         self.onChanged()
+
+
+def belongsElsewhere(landmarkNode):
+    """Return the sentence about a change of landmarks whose volume is not the one that is selected."""
+    return _("“{name}” has changed, which belongs to another volume.").format(name=landmarkNode.GetName())

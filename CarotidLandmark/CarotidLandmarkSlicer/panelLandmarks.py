@@ -4,7 +4,7 @@ from slicer.i18n import tr as _
 
 from CarotidLandmarkLib.landmarks.points import LABELS
 
-from .landmarkWatch import OTHER
+from .landmarkWatch import belongsElsewhere
 from .panelPlacing import PointPlacing
 from .panelShortcuts import Shortcuts
 from .panelTable import LandmarkTable, sideName
@@ -152,6 +152,6 @@ class LandmarkPanel:
         elif wasShown and self.landmarkNode is None:
             self.say(_("“{name}” was taken back; Redo brings it back.").format(name=node.GetName()))
         elif node is not self.landmarkNode:
-            self.say(OTHER.format(name=node.GetName()))
+            self.say(belongsElsewhere(node))
         else:
             self.say("")

@@ -9,7 +9,7 @@ import slicer
 from .coordinates import ijkToRas, transformPoint
 
 _HASHED = 20_000
-_LATTICE_MM = np.stack(np.meshgrid(*[np.arange(-10.0, 11.0, 5.0)] * 3), -1).reshape(-1, 3)
+_STEPS_MM = (-10.0, -5.0, 0.0, 5.0, 10.0)
 
 
 class VolumeImage:
@@ -65,7 +65,8 @@ def imageKey(volumeNode):
 
 def pointsAround(centres):
     """Return points (N, 3) that tell whether the anatomy around ``centres`` (M, 3) is the same."""
-    return (np.asarray(centres, dtype=float)[:, None] + _LATTICE_MM).reshape(-1, 3)
+    lattice = np.stack(np.meshgrid(*[_STEPS_MM] * 3), -1).reshape(-1, 3)
+    return (np.asarray(centres, dtype=float)[:, None] + lattice).reshape(-1, 3)
 
 
 def _sample(volumeNode, points):
