@@ -35,15 +35,22 @@ def run(args: argparse.Namespace) -> int:
 
     from ..atomic import as_json, write_json
     from ..detect.case import Settings
-    from ..model.weights import load_weights, save_weights
+    from ..model.weights import load_weights, read_weights, save_weights
     from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, moved_trust, read_seen
     from ..study.cases import digest, kept_name, read_cases
+    from ..study.patients import known_cases, learned_from, marks_of
     from ..study.processes import pool, result_of
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
     model, header = load_weights(chosen_weights(args))
     how = {key: getattr(args, key) for key in ("samples", "seed", "fork")}
+    if known := known_cases(cases, header, read_weights(None).header):
+        print(
+            f"{len(known)} case(s) were used to make or to measure these weights, so that the ellipsoids will be too "
+            f"small: {', '.join(known)}.",
+            file=sys.stderr,
+        )
     claim(args.out, {"weights": header["sha256"], **how}, "calibrate.json")
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
@@ -69,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     model.config = replace(model.config, covariance_scale=scales)
     told = {key: value for key, value in header.items() if key not in ("sha256", "path", "config", "trust")}
     number = len({s.case for s in calibrated_on(seen)})
+    told["volumes"] = sorted(learned_from(header) | marks_of(case for case in cases if files[case.name].is_file()))
     told["calibration"] = {"cases": number, "kept_from_start": False, "whole_scans": True}
     print(f"Covariances times {factor:.3f}, on {number} cases.")
     try:

@@ -35,7 +35,15 @@ CALIBRATION_CASES = 300  # of 24, ellipsoids of nominal 90 % hold 82 to 98.5 % o
 
 PathLike = Union[str, "os.PathLike[str]"]
 Tensors = dict[str, np.ndarray]
-HEADER = {"name": str, "version": str, "training": dict, "calibration": dict, "trust": dict, "site": dict}
+HEADER = {
+    "name": str,
+    "version": str,
+    "training": dict,
+    "calibration": dict,
+    "trust": dict,
+    "site": dict,
+    "volumes": list,
+}
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
 
 

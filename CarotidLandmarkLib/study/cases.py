@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ..landmarks.text import read_text
 from ..volume.ct import CTVolume
 from ..volume.geometry import Grid
 from ..volume.read import case_name, find_cases, read_volume
+from .patients import fingerprint, twins
 
 REPORT = ".sr.dcm"
 POINT_SUFFIXES = (*WRITERS, REPORT)
@@ -38,7 +39,8 @@ class Case:
     """One volume and its truth: points is side -> (3,) LPS mm, or None where the landmark is not in the volume.
 
     Of ``unreviewed`` sides nothing is known; they are None, too. ``series`` chooses one of a DICOM folder. ``sha256``
-    is that of the volume's files, and ``grid`` says where its voxels lie: None before it was read.
+    is that of the volume's files, ``voxels`` stands for what they hold in whatever format, ``patient`` for whose they
+    are, and ``grid`` says where they lie: None before it was read, ``patient`` also where nothing tells.
     """
 
     name: str
@@ -48,12 +50,13 @@ class Case:
     series: str | None = None
     sha256: str | None = None
     grid: Grid | None = None
+    voxels: str | None = None
+    patient: str | None = None
 
 
 def read_cases(
     path: str | os.PathLike[str],
     failed: dict[str, str] | None = None,
-    also: Callable[[Case, CTVolume], None] | None = None,
 ) -> list[Case]:
     """The cases of a folder (each volume with its points beside it, exported corrections, or a data set of nnLandmark)
     or of a CSV ``volume,side,x,y,z,space``. Points are Slicer's, or those of a DICOM report beside or in the series.
@@ -61,7 +64,7 @@ def read_cases(
     A side is unreviewed unless its point is placed, or there and marked as missing (in a CSV: a row with empty x, y
     and z). What `detect` found is no truth. Of corrections each case's newest revision counts. Every volume is read
     once and every point checked against it. What is left out or taken as unreviewed is said on stderr, as are warnings
-    about volumes.
+    about volumes, and which show the same.
 
     Raises BadInputError that lists all that is wrong. With ``failed``, which gets the sentences by case name, only
     where no case is left, and else they are said as well.
@@ -101,15 +104,16 @@ def read_cases(
         if wrong := check_case(case, volume):
             problems[case.name] = wrong
         else:
-            read.append(replace(case, sha256=volume.sha256, grid=volume.grid))
-            if also is not None:
-                also(read[-1], volume)
+            whose, voxels = volume.patient, fingerprint(volume.array)
+            read.append(replace(case, sha256=volume.sha256, grid=volume.grid, voxels=voxels, patient=whose))
     if problems and (failed is None or not read):
         listing = "; ".join(f"{name}: {sentence.rstrip('.')}" for name, of in problems.items() for sentence in of)
         number = sum(map(len, problems.values()))
         raise BadInputError(f"The data set {path} can't be used; {number} thing(s) to mend: {listing}.")
     if not read:
         raise BadInputError(f"The data set {path} has no case that can be used; review both sides of one.")
+    for names in twins(read):
+        _say(f"{' and '.join(names)} show the same voxels and count {len(names)} times: keep one of them.")
     if failed is not None:
         failed.update({name: "; ".join(of) for name, of in problems.items()})
         for name, sentence in failed.items():
@@ -157,8 +161,8 @@ def _from_table(path: Path) -> list[Case]:
 
 
 def _from_corrections(path: Path, revisions: Mapping[str, Path], problems: dict[str, list[str]]) -> list[Case]:
-    stray = sorted(file.name for file in path.iterdir() if file.name.lower().endswith(POINT_SUFFIXES))
-    if stray:
+    homes = {folder.parent for folder in revisions.values()} | {path / name for name in problems}
+    if stray := list(strays(path, homes)):
         _say(f"{path} holds corrections, which are read; left out are {', '.join(stray)}: keep them in another folder.")
     cases = []
     for name, folder in revisions.items():
@@ -169,6 +173,14 @@ def _from_corrections(path: Path, revisions: Mapping[str, Path], problems: dict[
             continue
         cases.append(Case(name, c.volume_path, c.truth().points, c.unreviewed, c.series, c.volume.get("sha256")))
     return cases
+
+
+def strays(path: Path, homes: Collection[Path]) -> Iterator[str]:
+    """The names of point files in a folder of corrections, and of folders that hold some, but for the cases' own."""
+    for entry in sorted(path.iterdir()):
+        inner = entry.rglob("*") if entry.is_dir() and entry not in homes else (entry,)
+        if not entry.name.startswith(".") and any(file.name.lower().endswith(POINT_SUFFIXES) for file in inner):
+            yield entry.name
 
 
 def _read_entries(path: Path, problems: dict[str, list[str]]) -> dict[str, nnlandmark.Entry]:

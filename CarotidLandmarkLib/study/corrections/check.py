@@ -14,7 +14,7 @@ from ...landmarks.points import SAME_MM, SIDES
 from ...volume.ct import CTVolume
 from ...volume.folders import entries_of
 from ...volume.read import read_volume
-from ..cases import Case, check_case
+from ..cases import Case, check_case, strays
 from .readings import read_all
 
 
@@ -69,6 +69,8 @@ def _strays(folder: Path) -> Iterator[Problem]:
     """What lies beside the revisions and is none: exports that were cut off, copies that lack their file."""
     known = {revision for revisions in all_revisions(folder).values() for revision in revisions}
     homes = {revision.parent for revision in known}
+    for name in strays(folder, {*homes, *_incomplete(folder)}):
+        yield Problem(name, "Points that are no correction are not read here: keep them in another folder.")
     for place in sorted(inner for home in folder.iterdir() for inner in entries_of(home) or []):
         if not os.path.isdir(place) or place in known:
             continue
@@ -77,6 +79,13 @@ def _strays(folder: Path) -> Iterator[Problem]:
             yield Problem(where, "An export is under way here or was cut off: delete it if none is under way.")
         elif place.parent in homes or any(map(os.path.exists, (place / PREDICTION, place / CORRECTED))):
             yield Problem(where, f"It is no revision (r001, r002, … with a {FILE}): copy it again, whole.")
+
+
+def _incomplete(folder: Path) -> Iterator[Path]:
+    """Folders in which something was exported that is no revision, or not yet."""
+    for home in folder.iterdir():
+        if any(place.name.endswith(".part") or (place / PREDICTION).exists() for place in entries_of(home) or []):
+            yield home
 
 
 def _contradictions(correction: Correction) -> Iterator[str]:

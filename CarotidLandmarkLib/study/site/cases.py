@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,14 @@ import numpy as np
 from ...errors import BadInputError
 from ...landmarks.corrections import latest_revisions
 from ...landmarks.points import SIDES
-from ...volume.ct import CTVolume
-from ..cases import Case, digest, read_cases, read_phantom
+from ...model.weights import read_weights
+from ..cases import Case, digest, read_cases
 from ..corrections.check import check
 from ..corrections.readings import read_all
 from ..corrections.summary import accepted_unseen, model_name, unseen_warning
+from ..patients import known_cases, members, patients_of, twins
 
 LEAST_FOR_OFFSET, LEAST_FOR_TUNING = 6, 8  # patients
-# Seeds of the phantoms, by split, that the weights of the package were trained, calibrated and measured on: see
-# weights/CARD.md and Testing/benchmarks/test_sets.py. First and last.
-OWN = {
-    "train": ((0, 1999), (40000, 40599), (100000, 101999)),
-    "val": ((0, 63), (1000, 1419)),
-    "test": ((20000, 20399), (40000, 40999), (60000, 60059)),
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class SiteCases:
             )
 
     def _advice(self) -> str:
-        most = max(map(len, _by(self.patients).values()), default=0)
+        most = max(map(len, members(self.patients).values()), default=0)
         return "correct some more" if most < 2 else f"of {most} scans the PatientID is the same: is that one patient?"
 
     def folds(self, count: int) -> dict[str, int]:
@@ -87,58 +81,24 @@ def read_site(data: Path, header: Mapping[str, Any]) -> SiteCases:
     """
     corrected = bool(latest_revisions(data)) if os.path.isdir(data) else False
     warnings = _check_corrections(data, header) if corrected else []
-    marks: dict[str, list[str]] = {}
-
-    def note(case: Case, volume: CTVolume) -> None:
-        marks[case.name] = [f"voxels {fingerprint(volume.array)}", *([f"ID {volume.patient}"] * bool(volume.patient))]
-
-    cases = read_cases(data, also=note)
-    patients = same_patients(marks)
-    twins = [names for names in _by(patients).values() if len({marks[name][0] for name in names}) < len(names)]
-    if twins:
-        raise BadInputError(f"{' and '.join(twins[0])} show the same voxels: keep one of them in {data}.")
-    if own := [case.name for case in cases if _is_own(case, header)]:
+    cases = read_cases(data)
+    patients = patients_of(cases)
+    if same := twins(cases):
+        raise BadInputError(f"{' and '.join(same[0])} show the same voxels: keep one of them in {data}.")
+    if own := known_cases(cases, header, read_weights(None).header):
         raise BadInputError(
             f"{len(own)} case(s) of {data} were used to make or to measure these weights, which would judge "
             f"themselves: leave out {', '.join(own)}, or start from other --weights."
         )
     truths = {c.name: {side: c.points[side] for side in SIDES if side not in c.unreviewed} for c in cases}
     site = SiteCases(cases, patients, truths, warnings, digest(cases))
-    several = [names for names in _by(patients).values() if len(names) > 1]
+    several = [names for names in members(patients).values() if len(names) > 1]
     if several:
         warnings.append(
             f"Judged together, since they are of one patient: {'; '.join(', '.join(of) for of in several)}."
         )
     site.require()
     return site
-
-
-def fingerprint(array: np.ndarray) -> str:
-    """Stands for the voxels (z, y, x) in whatever order a file has them: their histogram."""
-    limits = np.iinfo(np.int16)
-    low, high = (int(np.clip(n, limits.min, limits.max)) for n in (array.min(), array.max()))
-    counts = np.zeros(high - low + 2, np.int64)
-    for plane in array:  # one at a time: counting takes eight bytes a voxel
-        counts += np.bincount((np.clip(plane, low, high) - float(low)).astype(np.int64).ravel(), minlength=len(counts))
-    return hashlib.sha256(f"{low} {counts.tolist()}".encode()).hexdigest()
-
-
-def same_patients(marks: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """Case name -> patient: those of cases that share a mark are the same, also by way of a third case."""
-    patients: dict[str, int] = {}
-    seen: dict[str, int] = {}
-    for number, (name, own) in enumerate(marks.items()):
-        own = list(own)
-        joined = {seen[mark] for mark in own if mark in seen}
-        patients[name] = min(joined, default=number)
-        for table in (patients, seen):
-            table.update({key: patients[name] for key, value in table.items() if value in joined})
-        seen.update({mark: patients[name] for mark in own})
-    return patients
-
-
-def _by(patients: Mapping[str, int]) -> dict[int, list[str]]:
-    return {patient: [name for name, of in patients.items() if of == patient] for patient in patients.values()}
 
 
 def _check_corrections(data: Path, header: Mapping[str, Any]) -> list[str]:
@@ -156,12 +116,3 @@ def _check_corrections(data: Path, header: Mapping[str, Any]) -> list[str]:
             f"the reader's eyes ({', '.join(others)}): what was accepted there favours that model."
         )
     return said
-
-
-def _is_own(case: Case, header: Mapping[str, Any]) -> bool:
-    volumes = (header.get("site") or {}).get("volumes")
-    about = read_phantom(case)
-    seed, ranges = about.get("seed"), OWN.get(str(about.get("split")), ())
-    return (isinstance(volumes, list) and case.sha256 in volumes) or (
-        isinstance(seed, int) and any(first <= seed <= last for first, last in ranges)
-    )

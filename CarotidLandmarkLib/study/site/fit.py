@@ -40,11 +40,13 @@ class Away:
 @dataclass(frozen=True)
 class Adaptation:
     """offset (3,): what is added to answers of the left side, and mirrored to those of the right. factor: of their
-    covariances. landmarks: on how many it rests."""
+    covariances. landmarks, cases, patients: on how many it rests."""
 
     offset: np.ndarray
     factor: float
     landmarks: int
+    cases: int = 0
+    patients: int = 0
 
     def apply(self, detection: Detection) -> Detection:
         """The detection as it would have been."""
@@ -123,7 +125,8 @@ def adaptation(found: Sequence[Away], confidence: float) -> Adaptation:
     for patient in {of.patient for of in found}:
         others = fit_offset([of for of in found if of.patient != patient])
         distances2 += distances(found, others, {patient})
-    return Adaptation(fit_offset(found), honest_factor(distances2, confidence), len(found))
+    numbers = len(found), len({of.case for of in found}), len({of.patient for of in found})
+    return Adaptation(fit_offset(found), honest_factor(distances2, confidence), *numbers)
 
 
 def distances(found: Iterable[Away], offset: np.ndarray, patients: Collection[int]) -> list[float]:

@@ -19,7 +19,7 @@ from ..report.tables import coverages as coverage_table
 from ..report.write import landmarks, markdown_of, render
 from ..scores import LARGE_ERROR_MM
 from .cases import SiteCases
-from .choose import ABOUT, LEAST_GAIN_MM, UNCHANGED
+from .choose import ABOUT, LEAST_GAIN_MM, OFFSET, UNCHANGED
 from .run import FOLDS, Findings
 from .weights import write_site_weights
 
@@ -78,7 +78,7 @@ def as_report(found: Findings, facts: Mapping[str, Any], base: Mapping[str, Any]
         "base": {key: base.get(key) for key in ("name", "version", "sha256")},
         **facts,
         "cases": len(site.cases),
-        "patients": site.useful,
+        "patients": found.final[OFFSET].patients,
         "folds": len(set(site.folds(FOLDS).values())),
         "data_sha256": site.digest,
         "failed_cases": dict(found.failed),

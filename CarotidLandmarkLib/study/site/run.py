@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import BadInputError
 from ...landmarks.detection import Detection
 from ...model.header import DEFAULT
 from ..cases import Case
-from .cases import LEAST_FOR_TUNING, SiteCases
+from .cases import LEAST_FOR_OFFSET, LEAST_FOR_TUNING, SiteCases
 from .choose import OFFSET, TUNED, UNCHANGED, Choice, Judged, choose, judge
 from .fit import (
     Adaptation,
@@ -87,17 +88,25 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
     engine, confidence = plan.engine, plan.engine.settings.confidence
     before = detect_all(site.cases, plan.weights, plan.work / "unchanged", engine, "detection", progress, failed)
     site = site.without(failed)
-    if plan.steps and not _may_tune(site, plan):
-        remarks.append(f"Nothing was trained: {site.useful} patients are there, and {LEAST_FOR_TUNING} are needed.")
+    found = residuals(site, before)
+    located = len({of.patient for of in found})
+    if located < LEAST_FOR_OFFSET:
+        raise BadInputError(
+            f"These weights found landmarks of {located} of {site.useful} patients; {LEAST_FOR_OFFSET} are needed to "
+            "learn where your readers put the point: look at what they detect in some of the cases."
+        )
+    may_tune = bool(plan.steps) and located >= LEAST_FOR_TUNING
+    if plan.steps and not may_tune:
+        others = f" Of {site.useful - located} more nothing was found." if located < site.useful else ""
+        remarks.append(f"Nothing was trained: {located} patients are there, and {LEAST_FOR_TUNING} are needed.{others}")
     remarks += _doubt_warning(before.values())
     folds = site.folds(FOLDS)
-    found = residuals(site, before)
     learned = {fold: adaptation(_outside(found, folds, fold), confidence) for fold in set(folds.values())}
     answers = {UNCHANGED: before, OFFSET: {name: learned[folds[name]].apply(of) for name, of in before.items()}}
     final = {UNCHANGED: Adaptation(np.zeros(3), 1.0, 0), OFFSET: adaptation(found, confidence)}
     networks: dict[str, Path | None] = {UNCHANGED: plan.weights, OFFSET: plan.weights}
     grown = {UNCHANGED: 0.0, OFFSET: 0.0}
-    if _may_tune(site, plan):
+    if may_tune:
         learned = {fold: replace(of, offset=of.offset + plan.offset) for fold, of in learned.items()}
         whole = replace(final[OFFSET], offset=final[OFFSET].offset + plan.offset)
         trained = _train(site, plan, folds, {fold: of.offset for fold, of in learned.items()}, whole, progress)
@@ -138,13 +147,9 @@ def _doubt_warning(detections: Iterable[Detection]) -> list[str]:
     ]
 
 
-def _may_tune(site: SiteCases, plan: Plan) -> bool:
-    return bool(plan.steps) and site.useful >= LEAST_FOR_TUNING
-
-
 def _expected(site: SiteCases, plan: Plan) -> float:
     """Seconds on one core of all that is to be done."""
-    tuning = _may_tune(site, plan)
+    tuning = bool(plan.steps) and site.useful >= LEAST_FOR_TUNING
     detections = len(site.cases) * (1 + tuning) + plan.tests * (1 + tuning)
     phantoms = len(site.cases) if plan.phantoms is None else plan.phantoms
     training = tuning * ((FOLDS + 1) * plan.steps * STEP_S + (len(site.cases) + phantoms) * CUT_S)

@@ -22,6 +22,7 @@ from ...model.config import ModelConfig
 from ...model.weights import load_weights
 from ..cases import Case, digest
 from ..methods import get
+from ..patients import marks_of
 from ..train.cases import Views
 from ..train.data import TrainingData
 from ..train.loop import WEIGHTS, Options, launch, run
@@ -77,7 +78,7 @@ class SiteData(TrainingData):
         self._add(self.site, len(tuning.cases))
         self._add(phantoms, tuning.phantoms)
         self.description = f"{len(tuning.cases)} cases of a site and {tuning.phantoms} procedural phantoms"
-        self.identity = tuning.identity
+        self.identity, self.volumes = tuning.identity, marks_of(tuning.cases)
 
     def _get(self, store: Any, index: int) -> Any:
         case = store.get(index)

@@ -11,11 +11,11 @@ from typing import Any
 from ...detect.definition import read_offsets
 from ...model.weights import Weights, read_weights, write_weights
 from ..calibration import moved_trust
+from ..patients import CLOCKS, learned_from, marks_of
 from .cases import SiteCases
 from .fit import Adaptation
 
 DIGITS = 4
-CLOCKS = ("date", "minutes")  # of a training: a run that was interrupted is to end with the same file
 
 
 def write_site_weights(
@@ -35,7 +35,8 @@ def write_site_weights(
     """
     weights = read_weights(network)
     offset = read_offsets(weights.header)["left"] + adapted.offset
-    learned_from = {*(base.get("site") or {}).get("volumes", ()), *(case.sha256 for case in site.cases if case.sha256)}
+    volumes = {*(base.get("site") or {}).get("volumes", ()), *(case.sha256 for case in site.cases if case.sha256)}
+    marks = marks_of(site.cases) | learned_from(base)
     config = weights.config
     scales = (*config.covariance_scale[:-1], config.covariance_scale[-1] * adapted.factor)
     header = {
@@ -43,16 +44,17 @@ def write_site_weights(
         "name": f"{base.get('name')}-site",
         "version": base.get("version"),
         "training": {key: of for key, of in weights.header.get("training", {}).items() if key not in CLOCKS},
-        "calibration": {"cases": len(site.cases), "kept_from_start": False, "whole_scans": True},
+        "calibration": {"cases": adapted.cases, "kept_from_start": False, "whole_scans": True},
+        "volumes": sorted(marks),
         "site": {
             "offset_lps_mm": [round(float(mm), DIGITS) for mm in offset],
-            "cases": len(site.cases),
-            "patients": site.useful,
+            "cases": adapted.cases,
+            "patients": adapted.patients,
             "landmarks": adapted.landmarks,
             "covariance_factor": round(adapted.factor, DIGITS),
             "base": {key: base.get(key) for key in ("name", "version", "sha256")},
             "data": site.digest,
-            "volumes": sorted(learned_from),
+            "volumes": sorted(volumes),
             **story,
         },
     }

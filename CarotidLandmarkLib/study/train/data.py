@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from ...errors import BadInputError
 from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
-from ..cases import digest, read_cases
+from ..cases import Case, digest, read_cases
 from ..methods.method import Recipe
+from ..patients import marks_of, patients_of
 from .cases import TrainingCase
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
@@ -28,9 +30,10 @@ AHEAD = 24
 class TrainingData:
     """Cases by step. Volumes from ``options.data`` and phantoms are mixed in proportion to their numbers.
 
-    A tenth of the volumes (at least one, chosen by the seed) is held out for validation; phantoms for validation come
-    from their own split. With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
-    ``description`` says in words what there is, ``identity`` stands for it.
+    A tenth of the volumes (at least one, chosen by the seed, with all others of the same patients) is held out for
+    validation; phantoms for validation come from their own split.
+    With ``options.cases`` all are ready-made: those of its folders `train` and `val`.
+    ``description`` says in words what there is, ``identity`` stands for it, ``volumes`` are marks_of the volumes.
     Cases show all of the volume at every scale where the ``recipe`` has crops anywhere, and else pieces of it around
     the landmarks.
     """
@@ -44,6 +47,7 @@ class TrainingData:
         self.validation: list[tuple[CaseStore | CaseFolder, int]] = []
         self.online = options.phantoms == "online"
         self.count = 0
+        self.volumes: set[str] = set()
         parts = []
         facts: list[Any] = []
         if options.cases is not None:
@@ -60,11 +64,11 @@ class TrainingData:
         if options.data is not None:
             samples = read_cases(options.data)
             order = np.random.default_rng([options.seed, 17]).permutation(len(samples))
-            held = max(1, len(samples) // 10) if len(samples) > 1 else 0
-            train = [samples[i] for i in sorted(order[held:])]
+            train, held = _hold_out(samples, order)
             self._add(CaseStore(VolumeRecipe(train), views, folder / "data", options.workers), len(train))
-            store = CaseStore(VolumeRecipe([samples[i] for i in sorted(order[:held])]), views, folder / "data-val")
-            self.validation += [(store, i) for i in range(held)]
+            store = CaseStore(VolumeRecipe(held), views, folder / "data-val")
+            self.validation += [(store, i) for i in range(len(held))]
+            self.volumes = marks_of(samples)
             parts.append(f"{len(samples)} volumes")
             facts.append(digest(samples))
         number = 0 if self.online else int(options.phantoms)
@@ -125,3 +129,16 @@ class TrainingData:
     def close(self) -> None:
         for store in {store for store, _ in [*self.stores, *self.validation]}:
             store.close()
+
+
+def _hold_out(samples: Sequence[Case], order: np.ndarray) -> tuple[list[Case], list[Case]]:
+    """Those to train on, and those to validate on: a tenth, by this order, with all others of the same patients."""
+    patients = patients_of(samples)
+    held = {samples[i].name for i in order[: max(1, len(samples) // 10)]} if len(samples) > 1 else set()
+    whose = {patients[name] for name in held}
+    wide = {name for name, of in patients.items() if of in whose}
+    if len(wide) < len(samples):
+        held = wide
+    else:
+        print("All cases are of one patient: the validation is on what is trained on.", file=sys.stderr)
+    return [case for case in samples if case.name not in held], [case for case in samples if case.name in held]

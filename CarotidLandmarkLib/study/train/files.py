@@ -108,19 +108,22 @@ def load_start(path: Path, model: MultiScaleLocNet, first: bool = False) -> dict
 
 
 def calibrated(
-    model: MultiScaleLocNet, data: TrainingData, options: Options, starts: Sequence[dict[str, Any]]
+    model: MultiScaleLocNet, data: TrainingData, options: Options, starts: Sequence[dict[str, Any]], trained: bool
 ) -> dict[str, Any]:
-    """Calibrate ``model``, unless it is trained in part or has a start whose calibration rests on more than there is
-    here. Returns what the header says of it: on how many cases it rests (None: not known), and if that is the start's.
+    """Calibrate ``model``, unless it is trained in part or has a start, and here are fewer than ``LEAST_CASES`` with a
+    landmark, or, where nothing was ``trained``, fewer than its calibration rests on. Returns what the header says of
+    it: on how many cases it rests (None: not known), and if that is the start's.
     """
-    scales, cases = model.config.covariance_scale, 0
-    if not options.scales and (not starts or len(data.validation) >= LEAST_CASES):
-        scales, cases = calibrate(model, data.validation_cases(), options.seed)
-    if cases or not starts:
-        model.config = replace(model.config, covariance_scale=scales)
-        return {"cases": cases, "kept_from_start": False}
     known = [header.get("calibration", {}).get("cases") for header in starts]
-    return {"cases": None if None in known else min(known), "kept_from_start": True}
+    rests_on = None if None in known else min(known, default=0)
+    least = 0 if not starts else LEAST_CASES if trained else max(LEAST_CASES, rests_on or 0)
+    scales, cases = model.config.covariance_scale, 0
+    if not options.scales and len(data.validation) >= least:
+        scales, cases = calibrate(model, data.validation_cases(), options.seed)
+    if starts and (cases < least or not cases):
+        return {"cases": rests_on, "kept_from_start": True}
+    model.config = replace(model.config, covariance_scale=scales)
+    return {"cases": cases, "kept_from_start": False}
 
 
 def common_trust(starts: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -31,8 +31,10 @@ from ...model.config import ModelConfig
 from ...model.multiscale import MultiScaleLocNet
 from ...model.numerics import has_bfloat16
 from ...model.weights import load_weights, read_weights, save_weights
+from ..calibration import moved_trust
 from ..methods import get, names
 from ..methods.method import Recipe
+from ..patients import learned_from
 from .augment import Augmentation
 from .batches import BatchStep
 from .data import TrainingData
@@ -234,11 +236,16 @@ def run(options: Options, config: ModelConfig, recipe: Recipe, data: TrainingDat
     if fabric.is_global_zero:
         if has_diverged(average, state):
             raise DIVERGED
-        calibration = calibrated(average, data, options, starts)
+        before = average.config.covariance_scale[-1]
+        calibration = calibrated(average, data, options, starts, state["step"] > 0)
         keep()
+        trust = common_trust(starts)
+        if trust and not state["step"]:
+            trust = moved_trust(trust, 0.5 * math.log(average.config.covariance_scale[-1] / before), 0.0)
         story = training_summary(options, state, data.description, str(fabric.device), starts)
-        header = {"version": __version__, "training": story, "calibration": calibration, "trust": common_trust(starts)}
-        save_weights(path, average, header)
+        header = {"version": __version__, "training": story, "calibration": calibration, "trust": trust}
+        volumes = sorted(data.volumes.union(*map(learned_from, starts)))
+        save_weights(path, average, {**header, "volumes": volumes})
     return path
 
 

@@ -170,6 +170,7 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     scales = [model.config.covariance_scale for model, _ in (before, after)]
     assert scales[1] == pytest.approx((*scales[0][:3], scales[0][3] * factor))
     assert after[1]["calibration"] == {"cases": 2, "kept_from_start": False, "whole_scans": True}
+    assert len(after[1]["volumes"]) == 2, "one file and one fingerprint, both times"
     trust = Trust.from_header(after[1])
     assert trust.typical == pytest.approx({"spread": -0.9 + 0.5 * np.log(factor), "rival": 0.0}, abs=1e-4)
     assert replace(trust, typical=TRUST.typical) == TRUST
@@ -186,3 +187,6 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     assert "is damaged: remove it" in capsys.readouterr().err
     assert main([*command, "--device", "cpu", "--seed", "3"]) == 2
     assert "another seed" in capsys.readouterr().err
+    again = ["--out", str(tmp_path / "again"), "--weights", str(out / "weights.safetensors"), "--samples", "1"]
+    assert main([*command[:3], *again, "--device", "cpu"]) == 0
+    assert "2 case(s) were used to make or to measure these weights" in capsys.readouterr().err

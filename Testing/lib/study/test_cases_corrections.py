@@ -13,6 +13,7 @@ from CarotidLandmarkLib.landmarks.corrections import Correction, write_correctio
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.study.cases import read_cases
+from CarotidLandmarkLib.study.corrections.check import check
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 
@@ -99,6 +100,15 @@ def test_points_beside_corrections_are_named_when_they_are_left_out(tmp_path, co
     write_markups(tmp_path / "corrections" / "x.mrk.json", LandmarkSet(TRUTH))
     assert [case.name for case in read_cases(tmp_path / "corrections")] == ["case-a"]
     assert "left out are x.mrk.json" in capsys.readouterr().err
+
+
+def test_folders_of_points_beside_corrections_are_named_too(tmp_path, correct, capsys):
+    folder = correct("case-a", "moved", "moved").parents[1]
+    (folder / "more" / "inner").mkdir(parents=True)
+    write_markups(folder / "more" / "inner" / "x.mrk.json", LandmarkSet(TRUTH))
+    assert [case.name for case in read_cases(folder)] == ["case-a"]
+    assert "left out are more: keep them" in capsys.readouterr().err
+    assert [problem.where for problem in check(folder)] == ["more"]
 
 
 def test_a_case_that_may_not_be_looked_into_is_said(tmp_path, correct, monkeypatch):

@@ -11,7 +11,9 @@ import pytest
 from CarotidLandmarkLib.errors import BadInputError
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import SIDES, LandmarkSet
-from CarotidLandmarkLib.study.site.cases import fingerprint, read_site, same_patients
+from CarotidLandmarkLib.model.weights import read_weights
+from CarotidLandmarkLib.study.patients import fingerprint, same_patients
+from CarotidLandmarkLib.study.site.cases import read_site
 from CarotidLandmarkLib.volume.ct import write_volume
 from CarotidLandmarkLib.volume.read import read_volume
 
@@ -98,18 +100,26 @@ def test_voxels_tell_themselves_whatever_their_type():
 def test_phantoms_that_the_weights_were_made_with_or_measured_on_are_refused(site_folder, about, own):
     folder, _ = site_folder(6)
     (folder / "p03.phantom.json").write_text(json.dumps(about))
-    if own:
-        with pytest.raises(BadInputError, match="leave out p03"):
-            read_site(folder, {})
-    else:
-        assert read_site(folder, {}).useful == 6
+    package = read_weights(None).header
+    stage = {key: value for key, value in package["training"].items() if key != "stages"}
+    trained = {"name": "mine", "training": {"steps": 1, "stages": [{**stage, "minutes": 1.0}]}}
+    of_a_site = {"name": "mine-site", "site": {"base": {"name": package["name"]}}}
+    for header in (package, trained, of_a_site):
+        if own:
+            with pytest.raises(BadInputError, match="leave out p03"):
+                read_site(folder, header)
+        else:
+            assert read_site(folder, header).useful == 6
+    assert read_site(folder, {"name": "mine", "training": {"steps": 1}}).useful == 6, "of weights of another descent"
 
 
 def test_cases_that_weights_of_a_site_have_learned_from_are_refused(site_folder):
     folder, _ = site_folder(6)
-    sha256 = read_volume(folder / "p02.nrrd").sha256
-    with pytest.raises(BadInputError, match="judge themselves: leave out p02"):
-        read_site(folder, {"site": {"volumes": [sha256]}})
+    volume = read_volume(folder / "p02.nrrd")
+    marks = volume.sha256, fingerprint(volume.array)
+    for header in ({"site": {"volumes": [marks[0]]}}, *({"volumes": [mark]} for mark in marks)):
+        with pytest.raises(BadInputError, match="judge themselves: leave out p02"):
+            read_site(folder, header)
 
 
 def test_swapped_sides_and_ras_are_named_first(site_folder):

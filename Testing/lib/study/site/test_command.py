@@ -75,7 +75,7 @@ def test_a_rule_of_its_own_gives_weights_with_its_offset_and_a_page(site, tmp_pa
     assert of["results"]["offset"]["mean_mm"] == told["ways"]["offset"]["all"]["mean_mm"]
     assert of["command"] == "carotid-landmark site data --samples 25 --confidence 0.9 --seed 0 --steps 0 --tests 0"
     assert header["sha256"] == told["sha256"] and header["calibration"]["cases"] == 12
-    assert header["name"] == "random-site"
+    assert header["name"] == "random-site" and len(header["volumes"]) == 24, "files and voxels"
     page = (out / "report.html").read_text()
     assert "mm higher" in page and "farther forward" in page and "data:image/png" in page
     assert str(tmp_path) not in page + (out / "site.json").read_text() + json.dumps(of)
@@ -84,6 +84,19 @@ def test_a_rule_of_its_own_gives_weights_with_its_offset_and_a_page(site, tmp_pa
     assert main(["model", "--weights", str(out / "site.safetensors")]) == 0
     card = capsys.readouterr().out
     assert '"offset_lps_mm": [' in card and of["volumes"][0] not in card and "rests on 12 cases" in card
+
+
+@pytest.mark.parametrize("found", [5, 7])
+def test_what_rests_on_few_patients_is_not_said_to_rest_on_all(site, site_folder, tmp_path, make_answer, capsys, found):
+    nobody = {f"p{n:02d}": make_answer(f"p{n:02d}", dict.fromkeys(SIDES)) for n in range(found, 12)}
+    code = site(12, None, changed=nobody)
+    if found < 6:
+        assert code == 2 and "found landmarks of 5 of 12 patients; 6 are needed" in capsys.readouterr().err
+        return
+    assert code == 0
+    header = read_weights(tmp_path / "out" / "site.safetensors").header
+    assert (header["site"]["cases"], header["site"]["patients"], header["calibration"]["cases"]) == (7, 7, 7)
+    assert json.loads((tmp_path / "out" / "site.json").read_text())["patients"] == 7
 
 
 def test_no_shift_is_keep_what_you_have_and_leaves_no_weights(site, tmp_path, capsys):

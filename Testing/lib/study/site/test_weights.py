@@ -48,6 +48,7 @@ def test_a_second_generation_knows_what_the_first_has_learned_from(draw_site, we
     write_site_weights(second, first if network == "of the base" else weights, told, of, site.without(["p00"]), {})
     assert told["site"]["volumes"] == sorted(["f" * 64, *(case.sha256 for case in site.cases)])
     assert read_weights(second).header["site"]["volumes"] == told["site"]["volumes"]
+    assert told["volumes"] == told["site"]["volumes"], "of these cases no voxels are known"
 
 
 @pytest.mark.parametrize("factor", [0.3, 2.5])

@@ -1,0 +1,103 @@
+"""Whose the cases are, and which of them weights have learned from: so that nothing is judged by what it was taught."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .cases import Case
+
+CLOCKS = ("date", "minutes")  # of a training: a run that was interrupted is to end with the same file
+# Seeds of the phantoms, by split, that the weights of the package were trained, calibrated and measured on: see
+# weights/CARD.md and Testing/benchmarks/test_sets.py. First and last.
+OWN = {
+    "train": ((0, 1999), (40000, 40599), (100000, 101999)),
+    "val": ((0, 63), (1000, 1419)),
+    "test": ((20000, 20399), (40000, 40999), (60000, 60059)),
+}
+
+
+def fingerprint(array: np.ndarray) -> str:
+    """Stands for the voxels (z, y, x) in whatever order a file has them: their histogram."""
+    limits = np.iinfo(np.int16)
+    low, high = (int(np.clip(n, limits.min, limits.max)) for n in (array.min(), array.max()))
+    counts = np.zeros(high - low + 2, np.int64)
+    for plane in array:  # one at a time: counting takes eight bytes a voxel
+        counts += np.bincount((np.clip(plane, low, high) - float(low)).astype(np.int64).ravel(), minlength=len(counts))
+    return hashlib.sha256(f"{low} {counts.tolist()}".encode()).hexdigest()
+
+
+def patients_of(cases: Iterable[Case]) -> dict[str, int]:
+    """Case name -> patient, a number: cases of the same voxels or of the same PatientID are of one."""
+    return same_patients({case.name: [mark for mark in (case.voxels, case.patient) if mark] for case in cases})
+
+
+def same_patients(marks: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Case name -> patient: those of cases that share a mark are the same, also by way of a third case."""
+    patients: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for number, (name, own) in enumerate(marks.items()):
+        own = list(own)
+        joined = {seen[mark] for mark in own if mark in seen}
+        patients[name] = min(joined, default=number)
+        for table in (patients, seen):
+            table.update({key: patients[name] for key, value in table.items() if value in joined})
+        seen.update({mark: patients[name] for mark in own})
+    return patients
+
+
+def members(patients: Mapping[str, int]) -> dict[int, list[str]]:
+    """Patient -> the names of the cases."""
+    return {patient: [name for name, of in patients.items() if of == patient] for patient in patients.values()}
+
+
+def twins(cases: Iterable[Case]) -> list[list[str]]:
+    """The names of cases that show the same voxels, each such group once."""
+    of_voxels: dict[str, list[str]] = {}
+    for case in cases:
+        if case.voxels:
+            of_voxels.setdefault(case.voxels, []).append(case.name)
+    return [names for names in of_voxels.values() if len(names) > 1]
+
+
+def marks_of(cases: Iterable[Case]) -> set[str]:
+    """What a header tells of volumes that were learned from: checksums of their files and of their voxels."""
+    return {mark for case in cases for mark in (case.sha256, case.voxels) if mark}
+
+
+def learned_from(header: Mapping[str, Any]) -> set[str]:
+    """The marks of all volumes that these weights were trained, calibrated or adapted on, as far as they tell."""
+    told = (header.get("volumes"), (header.get("site") or {}).get("volumes"))
+    return {str(mark) for marks in told if isinstance(marks, list) for mark in marks}
+
+
+def known_cases(cases: Iterable[Case], header: Mapping[str, Any], package: Mapping[str, Any]) -> list[str]:
+    """The names of those that the weights with this header were made or measured with; ``package``: header of those of
+    the package, whose phantoms are known by their seeds to whatever was made from them."""
+    from .cases import read_phantom
+
+    marks = learned_from(header)
+    known = [case for case in cases if marks_of([case]) & marks]
+    if _descends(header, package):
+        known += [case for case in cases if case not in known and _is_own(read_phantom(case))]
+    return [case.name for case in known]
+
+
+def _is_own(about: Mapping[str, Any]) -> bool:
+    seed, ranges = about.get("seed"), OWN.get(str(about.get("split")), ())
+    return isinstance(seed, int) and any(first <= seed <= last for first, last in ranges)
+
+
+def _descends(header: Mapping[str, Any], package: Mapping[str, Any]) -> bool:
+    names = (header.get("name"), (header.get("site") or {}).get("base", {}).get("name"))
+    training = header.get("training") or {}
+    stages = [_plain(stage) for stage in (training, *training.get("stages", ()))]
+    return package.get("name") in names or _plain(package.get("training") or {}) in stages
+
+
+def _plain(training: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in training.items() if key not in (*CLOCKS, "stages")}
