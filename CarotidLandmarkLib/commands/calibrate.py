@@ -35,22 +35,17 @@ def run(args: argparse.Namespace) -> int:
 
     from ..atomic import as_json, write_json
     from ..detect.case import Settings
-    from ..model.weights import load_weights, read_weights, save_weights
+    from ..model.weights import load_weights, save_weights
     from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, moved_trust, read_seen
     from ..study.cases import digest, kept_name, read_cases
-    from ..study.patients import known_cases, learned_from, marks_of
+    from ..study.patients import learned_from, marks_of, say_known
     from ..study.processes import pool, result_of
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
     model, header = load_weights(chosen_weights(args))
     how = {key: getattr(args, key) for key in ("samples", "seed", "fork")}
-    if known := known_cases(cases, header, read_weights(None).header):
-        print(
-            f"{len(known)} case(s) were used to make or to measure these weights, so that the ellipsoids will be too "
-            f"small: {', '.join(known)}.",
-            file=sys.stderr,
-        )
+    say_known(cases, header)
     claim(args.out, {"weights": header["sha256"], **how}, "calibrate.json")
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)

@@ -37,13 +37,16 @@ def run(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Detect in what is not done yet and write the page of what is, even where it is stopped. Returns 0, or 2 where
     cases cannot be read."""
     from ..detect.case import Settings
+    from ..model.weights import read_weights
     from ..study.cases import digest, kept_name, read_cases
+    from ..study.patients import say_known
     from ..study.processes import run_all
     from ..study.report.robustness import write_robustness
     from ..study.robustness import measure, read_scores, summarise
 
     unusable: dict[str, str] = {}
     cases = read_cases(args.data, unusable)
+    say_known(cases, read_weights(chosen_weights(args)).header)
     folder: Path = args.out / "cases"
     folder.mkdir(exist_ok=True)
     files = {case.name: folder / f"{kept_name(case.name, digest([case]))}.json" for case in cases}

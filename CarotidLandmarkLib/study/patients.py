@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..model.weights import read_weights
 
 if TYPE_CHECKING:
     from .cases import Case
@@ -75,16 +78,27 @@ def learned_from(header: Mapping[str, Any]) -> set[str]:
     return {str(mark) for marks in told if isinstance(marks, list) for mark in marks}
 
 
-def known_cases(cases: Iterable[Case], header: Mapping[str, Any], package: Mapping[str, Any]) -> list[str]:
-    """The names of those that the weights with this header were made or measured with; ``package``: header of those of
-    the package, whose phantoms are known by their seeds to whatever was made from them."""
+def known_cases(cases: Iterable[Case], header: Mapping[str, Any], splits: Collection[str] = tuple(OWN)) -> list[str]:
+    """The names of those that the weights with this header were made or measured with. To whatever was made from those
+    of the package their phantoms, of these splits, are known by their seeds."""
     from .cases import read_phantom
 
     marks = learned_from(header)
     known = [case for case in cases if marks_of([case]) & marks]
-    if _descends(header, package):
-        known += [case for case in cases if case not in known and _is_own(read_phantom(case))]
+    if _descends(header, read_weights(None).header):
+        others = [case for case in cases if case not in known]
+        known += [case for case in others if _is_own(about := read_phantom(case)) and about["split"] in splits]
     return [case.name for case in known]
+
+
+def say_known(cases: Iterable[Case], header: Mapping[str, Any]) -> None:
+    """Name on stderr the cases that these weights have learned from."""
+    if known := known_cases(cases, header, ("train", "val")):
+        print(
+            f"{len(known)} case(s) were used to make these weights, which are better there than on others: "
+            f"{', '.join(known)}.",
+            file=sys.stderr,
+        )
 
 
 def _is_own(about: Mapping[str, Any]) -> bool:

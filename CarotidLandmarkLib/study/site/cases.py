@@ -15,7 +15,6 @@ import numpy as np
 from ...errors import BadInputError
 from ...landmarks.corrections import latest_revisions
 from ...landmarks.points import SIDES
-from ...model.weights import read_weights
 from ..cases import Case, digest, read_cases
 from ..corrections.check import check
 from ..corrections.readings import read_all
@@ -85,7 +84,7 @@ def read_site(data: Path, header: Mapping[str, Any]) -> SiteCases:
     patients = patients_of(cases)
     if same := twins(cases):
         raise BadInputError(f"{' and '.join(same[0])} show the same voxels: keep one of them in {data}.")
-    if own := known_cases(cases, header, read_weights(None).header):
+    if own := known_cases(cases, header):
         raise BadInputError(
             f"{len(own)} case(s) of {data} were used to make or to measure these weights, which would judge "
             f"themselves: leave out {', '.join(own)}, or start from other --weights."

@@ -189,4 +189,4 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     assert "another seed" in capsys.readouterr().err
     again = ["--out", str(tmp_path / "again"), "--weights", str(out / "weights.safetensors"), "--samples", "1"]
     assert main([*command[:3], *again, "--device", "cpu"]) == 0
-    assert "2 case(s) were used to make or to measure these weights" in capsys.readouterr().err
+    assert "2 case(s) were used to make these weights" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
+from CarotidLandmarkLib.model.weights import read_weights
 from CarotidLandmarkLib.study.cases import read_cases
+from CarotidLandmarkLib.study.patients import known_cases, say_known
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
@@ -93,3 +96,16 @@ def test_a_calibration_that_rests_on_more_is_kept(monkeypatch, here, known, trai
     told = files.calibrated(model, data, SimpleNamespace(scales=(), seed=0), [start], trained)
     assert told == {"cases": known if kept else here, "kept_from_start": kept}
     assert model.config.covariance_scale == ((1.0,) * 4 if kept else (2.0,) * 4)
+
+
+def test_who_judges_is_told_which_cases_weights_have_learned_from(folder, capsys):
+    package = read_weights(None).header
+    cases = read_cases(folder)
+    (folder / "b0.phantom.json").write_text(json.dumps({"split": "val", "seed": 7}))
+    (folder / "c0.phantom.json").write_text(json.dumps({"split": "test", "seed": 20007}))
+    capsys.readouterr()
+    say_known(cases, {**package, "volumes": [cases[0].voxels]})
+    assert capsys.readouterr().err.rstrip().endswith("better there than on others: a0, a1, b0.")
+    assert known_cases(cases, package) == ["b0", "c0"]
+    say_known(cases, {"name": "mine"})
+    assert capsys.readouterr().err == ""
