@@ -61,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--continue",
         action="store_true",
         dest="keep",
-        help="keep what is finished: results in DIR of the same volume, unchanged, and the same weights and settings",
+        help="keep what is finished: results in DIR of the same volume, unchanged, and the same version, weights and "
+        "settings",
     )
     add("--part", type=part_of, metavar="I/N", help="do only every Nth case, from the Ith on")
     add("--workers", type=whole_number(1), metavar="N", help="do so many cases beside each other, in processes")

@@ -76,11 +76,16 @@ class Ledger:
 
     def close(self, state: str) -> Path | None:
         """Write both files as they stay, with this state of the run ("finished", "interrupted" or "failed"); return the
-        table. Raises CannotRunError where they cannot be written."""
+        table. Raises CannotRunError where they cannot be written; of a table that cannot, the run has failed."""
         if self._stream is not None and self.table is not None:
             with suppress(OSError):  # it tries once more to write what it could not
                 self._stream.close()
-            write_table(self.table, [self.rows[case] for case in self.order if case in self.rows])
+            try:
+                write_table(self.table, [self.rows[case] for case in self.order if case in self.rows])
+            except CannotRunError:
+                with suppress(CannotRunError):
+                    self._tell("failed")
+                raise
         self._tell(state)
         return self.table
 

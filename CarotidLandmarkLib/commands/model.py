@@ -177,12 +177,16 @@ def _show(args: argparse.Namespace) -> int:
 def _stages(training: dict[str, Any]) -> list[str]:
     """A line for each stage of a header's "training" that took steps; where `train` did not write it, all it holds."""
     try:
-        told = [
-            f"{stage.get('date', 'some day')}: {stage['steps']:,} steps in {stage.get('minutes', 0):g} minutes on "
-            f"{stage.get('machine', 'some machine')}, {stage.get('data', 'no data told')}"
-            for stage in [*training.get("stages", []), training]
-            if stage.get("steps")
-        ]
+        told = [_stage(stage) for stage in [*training.get("stages", []), training] if stage.get("steps")]
     except (TypeError, ValueError, AttributeError):
         told = []
     return told or [as_json(training)]
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    """A stage in words, without what is not known of it, as the day and the minutes in a site's weights."""
+    text = f"{stage['steps']:,} steps"
+    for name, words in (("date", "{0}: {1}"), ("minutes", "{1} in {0:g} minutes"), ("machine", "{1} on {0}")):
+        if stage.get(name) is not None:
+            text = words.format(stage[name], text)
+    return text if stage.get("data") is None else f"{text}, {stage['data']}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..fork import Check
-from ..landmarks.detection import Detection, LandmarkDetection, ellipsoid
+from ..landmarks.detection import SOFTWARE, Detection, LandmarkDetection, ellipsoid
 from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
 from ..model.weights import Weights, read_weights
@@ -117,6 +117,7 @@ class Detector:
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
             warnings=list(volume.warnings),
             files=list(volume.files),
+            software=dict(SOFTWARE),
         )
 
     def place(self, side: str, seen: Evidence) -> np.ndarray:

@@ -24,7 +24,7 @@ from typing import Any
 from ..atomic import as_json, put, write_bytes, write_text
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.curves import seeds, write_forks, write_seeds
-from ..landmarks.detection import REPORT, Detection, LandmarkDetection, read_detection, write_detection
+from ..landmarks.detection import REPORT, SOFTWARE, Detection, LandmarkDetection, read_detection, write_detection
 from ..landmarks.files import write_markups
 from ..landmarks.forks import MEASURES
 from ..landmarks.points import SIDES
@@ -124,9 +124,9 @@ def read_finished(
 ) -> Detection | None:
     """The detection of a case that an earlier run has finished in `folder`, None where it must be done (again).
 
-    It must be about a volume in this `state` (see volume.read.state_of), by a model with the checksum of this one, with
-    the settings that `told` says, have its files of these `endings`, too, and be written after `since` (seconds since
-    1970).
+    It must be about a volume in this `state` (see volume.read.state_of), by this version of the program and a model
+    with the checksum of this one, with the settings that `told` says, have its files of these `endings`, too, and be
+    written after `since` (seconds since 1970).
     """
     report = folder / f"{case}{REPORT}"
     try:
@@ -135,7 +135,8 @@ def read_finished(
         detection = read_detection(report)
     except (BadInputError, OSError):
         return None
-    same = (detection.volume.get("state"), detection.model.get("sha256")) == (state, model.get("sha256"))
+    made_by = (detection.software, detection.model.get("sha256"))
+    same = detection.volume.get("state") == state and made_by == (SOFTWARE, model.get("sha256"))
     whole = all((folder / f"{case}{ending}").is_file() for ending in (MARKUPS, *endings))
     return detection if same and whole and detection.settings == json.loads(as_json(told)) else None
 

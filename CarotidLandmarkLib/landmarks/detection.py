@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..atomic import write_json
 from ..errors import BadInputError
 from .forks import ForkResult
@@ -21,6 +22,7 @@ SCHEMA = "carotid-landmark/detection/1"
 REPORT = ".detection.json"  # the end of the file's name
 STATUSES = ("found", "review", "absent")
 ADDED = {"passes_sd_mm": None, "fork": None}  # of a landmark, since the first files of the schema, which lack them
+SOFTWARE = {"name": "carotid-landmark", "version": __version__}  # of the detections that it makes
 INSTEAD = "a .detection.json that detect wrote"
 
 _KINDS = {"case": str, "volume": dict, "model": dict, "settings": dict, "timing_s": dict, "warnings": list}
@@ -78,7 +80,8 @@ class LandmarkDetection:
 class Detection:
     """Both landmarks of one case, with the volume, model and settings they came from.
 
-    ``landmarks`` are left, then right (else ValueError). The dictionaries are the contract's of the same names.
+    ``landmarks`` are left, then right (else ValueError). The dictionaries are the contract's of the same names;
+    ``software`` names the program that made the detection, and its version; None in files of before it was noted.
     What the JSON does not hold: ``picture``, the key image as a PNG file, and ``report``, a DICOM SR, where they were
     made, and ``files``, those of the DICOM series that was searched.
     """
@@ -93,6 +96,7 @@ class Detection:
     picture: bytes | None = field(default=None, repr=False, compare=False)
     report: bytes | None = field(default=None, repr=False, compare=False)
     files: list[str] = field(default_factory=list, repr=False, compare=False)
+    software: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if tuple(landmark.side for landmark in self.landmarks) != SIDES:
@@ -110,6 +114,7 @@ class Detection:
         """Return the contract's JSON object."""
         return {
             "schema": SCHEMA,
+            "software": self.software,
             "case": self.case,
             "volume": self.volume,
             "model": self.model,
@@ -136,8 +141,10 @@ class Detection:
             for name, kind in _KINDS.items():
                 if not isinstance(rest[name], kind):
                     raise ValueError(f"{name} is {rest[name]!r}")
+            if not isinstance(software := values.get("software"), (dict, type(None))):
+                raise ValueError(f"software is {software!r}")
             _check_numbers(rest["settings"], rest["volume"], rest["timing_s"])
-            return cls(landmarks=landmarks, **rest)
+            return cls(landmarks=landmarks, software=software, **rest)
         except KeyError as error:
             raise BadInputError(f"This is no detection: {error} is missing.") from error
         except (TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -216,7 +216,7 @@ def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | No
     stems = dict.fromkeys((name, case_name(volume)))
     files = [(stem, _beside(volume, stem + suffix)) for stem in stems for suffix in POINT_SUFFIXES]
     there = [(stem, file) for stem, file in files if os.path.lexists(file)]
-    found = [] if there or not volume.is_dir() else find_reports(volume)
+    found = [] if there or not os.path.isdir(volume) else find_reports(volume)
     reports = {report.path: report for report in found if report.points}
     there += [(name, file) for file in reports]
     if not there:
@@ -232,8 +232,9 @@ def _points_of(name: str, volume: Path) -> tuple[Path, dict[str, np.ndarray | No
         points = {side: point.position for side, point in named.items() if not _is_told(point, told.get(side))}
         if not points:
             continue
-        series = report.series[0] if report and len(report.series) == 1 and volume.is_dir() else None
-        if report and volume.is_dir() and report.frame_of_reference not in ("", *frames_of_reference(volume, series)):
+        in_folder = report is not None and os.path.isdir(volume)
+        series = report.series[0] if report and in_folder and len(report.series) == 1 else None
+        if report and in_folder and report.frame_of_reference not in ("", *frames_of_reference(volume, series)):
             raise BadInputError(f"the points of {file} are in another frame of reference than {volume.name}: remove it")
         return file, points, series
     raise BadInputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,8 @@ def read_dicom(path: Path, series: str | None = None) -> CTVolume:
     for file in files:
         _add(by_uid, file)
     if not by_uid:
+        if everything and not any(map(os.path.exists, everything)):
+            raise _incomplete(path, everything, len(everything))
         raise BadInputError(f"No DICOM image is in '{path}': give the folder that holds the CT slices.")
     if series is not None and series not in by_uid:
         raise BadInputError(f"Series '{series}' is not in '{path}': it holds {', '.join(sorted(set(by_uid) - {''}))}.")
@@ -115,11 +118,14 @@ def _require_whole(where: Path, slices: list[Slice], others: set[Path]) -> None:
     alike = {(str(Path(s.path).parent), kind_of_name(s.path)) for s in slices}
     empty = sorted(file for file in others if (str(file.parent), kind_of_name(file)) in alike and is_empty(file))
     if empty:
-        all_files = len(empty) + len({s.path for s in slices})
-        raise BadInputError(
-            f"{len(empty)} of {all_files} files in '{where}' are empty, cut off or cannot be opened, '{empty[0].name}' "
-            "first: copy the series again."
-        )
+        raise _incomplete(where, empty, len(empty) + len({s.path for s in slices}))
+
+
+def _incomplete(where: Path, empty: list[Path], all_files: int) -> BadInputError:
+    return BadInputError(
+        f"{len(empty)} of {all_files} files in '{where}' are empty, cut off or cannot be opened, '{empty[0].name}' "
+        "first: copy the series again."
+    )
 
 
 def _refuse_without_slices(where: Path, kinds: set[str]) -> None:

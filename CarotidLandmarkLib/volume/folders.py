@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +30,9 @@ class Examined(NamedTuple):
 def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     """`root` and every folder below with its files in order; hidden ones and what is no file (pipes) are left out.
 
-    Links to folders are followed, each folder once, and none to a folder that holds `root`. A folder that may not be
-    looked into has no files.
+    What cannot be looked at, as a link to nothing, is among the files: whoever reads it says so. Links to folders are
+    followed, each folder once, and none to a folder that holds `root`. A folder that may not be looked into, or whose
+    path is too long, has no files.
     """
     seen = {folder.resolve() for folder in (root, *root.resolve().parents)}
     folders, links = [root], list[Path]()
@@ -38,9 +42,22 @@ def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
             continue
         seen.add(folder.resolve())
         shown = [entry for entry in entries_of(folder) or [] if not entry.name.startswith(".")]
-        yield folder, [entry for entry in shown if os.path.isfile(entry)]
-        for entry in reversed([entry for entry in shown if os.path.isdir(entry)]):
-            (links if entry.is_symlink() else folders).append(entry)
+        kinds = [_kind(entry) for entry in shown]
+        yield folder, [entry for entry, kind in zip(shown, kinds) if kind == stat.S_IFREG]
+        for entry in reversed([entry for entry, kind in zip(shown, kinds) if kind == stat.S_IFDIR]):
+            (links if os.path.islink(entry) else folders).append(entry)
+
+
+def _kind(entry: Path) -> int:
+    """What `entry` is or leads to, as stat.S_IFMT says it; a file where that cannot be told."""
+    try:
+        return stat.S_IFMT(os.stat(entry).st_mode)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # of the whole path; the folder that it is in can tell
+            with suppress(OSError), os.scandir(entry.parent) as beside:
+                if any(other.is_dir(follow_symlinks=False) for other in beside if other.name == entry.name):
+                    return stat.S_IFDIR
+        return stat.S_IFREG
 
 
 def entries_of(folder: Path) -> list[Path] | None:

@@ -60,9 +60,16 @@ def to_hu_array(array: np.ndarray) -> np.ndarray:
 
 
 def require_itk_name(path: str | os.PathLike[str]) -> None:
-    """BadInputError for a path with bytes that are no UTF-8: handed to ITK, it would end the whole process."""
+    """BadInputError for a path whose bytes are not those of its text as UTF-8, which ITK is handed: bytes that are no
+    text would end the whole process."""
+    stored = os.fsencode(path)
     try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError as error:
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        text = stored.decode("utf-8")
+    except UnicodeDecodeError as error:
+        shown = stored.decode("utf-8", "backslashreplace")
         raise BadInputError(f"The name of '{shown}' holds bytes that are no UTF-8 text: rename it.") from error
+    if text != os.fspath(path):
+        raise BadInputError(
+            f"The name of '{text}' is UTF-8 text, and the locale of this process is not: set LC_ALL=C.UTF-8 or "
+            "PYTHONUTF8=1."
+        )

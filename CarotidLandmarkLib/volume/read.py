@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInputError, CarotidLandmarkError
-from .checks import by, check_geometry
+from .checks import MIN_SLICES, by, check_geometry
 from .ct import CTVolume
 from .dicom import read_dicom
 from .files import SUFFIXES, files_of, read_file, suffix_of
@@ -57,7 +57,7 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None, spacing
 
 def is_series(path: Path) -> bool:
     """Whether ``path`` is read as DICOM: a folder, or a file that is DICOM."""
-    return path.is_dir() or (suffix_of(path) is None and is_dicom(path))
+    return os.path.isdir(path) or (suffix_of(path) is None and is_dicom(path))
 
 
 def state_of(*paths: Path) -> str:
@@ -89,8 +89,9 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
 
     A DICOM case is a folder that holds one examination (see `dicom_cases`). Below `path` a case has the names of its
     folders, and its own name where it shares them with other volumes. Files that are no volumes, or segmentations by
-    their or their folder's name (`x.seg.nrrd`, `labelsTr`), are left out; a folder that may not be looked into is a
-    case that cannot be read. Raises BadInputError where nothing is left.
+    their or their folder's name (`x.seg.nrrd`, `labelsTr`), are left out. Cases that cannot be read are links to
+    nothing with a volume's name, folders of nothing but such links with the names of slices, and folders that may not
+    be looked into. Raises BadInputError where nothing is left.
     """
     root = _require(path)
     if root.is_file():
@@ -99,18 +100,26 @@ def find_cases(path: str | os.PathLike[str]) -> list[tuple[str, Path]]:
         return _named([(case_name(root), root)])
     found = [("-".join(folder.relative_to(root).parts) or case_name(root), folder) for folder in dicom_cases(root)]
     dicom = {folder for _, folder in found}
+    above = {parent for folder in dicom for parent in (folder, *folder.parents)}
     for folder, files in walk(root):
         parts = folder.relative_to(root).parts
         if parts and dicom.intersection((folder, *folder.parents)) or any(map(SEGMENTATIONS.fullmatch, parts)):
             continue
-        if not files and entries_of(folder) is None:
-            found.append(("-".join(parts), folder))
         volumes = [file for file in files if suffix_of(file) and not SEGMENTATION.search(case_name(file))]
+        lost = not volumes and folder not in above and _is_lost_series(files)
+        if lost or (not files and entries_of(folder) is None):
+            found.append(("-".join(parts) or case_name(root), folder))
         alone = parts and len(volumes) == 1
         found += [("-".join(parts if alone else (*parts, case_name(file))), file) for file in volumes]
     if not found:
         raise BadInputError(f"No volume ({', '.join(SUFFIXES)}) or DICOM series is in '{root}'.")
     return _named(sorted(found, key=lambda case: case[1]))
+
+
+def _is_lost_series(files: list[Path]) -> bool:
+    """Whether those of `files` that are named as DICOM are links to nothing, and as many as a series has."""
+    slices = [file for file in files if DICOM_SUFFIX.search(file.name) and not file.name.endswith(RESULTS)]
+    return len(slices) >= MIN_SLICES and not any(map(os.path.exists, slices))
 
 
 def _named(found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
@@ -127,12 +136,14 @@ def _named(found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
 
 
 def _require(path: str | os.PathLike[str]) -> Path:
-    """`path`, if there is a file or folder that can be read; else BadInputError."""
+    """`path`, if there is a file or folder that can be read, and where it is can be told; else BadInputError."""
     if not os.fspath(path):
         raise BadInputError("The path is empty: name a volume, a DICOM folder or a folder of cases ('.' is this one).")
     try:
         kind, size = os.stat(path).st_mode, os.stat(path).st_size
     except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise BadInputError(f"'{path}' is a link to what is not there: fetch or copy that first.") from error
         raise BadInputError(f"'{path}' does not exist: check the path.") from error
     except (OSError, ValueError) as error:
         raise BadInputError(f"'{path}' cannot be opened ({error}): check the path.") from error
@@ -142,6 +153,10 @@ def _require(path: str | os.PathLike[str]) -> Path:
         raise BadInputError(f"'{path}' cannot be read: check its permissions.")
     if stat.S_ISREG(kind) and size == 0:
         raise BadInputError(f"'{path}' is an empty file: copy or export it again.")
+    try:
+        os.path.abspath(path)
+    except OSError as error:
+        raise BadInputError(f"'{path}' is in the current folder, which was deleted: change to another one.") from error
     return Path(path)
 
 

@@ -73,7 +73,7 @@ def read_list(source: str | os.PathLike[str]) -> list[WorkCase]:
             scans = [
                 (name, file)
                 for name, file in find_cases(path)
-                if os.path.realpath(file) not in known and not file.with_name(CORRECTION).exists()
+                if os.path.realpath(file) not in known and not _exists(file.with_name(CORRECTION))
                 if file != path or not cases or _holds_image(path)
             ]
         except BadInputError:
@@ -109,7 +109,8 @@ def fingerprint(volume: str | os.PathLike[str], series: str | None = None, sha25
             digest.update(f"series {series} {sha256}".encode())
         files = []
         if not (series and sha256):
-            inside = [f for _, found in walk(Path(volume)) for f in found if not f.name.endswith(WRITTEN)]
+            files = [f for _, found in walk(Path(volume)) for f in found if not f.name.endswith(WRITTEN)]
+            inside = [file for file in files if os.path.exists(file)]
             digest.update(f"{len(inside)} files".encode())
             files = _three(inside)
     elif os.path.getsize(volume) <= TEXT_BYTES:  # else its voxels are in it

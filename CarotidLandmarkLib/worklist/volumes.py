@@ -55,7 +55,9 @@ def make_ready(
 def _state(path: Path) -> tuple[int, int, float] | None:
     """Number of files, their bytes, and when one of them was changed last; None where that cannot be told."""
     try:
-        files = [file for _, inside in walk(path) for file in inside] if path.is_dir() else [path]
+        files = [path]
+        if path.is_dir():
+            files = [file for _, inside in walk(path) for file in inside if os.path.exists(file)]
         told = [file.stat() for file in files]
     except (OSError, CarotidLandmarkError):
         return None

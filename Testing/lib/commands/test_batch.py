@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from CarotidLandmarkLib import __version__
 from CarotidLandmarkLib.cli import main
-from CarotidLandmarkLib.commands import batch
+from CarotidLandmarkLib.commands import batch, ledger
 from CarotidLandmarkLib.commands.batch import Job, do_case, in_processes, on_cluster
 from CarotidLandmarkLib.commands.ledger import Ledger
 from CarotidLandmarkLib.commands.reporter import in_words
@@ -130,6 +131,18 @@ def test_results_of_versions_that_did_not_note_the_state_are_made_anew(detect, t
     assert done(detect, monkeypatch, "--continue") == ["a", "b", "bad"]
 
 
+def test_what_another_version_of_the_program_gave_is_made_anew(detect, tmp_path, monkeypatch):
+    assert detect() == 2
+    for name, software in (("a", {"name": "carotid-landmark", "version": "0.6.0"}), ("b", None)):
+        report = tmp_path / "out" / f"{name}.detection.json"
+        values = told_of(report)
+        assert values.pop("software") == {"name": "carotid-landmark", "version": __version__}
+        report.write_text(json.dumps({**values, "software": software} if software else values))
+        assert read_detection(report).software == software
+    assert done(detect, monkeypatch, "--continue") == ["a", "b", "bad"]
+    assert told_of(tmp_path / "out" / "b.detection.json")["software"]["version"] == told(tmp_path / "out")["version"]
+
+
 def test_other_label_maps_are_another_case(detect, cases, detector, tmp_path, monkeypatch):
     assert detect() == 2
     maps, kept = tmp_path / "maps", []
@@ -202,6 +215,23 @@ def test_the_table_grows_with_the_cases_and_ends_in_their_order(tmp_path):
     assert [row["case"] for row in rows(table)] == ["a", "a", "b", "b"] and told(tmp_path)["state"] == "finished"
     with pytest.raises(CannotRunError, match="choose another folder"):
         Ledger(["a"], tmp_path / "nowhere", "", {})
+
+
+def test_a_table_that_cannot_be_written_is_a_run_that_failed(tmp_path, monkeypatch):
+    def full(path, rows):
+        raise CannotRunError("The disk is full.")
+
+    outcome = Outcome("a", Path("a"), error=BadInputError("No."))
+    monkeypatch.setattr(ledger, "write_table", full)
+    for writes in (True, False):
+        books = Ledger(["a"], tmp_path, "", {})
+        books.add(outcome)
+        if not writes:
+            monkeypatch.setattr(ledger, "write_json", full)
+        with pytest.raises(CannotRunError, match="disk"):
+            books.close("finished")
+        assert told(tmp_path)["state"] == ("failed" if writes else "running")
+        assert told(tmp_path)["cases"]["done"] == int(writes)
 
 
 def test_times_are_told_in_the_unit_that_suits_them():

@@ -38,6 +38,7 @@ FORK = {
 }
 CONTRACT = {
     "schema": "carotid-landmark/detection/1",
+    "software": {"name": "carotid-landmark", "version": "0.7.0"},
     "case": "p01",
     "volume": {"path": "p1.nrrd", "sha256": "ab", "size": [9, 9, 3], "spacing_mm": [0.5, 0.5, 1.0], "series_uid": None},
     "model": {"name": "default", "version": "1", "sha256": "cd"},
@@ -79,8 +80,11 @@ def test_a_file_from_before_what_was_added_is_read() -> None:
     old = json.loads(json.dumps(CONTRACT))
     for landmark in old["landmarks"]:
         del landmark["passes_sd_mm"], landmark["fork"]
-    left = Detection.from_dict(old).landmark("left")
-    assert left.passes_sd_mm is None and left.fork is None
+    del old["software"]
+    detection = Detection.from_dict(old)
+    left = detection.landmark("left")
+    assert left.passes_sd_mm is None and left.fork is None and detection.software is None
+    assert Detection.from_dict(detection.to_dict()).to_dict() == detection.to_dict()
 
 
 def test_contract_json_survives_reading_and_writing(tmp_path: Path) -> None:
@@ -114,6 +118,7 @@ def with_fork(**change: object) -> dict:
     ("change", "says"),
     [
         ({"schema": "other/1"}, "other/1"),
+        ({"software": "0.7.0"}, "software is '0.7.0'"),
         ({"landmarks": CONTRACT["landmarks"][:1]}, "left and right"),
         ({"landmarks": [{**CONTRACT["landmarks"][0], "status": "lost"}]}, "lost"),
         ({"landmarks": [{**CONTRACT["landmarks"][0], "position_lps_mm": None}]}, "contradicts"),

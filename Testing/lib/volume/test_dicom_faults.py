@@ -136,7 +136,9 @@ def test_a_cut_off_image_of_the_series(folder, size):
 
 
 @pytest.mark.parametrize("name", ["{}.dcm", "IM{:04}", "1.2.840.{}", "{:04x}af-00", "x{}.IMA"])
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\0" * 5000, None], ids=["empty", "cut", "zeros", "closed"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"\0" * 5000, None, "link"], ids=["empty", "cut", "zeros", "closed", "link"]
+)
 def test_files_without_content_among_the_slices(tmp_path, monkeypatch, name, content):
     folder = tmp_path / "case"
     write_series(folder, stack(np.arange(12.0)))
@@ -149,7 +151,11 @@ def test_files_without_content_among_the_slices(tmp_path, monkeypatch, name, con
     if content is None:
         monkeypatch.setitem(headers.__dict__, "open", closed(files[8:]))
     for file in files[8:]:
-        file.write_bytes(file.read_bytes() if content is None else content)
+        if content == "link":
+            file.unlink()
+            file.symlink_to("nowhere")
+        else:
+            file.write_bytes(file.read_bytes() if content is None else content)
     text = sentence(folder)
     assert text.startswith(f"4 of 12 files in '{folder}' are empty, cut off or cannot be opened, '")
     if content is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,6 @@ def test_links_and_pipes(tmp_path):
     for name, target in (("a link", store / "far"), ("again", store / "far"), ("0", root / "near"), ("up", tmp_path)):
         (root / name).symlink_to(target)
     (root / "near" / "loop").symlink_to(root)
-    (root / "broken.nrrd").symlink_to(tmp_path / "nowhere")
     os.mkfifo(root / "pipe.nrrd")
     os.mkfifo(root / "near" / "pipe")
     (found, (name, path)) = sorted(find_cases(root), key=lambda case: case[0] != "near")
@@ -180,6 +180,64 @@ def test_links_and_pipes(tmp_path):
         for read in (find_cases, read_volume):
             with pytest.raises(BadInputError, match="neither a file nor a folder"):
                 read(pipe)
+
+
+def test_links_to_nothing_with_the_names_of_volumes_are_cases_that_fail_and_others_are_none(tmp_path):
+    for name in ("a.nrrd", "b.nii.gz", "c.seg.nrrd", "notes.txt", ".#a.nrrd", ".hidden.nrrd", "a.sr.dcm", "one.dcm"):
+        (tmp_path / name).symlink_to(tmp_path / "annex" / name)
+    (tmp_path / "loop.mha").symlink_to("loop.mha")
+    (tmp_path / "folder").symlink_to("nowhere")
+    (tmp_path / "whole.nrrd").write_bytes(b"x")
+    assert [name for name, _ in names(tmp_path)] == ["a", "b", "loop", "whole"]
+    for file, says in (("a.nrrd", "is a link to what is not there"), ("loop.mha", "cannot be opened")):
+        with pytest.raises(BadInputError, match=f"{file}' {says}"):
+            read_volume(tmp_path / file)
+
+
+def test_series_whose_slices_are_all_links_to_nothing_are_cases_that_fail(tmp_path):
+    series(tmp_path / "here")
+    for name in ("gone", "here"):
+        for k in range(5):
+            (tmp_path / name / "deeper").mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / "deeper" / f"{k}.dcm").symlink_to("nowhere")
+    assert names(tmp_path) == [("gone-deeper", "gone/deeper"), ("here", "here")]
+    with pytest.raises(BadInputError, match="5 of 5 files in .* cannot be opened, '0.dcm' first: copy the series"):
+        read_volume(tmp_path / "gone" / "deeper")
+    (tmp_path / "gone" / "deeper" / "converted.nrrd").write_bytes(b"x")
+    assert names(tmp_path) == [("gone-deeper", "gone/deeper/converted.nrrd"), ("here", "here")]
+    for k in range(5):
+        (tmp_path / "here" / f"other{k}.dcm").symlink_to("nowhere")
+        (tmp_path / f"{k}.dcm").symlink_to("nowhere")
+    assert names(tmp_path / "here") == [("here", ".")]
+    assert [name for name, _ in names(tmp_path)] == ["gone-deeper", "here"], "what is above a case is none"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+def test_what_lies_deeper_than_a_path_may_be_long_is_a_case_that_fails(tmp_path, monkeypatch):
+    (tmp_path / "whole.nrrd").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(21):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    with open("ct.nrrd", "wb") as file:
+        file.write(b"x")
+    monkeypatch.chdir(tmp_path)
+    deep, (name, _) = find_cases(tmp_path)
+    assert name == "whole" and 4096 <= len(os.fspath(deep[1])) < 4400
+    with pytest.raises(BadInputError, match="File name too long"):
+        read_volume(deep[1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use cannot be deleted here")
+@pytest.mark.parametrize("path", [".", "..", "./"])
+def test_a_current_folder_that_was_deleted_is_a_sentence(tmp_path, monkeypatch, path):
+    home = tmp_path / "gone"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    home.rmdir()
+    for read in (find_cases, read_volume):
+        with pytest.raises(BadInputError, match="current folder, which was deleted|does not exist"):
+            read(path)
 
 
 @pytest.mark.parametrize("path", ["", "x" * 300, "a/" * 3000, "a\0b", "file.nrrd/below"])

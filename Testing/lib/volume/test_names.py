@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from CarotidLandmarkLib.volume.read import case_name, find_cases
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -41,3 +46,16 @@ def test_a_folder_of_cases_has_the_same_names(tmp_path, volume):
     for path in paths:
         write_volume(volume, path, compress=False)
     assert find_cases(tmp_path) == [(case_name(path), path) for path in paths]
+
+
+READ = "import sys; from CarotidLandmarkLib.volume.read import read_volume; read_volume(sys.argv[1])"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are always Unicode here")
+def test_a_name_of_utf8_in_another_locale_is_not_said_to_be_none(tmp_path):
+    file = tmp_path / "größe.nrrd"
+    file.write_bytes(b"x")
+    for utf8, says in (("0", "is UTF-8 text, and the locale of this process is not: set LC_ALL"), ("1", "export it")):
+        env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run([sys.executable, "-c", READ, file], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert says in done.stderr.splitlines()[-1]

@@ -145,6 +145,13 @@ def test_the_key_of_a_volume_in_one_file_is_that_of_the_lists_in_use(tmp_path):
     assert fingerprint(tmp_path / "dicom") == "4298f4e34957682d"
 
 
+def test_links_to_nothing_change_no_key_and_hide_no_change(tmp_path):
+    (tmp_path / "1.dcm").write_bytes(bytes(10))
+    key, state = fingerprint(tmp_path), volumes._state(tmp_path)
+    (tmp_path / "README").symlink_to("nowhere")
+    assert fingerprint(tmp_path) == key and volumes._state(tmp_path) == state is not None
+
+
 @pytest.mark.parametrize("sha256", ["0" * 64, None])
 def test_series_in_one_folder_are_cases_of_their_own(tmp_path, sha256):
     study = tmp_path / "study"
