@@ -82,9 +82,12 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.device import has_torch
     from ..detect.results import prepare_folder
     from ..study.cases import read_cases
+    from ..study.patients import say_known
     from ..study.report.figures import draw_figures, missing_packages
     from ..study.report.methods import (
+        DETECTIONS,
         Method,
+        clear_detections,
         model_name,
         one_confidence,
         one_model,
@@ -118,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
         if args.weights or not args.detections
         else None
     )
+    if detector:
+        say_known(truths.values(), detector.header)
     others = [Detector.from_weights(weights, args.device, args.backend) for weights in args.against_weights]
     if args.detections:
         detections, failed = read_detections(args.detections, truths)
@@ -164,6 +169,8 @@ def run(args: argparse.Namespace) -> int:
         print(
             "The report shows no heatmaps, which need PyTorch: pip install 'carotid-landmark[torch]'.", file=sys.stderr
         )
+    if args.detections and args.detections.resolve() != (args.out / DETECTIONS).resolve():
+        clear_detections(args.out)
     methods = {method.name: method.scores for method in (own, *rivals)}
     drawn = draw_figures(args.out / "figures", methods, rows, truths, confidence, models, args.case)
     write_report(args.out, report, rows, drawn, html="jinja2" not in missing)
@@ -180,10 +187,11 @@ def _report(
     detector: Detector | None,
     confidence: float,
 ) -> dict[str, Any]:
+    from ..study.report.methods import shared_settings
     from ..study.report.rows import coverages, failures, fork_figures, subgroups
     from ..study.scores import compare, evaluate, uncertainty
 
-    first = next(iter(detections.values()))
+    settings, mixed = shared_settings(detections, args.detections or args.data)
     table = evaluate(own.scores, confidence)
     if detector:
         scale = detector.backend.config.covariance_scale[-1]
@@ -194,7 +202,8 @@ def _report(
         "data": str(args.data),
         "name": own.name,
         "model": own.model,
-        "settings": first.settings,
+        "settings": settings,
+        "mixed_settings": mixed,
         "median_seconds": statistics.median(seconds) if seconds else None,
         **table,
         "coverages": coverages(rows),
@@ -219,8 +228,10 @@ def _detect(
 ) -> tuple[dict[str, Detection], dict[str, str]]:
     from ..detect.case import Settings, detect_case
     from ..detect.results import prepare_folder
+    from ..study.report.methods import DETECTIONS, clear_detections, note_detections
 
-    folder = args.out / "detections"
+    folder = args.out / DETECTIONS
+    clear_detections(args.out)
     prepare_folder(folder, "--out")
     detections: dict[str, Detection] = {}
     failed: dict[str, str] = {}
@@ -234,6 +245,7 @@ def _detect(
             print(f"{name}: {error}", file=sys.stderr)
         else:
             write_detection(folder / f"{name}.detection.json", detections[name])
+            note_detections(args.out, detections)
     return detections, failed
 
 

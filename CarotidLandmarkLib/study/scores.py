@@ -166,7 +166,7 @@ def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = RESAMPLES, 
     Returns, of the "landmarks" that both located, the mean error of each in mm, the mean of (a - b), its 95% interval
     and the two-sided bootstrap p value of no difference; negative: a is better. "success" holds for each threshold the
     same of the success rate over the "present" landmarks that both were asked for, a missed one being no success;
-    there positive is better.
+    there positive is better. Of one case there is neither interval nor p.
     """
     first, second = ({(s.case, s.side): s for s in scores if s.present} for scores in (a, b))
     shared = sorted(first.keys() & second.keys())
@@ -181,7 +181,12 @@ def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = RESAMPLES, 
 
     measured = each(_defined, differences(np.ones(len(shared))))
     draws = bootstrap(differences, [case for case, _ in shared], resamples, seed)
-    limits, p = each(interval, draws), each(p_value, draws)
+    asked = len({case for case, _ in shared})
+    cases = {
+        "difference_mm": len({case for (case, _), of in zip(shared, both) if of}),
+        "success": dict.fromkeys(better, asked),
+    }
+    limits, p = each(interval, draws), each(p_value, draws, cases)
     return {
         "landmarks": int(both.sum()),
         "means_mm": errors[both].mean(axis=0).tolist() if both.any() else None,

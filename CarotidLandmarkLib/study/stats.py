@@ -24,17 +24,22 @@ def bootstrap(
 
     Whole cases are drawn with replacement, since the two sides of one patient are not independent; ``cases`` (n,) says
     of which each value is. A statistic of differences makes it the paired bootstrap.
+
+    What rests on one case does not vary with the draw, which says nothing of other cases: it is NaN in all resamples.
+    A statistic rests on two where the cases can be halved, by a digit of their number, so that each half defines it.
     """
     names, index = np.unique(np.array(cases, dtype=str), return_inverse=True)
-    if len(names) == 0:
-        return statistic(np.zeros((resamples, 0)))
+    if len(names) < 2:
+        return each(lambda draws: np.full(np.shape(draws), np.nan), statistic(np.ones((resamples, len(index)))))
     generator = np.random.default_rng(seed)
     step = max(AT_ONCE // len(index), 1)
     parts = []
     for start in range(0, resamples, step):
         drawn = generator.multinomial(len(names), [1 / len(names)] * len(names), min(step, resamples - start))
         parts.append(statistic(drawn[:, index].astype(float)))
-    return each(lambda *draws: np.concatenate(draws), *parts)
+    digits = index >> np.arange((len(names) - 1).bit_length())[:, None] & 1
+    halves = [statistic(of.astype(float)) for of in (digits, 1 - digits)]
+    return each(_of_several, each(lambda *draws: np.concatenate(draws), *parts), *halves)
 
 
 def each(function: Callable[..., Any], *values: Any) -> Any:
@@ -50,10 +55,16 @@ def interval(draws: np.ndarray) -> list[float] | None:
     return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else None
 
 
-def p_value(draws: np.ndarray) -> float | None:
-    """Return the two-sided bootstrap p value of "no difference" from drawn differences (resamples,)."""
+def p_value(draws: np.ndarray, cases: int) -> float | None:
+    """Return the two-sided bootstrap p value of "no difference" from drawn differences (resamples,) of ``cases``.
+
+    It is never below 2^(1 - cases), the least that a sign test of so many can give: the draws of a few cases that
+    happen to agree all agree. None where no draw is defined.
+    """
     known = draws[np.isfinite(draws)]
-    return float(min(1.0, 2 * min((known <= 0).mean(), (known >= 0).mean()))) if len(known) else None
+    if not len(known):
+        return None
+    return float(min(1.0, max(2.0 ** (1 - cases), 2 * min((known <= 0).mean(), (known >= 0).mean()))))
 
 
 def mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -135,6 +146,11 @@ def coverage(
     known = ~np.isnan(mahalanobis2)
     inside = mahalanobis2[known] <= covariance_scale * chi2_quantile(confidence)
     return mean(inside, _weights(mahalanobis2, weights)[..., known])
+
+
+def _of_several(draws: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The draws (resamples, ...), NaN where no two halves (halves, ...) both define the statistic."""
+    return np.where((np.isfinite(one) & np.isfinite(other)).any(axis=0), draws, np.nan)
 
 
 def _weights(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

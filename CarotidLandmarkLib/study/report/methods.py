@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import BadInputError
+from ...atomic import reading_back, write_json
+from ...errors import BadInputError, CannotRunError
 from ...exchange import nnlandmark
 from ...exchange.dicom_sr_reading import read_report
-from ...landmarks.detection import INSTEAD, STATUSES, Detection, read_detection
-from ...landmarks.points import SIDES, LandmarkSet
+from ...landmarks.detection import INSTEAD, Detection, read_detection
+from ...landmarks.detection import REPORT as DETECTION
+from ...landmarks.points import LandmarkSet
 from ..cases import REPORT, Case
 from ..scores import Score, score
+from .earlier import read_earlier
+
+DETECTIONS = "detections"  # folder of those that evaluate itself makes, in that of their report
+MADE = ".detections.json"  # beside it: of which cases these are
 
 
 class Method(NamedTuple):
@@ -86,6 +91,25 @@ def one_confidence(detections: Mapping[str, Detection], where: object) -> float 
     return next(iter(seen), None)
 
 
+def shared_settings(detections: Mapping[str, Detection], where: object) -> tuple[dict[str, Any], str | None]:
+    """The settings that all ``detections`` were made with; and, where others differ, a sentence that names these, which
+    is also said on stderr. The series is each case's own."""
+    told = {case: of.settings for case, of in detections.items()}
+    first = next(iter(told))
+    differ = {}
+    for key in dict.fromkeys(key for of in told.values() for key in of):
+        other = next((case for case in told if told[case].get(key) != told[first].get(key)), None)
+        if other is not None:
+            differ[key] = " and ".join(f"{told[case].get(key, 'not told')} ({case})" for case in (first, other))
+    shared = {key: value for key, value in told[first].items() if key not in differ}
+    mixed = [f"{key} {values}" for key, values in differ.items() if key != "series"]
+    if not mixed:
+        return shared, None
+    sentence = f"{where} mixes detections of several settings, of which the figures are together: {'; '.join(mixed)}."
+    print(sentence, file=sys.stderr)
+    return shared, sentence
+
+
 def one_model(detections: Mapping[str, Detection], where: object) -> dict[str, Any]:
     """The model that made all ``detections``; raises BadInputError where two did."""
     seen: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -108,15 +132,36 @@ def model_name(model: Mapping[str, Any]) -> str:
 def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
     """The method whose detections, or whose earlier report, lie in ``folder``, measured on the cases of ``truths``.
 
-    Detections are scored anew; a report that has none beside it counts as it stands in its report.csv. Raises
-    BadInputError where neither is there, for none of the cases, or measured against another truth.
+    Detections are scored anew, beside a report only where they are those that it has measured; else it counts as it
+    stands in its report.csv. Raises BadInputError where neither is there, for none of the cases, or measured against
+    another truth.
     """
-    where = next((place for place in (folder / "detections", folder) if _holds_detections(place, truths)), None)
-    if where is None:
-        return _read_report(folder, truths)
-    detections, _ = read_detections(where, truths)
+    places = [place for place in (folder / DETECTIONS, folder) if _holds_detections(place, truths)]
+    try:
+        report = read_earlier(folder)
+    except BadInputError:
+        if not places:
+            raise
+        report = None
+    told = {line.score.case for line in report.lines} if report else set()
+    measured = {name: truths[name] for name in truths if name in told}
+    if places and (report is None or not measured):
+        return _scored(folder, places[0], read_detections(places[0], truths)[0], truths)
+    assert report is not None
+    for where in places:
+        detections, _ = read_detections(where, measured)
+        if report.is_of(detections, measured):
+            return _scored(folder, where, detections, measured)
+        print(
+            f"The report in {folder} has measured other detections than those in {where}: it counts.", file=sys.stderr
+        )
+    return Method(model_name(report.model), report.model, report.scores(truths), str(folder), report.confidence)
+
+
+def _scored(folder: Path, where: Path, detections: Mapping[str, Detection], truths: Mapping[str, Case]) -> Method:
     if not detections:
         raise BadInputError(f"{where} has a detection of none of the {len(truths)} cases; give one of the same cases.")
+    shared_settings(detections, where)
     scores = [
         measured
         for name, detection in detections.items()
@@ -125,6 +170,34 @@ def read_method(folder: Path, truths: Mapping[str, Case]) -> Method:
     ]
     model = one_model(detections, where)
     return Method(model_name(model), model, scores, str(folder), one_confidence(detections, where))
+
+
+def note_detections(out: Path, cases: Iterable[str]) -> None:
+    """Note that the detections of these cases in the report's folder ``out`` were made by its evaluation.
+
+    Raises CannotRunError where that cannot be written.
+    """
+    write_json(out / MADE, {"cases": list(cases)})
+
+
+def clear_detections(out: Path) -> None:
+    """Remove what an earlier evaluation has made, and noted, in the report's folder ``out``: the next report is not
+    about it. What `detect` or a person has put there stays. Raises CannotRunError where a file cannot be removed."""
+    folder, made = out / DETECTIONS, out / MADE
+    try:
+        with reading_back(made) as told:
+            cases = [Path(case).name for case in told["cases"]]
+    except (OSError, BadInputError):
+        return
+    try:
+        for case in cases:
+            if not (folder / f"{case}.mrk.json").exists():  # detect has made it anew
+                (folder / f"{case}{DETECTION}").unlink(missing_ok=True)
+        made.unlink()
+    except OSError as error:
+        raise CannotRunError(f"Cannot clear {folder} ({error.strerror}); choose another --out.") from error
+    with suppress(OSError):  # something else is there
+        folder.rmdir()
 
 
 def _holds_detections(folder: Path, names: Iterable[str]) -> bool:
@@ -144,38 +217,3 @@ def with_names(methods: Iterable[Method]) -> list[Method]:
             name += f" ({sha})" if hashes.count(sha) == 1 else f" ({method.folder or 'this report'})"
         result.append(method._replace(name=name))
     return result
-
-
-def _read_report(folder: Path, truths: Mapping[str, Case]) -> Method:
-    try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        with open(folder / "report.csv", newline="", encoding="utf-8") as file:
-            scores = [_score_of(line) for line in csv.DictReader(file)]
-        model: dict[str, Any] = dict(report["model"])
-        confidence = dict(report.get("settings") or {}).get("confidence")
-        if len({(s.case, s.side) for s in scores}) < len(scores):
-            raise ValueError("a landmark is there twice")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
-        raise BadInputError(
-            f"{folder} holds neither detections nor the report.json and report.csv of an evaluation ({error}); give "
-            "the folder of one."
-        ) from error
-    shared = [s for s in scores if s.case in truths and s.side not in truths[s.case].unreviewed]
-    if not shared:
-        raise BadInputError(f"{folder} reports none of the {len(truths)} cases; give a report of the same cases.")
-    for s in shared:
-        if s.present != (truths[s.case].points[s.side] is not None):
-            raise BadInputError(f"{folder} was measured against another truth ({s.case}, {s.side}); evaluate it anew.")
-    return Method(model_name(model), model, shared, str(folder), confidence)
-
-
-def _score_of(line: Mapping[str, str]) -> Score:
-    measured = ("error_mm", "volume_mm3", "mahalanobis2", "paper_volume_mm3")
-    numbers = {key: float(line[key]) for key in measured if line.get(key)}
-    if (
-        line["side"] not in SIDES
-        or line["status"] not in STATUSES
-        or not all(0 <= n < math.inf for n in numbers.values())
-    ):
-        raise ValueError(f"{line['case']}, {line['side']}")
-    return Score(line["case"], line["side"], line["status"], line["present"] == "1", **numbers)

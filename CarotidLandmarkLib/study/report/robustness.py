@@ -69,7 +69,8 @@ def as_table(steps: Sequence[Step]) -> Table:
         corruption, shares = CORRUPTIONS[step.corruption], step.shares
         row = [corruption.about, f"{step.amount:g} {corruption.unit}", f"{step.landmarks} ({step.visible})"]
         row += [percent(shares[name]) for name in COLORS]
-        row += [interval(step.silent_95, 100, 1), number(step.median_mm), number(step.p95_mm), percent(step.coverage)]
+        row += [interval(step.silent_95, 100, 1) or "–", number(step.median_mm), number(step.p95_mm)]
+        row += [percent(step.coverage)]
         rows.append(row)
     return Table("Every step", header, rows)
 

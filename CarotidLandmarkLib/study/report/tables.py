@@ -57,7 +57,7 @@ def protocol(report: Mapping[str, Any]) -> Table:
     rows: list[Sequence[str]] = [
         ("Landmarks in the volume (located / missed)", *(_counts(group) for group in groups)),
         ("Error, mean ± SD, mm", *(_mean(group) for group in groups)),
-        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) for group in groups)),
+        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) or "–" for group in groups)),
         ("Median, mm", *(_with_interval(group, "median_mm") for group in groups)),
         ("95th percentile, mm", *(_with_interval(group, "p95_mm") for group in groups)),
         ("Largest, mm", *(number(group["max_mm"]) for group in groups)),
@@ -79,7 +79,7 @@ def protocol(report: Mapping[str, Any]) -> Table:
     rows += [
         ("Of “found” alone: landmarks", *(str(group["landmarks"]) for group in found)),
         ("— mean ± SD, mm", *(_mean(group) for group in found)),
-        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) for group in found)),
+        ("— 95% interval of the mean", *(interval(group["interval_95"]["mean_mm"]) or "–" for group in found)),
         ("— median, mm", *(_with_interval(group, "median_mm") for group in found)),
         ("— 95th percentile, mm", *(_with_interval(group, "p95_mm") for group in found)),
         ("— largest, mm", *(number(group["max_mm"]) for group in found)),
@@ -100,8 +100,7 @@ def uncertainty(report: Mapping[str, Any]) -> Table:
         )
     ]
     blank = [""] * (len(columns) - 1)
-    covered = f"{percent(unsure['coverage'])} {interval(unsure['interval_95']['coverage'], 100, 1)}".rstrip()
-    rows.append((f"Coverage of the {100 * unsure['confidence']:.4g}% ellipsoid", covered, *blank))
+    rows.append((f"Coverage of the {100 * unsure['confidence']:.4g}% ellipsoid", _share(unsure, "coverage"), *blank))
     if unsure.get("coverage_before_calibration") is not None:
         scale = f"covariance × {1 / unsure['calibration']:.3g}"
         rows.append((f"— before calibration ({scale})", percent(unsure["coverage_before_calibration"]), *blank))
@@ -117,7 +116,7 @@ def coverages(report: Mapping[str, Any]) -> Table:
         (
             *(of["group"], str(of["landmarks"])),
             *(
-                f"{percent(share)} {interval(of['interval_95'][level], 100, 1)}"
+                f"{percent(share)} {interval(of['interval_95'][level], 100, 1)}".rstrip()
                 for level, share in of["coverage"].items()
             ),
         )
@@ -137,9 +136,13 @@ def methods(report: Mapping[str, Any]) -> Table:
         group = of["all"]
         rows.append(
             (
-                *(name, str(of["cases"]), _counts(group), _mean(group), interval(group["interval_95"]["mean_mm"])),
-                *(number(group["median_mm"]), number(group["p95_mm"]), _success(group, COMPARED)),
-                *(pair(group["failures_over_10_mm"]), pair(group["false_positives"])),
+                *(name, str(of["cases"]), _counts(group), _mean(group)),
+                *(
+                    interval(group["interval_95"]["mean_mm"]) or "–",
+                    number(group["median_mm"]),
+                    number(group["p95_mm"]),
+                ),
+                *(_success(group, COMPARED), pair(group["failures_over_10_mm"]), pair(group["false_positives"])),
             )
         )
     header = ["Method", "Cases", "In the volume (located / missed)", "Mean ± SD, mm", "95% interval", "Median, mm"]
@@ -168,7 +171,7 @@ def paired(report: Mapping[str, Any]) -> Table:
     header = ["Difference", "Located by both", "Mean of the first", "Of the second", "Difference, mm", "p"]
     header += ["Asked of both", f"Within {COMPARED} mm, percentage points", "p"]
     note = "Paired bootstrap over cases, 95% intervals. A negative difference of errors and a positive one of success "
-    note += "favour the first; a missed landmark is no success."
+    note += "favour the first; a missed landmark is no success. No p is below 2^(1 − cases), that of a sign test."
     return Table("Paired differences", header, rows, note)
 
 

@@ -15,14 +15,15 @@ from typing import Any
 from ... import __version__
 from ...atomic import as_json, write_text
 from . import forks
+from .earlier import OFFSET, TRUTH
 from .figures import Drawn
 from .rows import LOCATED, Row
 from .tables import Table, all_tables, as_csv, escape, interval, number, percent, plural, probability
 
 CSV_COLUMNS = (
-    *("case", "side", "present", "status", "presence", "error_mm", "dx_mm", "dy_mm", "dz_mm"),
+    *("case", "side", "present", "status", "presence", "error_mm", *OFFSET),
     *("volume_mm3", "mahalanobis2", "seconds", "reasons", "slice_spacing_mm", "stenosis", "border_mm"),
-    "paper_volume_mm3",
+    *("paper_volume_mm3", *TRUTH),
 )
 COLUMNS = (
     *("Case", "Side", "Result", "Error, mm", "Presence", "Ellipsoid, mm³", "Slice spacing, mm", "Stenosis"),
@@ -55,8 +56,9 @@ def table_of(rows: Sequence[Row]) -> str:
         line["reasons"] = " ".join(answer.reasons)
         numbers = {"presence": answer.presence, "seconds": row.seconds, "slice_spacing_mm": row.slice_spacing}
         numbers.update(stenosis=row.stenosis, border_mm=row.border)
+        numbers.update(zip(TRUTH, () if row.truth is None else row.truth))
         if answer.position_lps_mm is not None and row.truth is not None:
-            numbers.update(zip(("dx_mm", "dy_mm", "dz_mm"), answer.position_lps_mm - row.truth))
+            numbers.update(zip(OFFSET, answer.position_lps_mm - row.truth))
             for name in ("error_mm", "volume_mm3", "mahalanobis2", "paper_volume_mm3"):
                 numbers[name] = getattr(of, name)
         line.update({name: round(float(value), 4) for name, value in numbers.items() if value is not None})
@@ -146,12 +148,13 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
     ]
     if of["located"]:
         failed = of["failures_over_10_mm"]
-        success = percent(of["success"]["2.5"])
+        mean = f" (95% interval {interval(limits['mean_mm'])})" if limits["mean_mm"] else ""
+        within = f"{percent(of['success']['2.5'])} of the landmarks in the volume within 2.5 mm"
         said += [
-            f"Error: mean {number(of['mean_mm'])} mm (95% interval {interval(limits['mean_mm'])}), median "
-            f"{number(of['median_mm'])}, 95th percentile {number(of['p95_mm'])}, largest {number(of['max_mm'])}; "
-            f"{success} of the landmarks in the volume within 2.5 mm {interval(limits['success']['2.5'], 100, 1)}. "
-            f"Over 10 mm: {failed['found']} found, {failed['review']} for review.",
+            f"Error: mean {number(of['mean_mm'])} mm{mean}, median {number(of['median_mm'])}, 95th percentile "
+            f"{number(of['p95_mm'])}, largest {number(of['max_mm'])}; "
+            f"{within}{_limits(limits['success']['2.5'], 100, 1)}. Over 10 mm: {failed['found']} found, "
+            f"{failed['review']} for review.",
             f"{percent(of['review_share'])} of the located ones are for review; the other {found['landmarks']} "
             f"(“found”) have a mean error of {number(found['mean_mm'])} mm and a largest of "
             f"{number(found['max_mm'])} mm.",
@@ -159,17 +162,18 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
     unsure = report["uncertainty"]
     if unsure["coverage"] is not None:
         said.append(
-            f"The {100 * unsure['confidence']:.4g}% ellipsoid holds the truth in {percent(unsure['coverage'])} "
-            f"{interval(unsure['interval_95']['coverage'], 100, 1)}."
+            f"The {100 * unsure['confidence']:.4g}% ellipsoid holds the truth in {percent(unsure['coverage'])}"
+            f"{_limits(unsure['interval_95']['coverage'], 100, 1)}."
         )
     said += forks.sentences(report)
     for rival in report["against"]:
         of = rival["paired"]
         if of["difference_mm"] is not None:
+            p = "" if of["p"] is None else f", p {'= ' * (of['p'] >= 0.001)}{probability(of['p'])}"
             said.append(
                 f"Against {rival['name']}, on the {of['landmarks']} landmarks that both located: mean "
-                f"difference of the error {number(of['difference_mm'])} mm {interval(of['interval_95'])} (negative: "
-                f"{report['name']} is better), p {'= ' * (of['p'] >= 0.001)}{probability(of['p'])}."
+                f"difference of the error {number(of['difference_mm'])} mm{_limits(of['interval_95'])} (negative: "
+                f"{report['name']} is better){p}."
             )
     return [*said, "Phantom millimetres are not patient millimetres. Not for clinical use."]
 
@@ -179,7 +183,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     said = []
     if report["median_seconds"] is not None:
         seconds = number(report["median_seconds"], digits=1)
-        said = [f"Median time {seconds} s a case ({report['settings'].get('device')})."]
+        device = report["settings"].get("device")
+        said = [f"Median time {seconds} s a case{f' ({device})' if device else ''}."]
     memory = report["peak_memory_mb"]
     if memory:
         said.append(
@@ -191,12 +196,15 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     said += [
         "A landmark in the volume that was not found counts as no success. Phantom millimetres are not patient "
         "millimetres.",
-        "95% intervals: percentile bootstrap over cases, since the two sides of one patient are not independent.",
+        "95% intervals: percentile bootstrap over cases, since the two sides of one patient are not independent; there "
+        "is none of what rests on a single case.",
     ]
     if report["unreviewed_landmarks"]:
         said.append(f"Unreviewed landmarks that were left out: {report['unreviewed_landmarks']}.")
     if (report.get("forks") or {}).get("without_truth"):
         said.append(f"Forks without a truth, which are not measured: {report['forks']['without_truth']}.")
+    if report.get("mixed_settings"):
+        said.append(report["mixed_settings"])
     return [*said, *(f"failed: {name}: {reason}" for name, reason in report["failed_cases"].items())]
 
 
@@ -214,6 +222,10 @@ def landmarks(rows: Sequence[Row]) -> Table:
             )
         )
     return Table("All landmarks", COLUMNS, lines)
+
+
+def _limits(limits: Sequence[float] | None, factor: float = 1, digits: int = 2) -> str:
+    return "" if limits is None else f" {interval(limits, factor, digits)}"
 
 
 def _data(drawn: Drawn) -> str:

@@ -76,7 +76,7 @@ def test_compare_pairs_the_same_landmarks() -> None:
     result = metrics.compare(a, b)
     expected = {"landmarks": 3, "means_mm": [pytest.approx(8 / 3), pytest.approx(11 / 3)], "difference_mm": -1.0}
     assert {key: result[key] for key in expected} == expected
-    assert (result["interval_95"], result["p"]) == ([-1.0, -1.0], 0.0)
+    assert (result["interval_95"], result["p"]) == ([-1.0, -1.0], 0.5), "of two cases"
     assert metrics.compare(a, a)["p"] == 1.0
     assert metrics.compare(a, [])["difference_mm"] is None
 
@@ -88,6 +88,23 @@ def test_compare_counts_a_missed_landmark_as_no_success() -> None:
     assert (result["landmarks"], result["present"], result["difference_mm"]) == (1, 2, 0.0)
     assert result["success"]["2"]["difference"] == 0.5
     assert result["success"]["2"]["interval_95"] == [0.0, 1.0]
+
+
+def test_of_one_case_there_is_neither_interval_nor_p() -> None:
+    """Alone, and where one of two is missed by either; of three that agree p is that of a sign test."""
+    a, b = ([found(case, side, error) for case in "123" for side in ("left", "right")] for error in (1.0, 2.5))
+    alone = metrics.compare(a[:2], b[:2])
+    assert (alone["landmarks"], alone["difference_mm"], alone["interval_95"], alone["p"]) == (2, -1.5, None, None)
+    assert alone["success"]["2"] == {"difference": 1.0, "interval_95": None, "p": None}
+    missed = metrics.compare([*a[:2], Score("2", "left", "absent", True)], b[:3])
+    assert (missed["landmarks"], missed["interval_95"], missed["p"]) == (2, None, None)
+    assert missed["success"]["2"]["interval_95"] == [0.0, 1.0] and missed["success"]["2"]["p"] >= 0.5
+    assert metrics.compare(a, b)["p"] == metrics.compare(a, b)["success"]["2"]["p"] == 0.25
+    table = json.loads(json.dumps(metrics.evaluate([*a[:2], Score("2", "left", "absent", True)]), allow_nan=False))
+    assert table["all"]["interval_95"]["mean_mm"] is None and table["right"]["interval_95"]["success"]["2"] is None
+    assert table["all"]["interval_95"]["success"]["2"] == [0.0, 1.0], "both cases have one"
+    share, low, high = metrics.success_curve(a[:2], np.array([2.0]))
+    assert share == [1.0] and np.isnan([low, high]).all()
 
 
 def test_success_curve_by_hand() -> None:

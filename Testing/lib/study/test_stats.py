@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -85,9 +86,30 @@ def test_bootstrap_interval_is_that_of_the_mean() -> None:
 
 def test_interval_and_p_value_leave_undefined_draws_out() -> None:
     draws = np.array([np.nan, 1.0, 1.0, -1.0, 1.0])
-    assert stats.p_value(draws) == 0.5 and stats.interval(draws) == pytest.approx([-0.85, 1.0])
-    assert stats.p_value(draws[:1]) is None and stats.interval(draws[:1]) is None
-    assert stats.p_value(np.zeros(3)) == 1.0
+    assert stats.p_value(draws, 5) == 0.5 and stats.interval(draws) == pytest.approx([-0.85, 1.0])
+    assert stats.p_value(draws[:1], 5) is None and stats.interval(draws[:1]) is None
+    assert stats.p_value(np.zeros(3), 5) == 1.0
+
+
+@pytest.mark.parametrize(("cases", "least"), [(2, 0.5), (3, 0.25), (12, 2**-11)])
+def test_no_p_value_is_below_that_of_a_sign_test(cases: int, least: float) -> None:
+    assert stats.p_value(np.full(2000, -1.0), cases) == stats.p_value(np.full(2000, 1.0), cases) == least
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_rests_on_one_case_has_no_draws(name: str) -> None:
+    """Six values of one case; then beside other cases that have none, whose draws would vary in nothing."""
+    x, y = np.array([1.0, 1, 3, 4, 5, 1]), np.array([2.0, 1, 4, 3, 6, 5])
+
+    def statistic(weights: np.ndarray) -> dict:
+        return {"of": {name: PLAIN[name][1](x, y, weights[..., : len(x)])}}
+
+    for others in ([], ["b"], ["b", "c", "d", "e"]):
+        draws = stats.bootstrap(statistic, [*["a"] * len(x), *others], 50)["of"][name]
+        assert draws.shape == (50,) and stats.interval(draws) is None and stats.p_value(draws, 1) is None
+    for cases in ("aaabbb", "abcabc", "abcdef"):
+        draws = stats.bootstrap(partial(PLAIN[name][1], x, y), list(cases), 200)
+        assert stats.interval(draws) is not None, cases
 
 
 def test_pearson() -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from CarotidLandmarkLib.errors import BadInputError
@@ -11,14 +12,19 @@ from CarotidLandmarkLib.landmarks.detection import write_detection
 from CarotidLandmarkLib.study.cases import Case
 from CarotidLandmarkLib.study.report.methods import (
     Method,
+    clear_detections,
+    note_detections,
     one_confidence,
     one_model,
     read_detections,
     read_method,
+    shared_settings,
     with_names,
 )
 from CarotidLandmarkLib.study.report.write import table_of
 from CarotidLandmarkLib.study.scores import compare
+
+POINT = np.array([30.0, 0, 50])  # where the left landmark of the cases is
 
 
 @pytest.fixture
@@ -59,6 +65,97 @@ def test_a_report_of_another_truth_is_refused(made, truths, earlier):
     truths["d"] = Case("d", truths["d"].volume, made.truth("a").points)
     with pytest.raises(BadInputError, match="another truth .d, right."):
         read_method(earlier, truths)
+
+
+def moved(truths, by):
+    return {name: replace(of, points={**of.points, "left": POINT + [0, by, 0]}) for name, of in truths.items()}
+
+
+def test_a_report_of_a_truth_that_has_moved_since_is_refused(made, truths, earlier):
+    truths = {name: truths[name] for name in "abcd"}  # in which the left one is there
+    with pytest.raises(BadInputError, match=r"another truth \(a, left by 1.20 mm\); evaluate it anew"):
+        read_method(earlier, moved(truths, 1.2))
+    with pytest.raises(BadInputError, match="another truth"):
+        read_method(earlier, moved(truths, 0.011))
+    assert read_method(earlier, moved(truths, 0.009)).scores == read_method(earlier, truths).scores
+    unreviewed = {name: replace(of, unreviewed=("left",)) for name, of in moved(truths, 1.2).items()}
+    assert {of.side for of in read_method(earlier, unreviewed).scores} == {"right"}
+
+
+def rewrite(report, change):
+    with open(report / "report.csv", newline="") as file:
+        lines = [change(line) for line in csv.DictReader(file)]
+    with open(report / "report.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_report_whose_detections_lie_beside_it_is_measured_anew(made, truths, earlier, old):
+    """Also one of an older version, which does not tell its truth."""
+    if old:
+        rewrite(earlier, lambda line: {key: of for key, of in line.items() if not key.startswith("true_")})
+        with pytest.raises(BadInputError, match="does not tell the truth .*; evaluate it anew"):
+            read_method(earlier, truths)
+    (earlier / "detections").mkdir()
+    for case in made.answers:
+        write_detection(earlier / "detections" / f"{case}.detection.json", made.detection(case, 2.0))
+    truths = moved({"a": truths["a"]}, 1.2)
+    left, right = read_method(earlier, truths).scores
+    assert (left.error_mm, right.error_mm) == (pytest.approx(np.hypot(0.4, 1.2)), 1.0)
+
+
+@pytest.mark.parametrize("place", ["detections", "."])
+@pytest.mark.parametrize("stale", ["others", "fewer"])
+def test_detections_beside_a_report_that_it_has_not_measured_do_not_count(made, truths, earlier, place, stale, capsys):
+    (earlier / place).mkdir(exist_ok=True)
+    for case in made.answers if stale == "others" else "ab":
+        factor = 3.0 if stale == "others" else 2.0
+        write_detection(earlier / place / f"{case}.detection.json", made.detection(case, factor))
+    method = read_method(earlier, truths)
+    assert method.name == "other 2" and len(method.scores) == 10 and method.scores[0].error_mm == 0.4
+    assert "has measured other detections than those in" in capsys.readouterr().err
+
+
+def test_detections_of_cases_that_a_report_has_not_measured_are_not_its_own(made, truths, earlier):
+    rewrite(earlier, lambda line: {**line, "case": line["case"].replace("a", "z")})
+    for case in made.answers:
+        write_detection(earlier / f"{case}.detection.json", made.detection(case, 2.0))
+    assert {of.case for of in read_method(earlier, truths).scores} == set("bcde")
+    assert {of.case for of in read_method(earlier, {"a": truths["a"]}).scores} == {"a"}, "it reports nothing of a"
+
+
+def test_only_detections_that_an_evaluation_has_made_are_cleared(made, tmp_path):
+    folder = tmp_path / "detections"
+    clear_detections(tmp_path)
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write_detection(folder / f"{name}.detection.json", made.detection(name))
+    (folder / "b.mrk.json").touch()  # of detect
+    clear_detections(tmp_path)
+    assert len(list(folder.iterdir())) == 4, "nothing says whose they are"
+    note_detections(tmp_path, ["a", "b"])
+    clear_detections(tmp_path)
+    assert {of.name for of in folder.iterdir()} == {"b.detection.json", "b.mrk.json", "c.detection.json"}
+    for file in folder.iterdir():
+        file.unlink()
+    note_detections(tmp_path, ["gone", "../../a"])
+    clear_detections(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_are_told_as_far_as_all_detections_share_them(made, capsys):
+    settings = {"confidence": 0.9, "samples": 2, "seed": 0, "series": "1.2"}
+    others = {"confidence": 0.9, "samples": 50, "seed": 0, "series": "1.3", "spacing": [1, 1, 2]}
+    a, b, c = (replace(made.detection(of), settings=told) for of, told in zip("abc", (settings, settings, others)))
+    assert shared_settings({"a": a, "b": b}, "here") == (settings, None) and not capsys.readouterr().err
+    shared, sentence = shared_settings({"a": a, "b": b, "c": c}, "here")
+    assert shared == {"confidence": 0.9, "seed": 0}
+    assert "samples 2 (a) and 50 (c); spacing not told (a) and [1, 1, 2] (c)." in sentence and "series" not in sentence
+    assert capsys.readouterr().err == f"{sentence}\n"
+    own_series = replace(b, settings={**settings, "series": "1.4"})
+    assert shared_settings({"a": a, "b": own_series}, "here")[1] is None, "each case has its own series"
 
 
 def test_a_folder_with_neither_is_refused(truths, tmp_path):
@@ -108,16 +205,11 @@ def test_ellipsoids_of_two_confidences_are_not_mixed(made):
         ("error_mm", "nan"),
         ("volume_mm3", "inf"),
         ("error_mm", "x"),
+        ("true_x_lps_mm", "nan"),
     ],
 )
 def test_an_earlier_report_with_what_cannot_be_is_refused(truths, earlier, field, value):
-    with open(earlier / "report.csv", newline="") as file:
-        lines = list(csv.DictReader(file))
-    lines[0][field] = value
-    with open(earlier / "report.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, lines[0])
-        writer.writeheader()
-        writer.writerows(lines)
+    rewrite(earlier, lambda line: {**line, field: value})
     with pytest.raises(BadInputError, match="neither detections nor the report"):
         read_method(earlier, truths)
 

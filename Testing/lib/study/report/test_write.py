@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -13,7 +15,7 @@ from CarotidLandmarkLib.study import scores as metrics
 from CarotidLandmarkLib.study.report.figures import Drawn
 from CarotidLandmarkLib.study.report.rows import coverages, failures, subgroups
 from CarotidLandmarkLib.study.report.tables import uncertainty
-from CarotidLandmarkLib.study.report.write import markdown, page, write_report
+from CarotidLandmarkLib.study.report.write import markdown, page, table_of, write_report
 
 EVIL = "<script>alert(1)</script> & |co"
 
@@ -206,6 +208,13 @@ def test_the_passes_spread_stands_beside_the_ellipsoid(report):
         "The passes' spread alone (5 landmarks)",
     ]
     assert table.rows[0][2].startswith("−0.25 [") and {len(row) for row in table.rows} == {3} and "65.47" in table.note
+
+
+def test_every_table_row_tells_the_truth_that_it_was_measured_against(rows, made):
+    lines = {(of["case"], of["side"]): of for of in csv.DictReader(io.StringIO(table_of(rows)))}
+    told = {key: tuple(of[f"true_{axis}_lps_mm"] for axis in "xyz") for key, of in lines.items()}
+    assert told["a", "left"] == told["c", "left"] == ("30.0", "0.0", "50.0"), "also of one that was missed"
+    assert told["a", "right"] == ("-30.0", "0.0", "50.0") and told["d", "right"] == ("", "", "")
 
 
 def test_a_report_of_nothing_is_a_page(report, rows):
