@@ -4,67 +4,23 @@ import csv
 import json
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from CarotidLandmarkLib.cli import main
-from CarotidLandmarkLib.detect.case import detect_case
-from CarotidLandmarkLib.detect.detector import Detector
 from CarotidLandmarkLib.errors import CannotRunError
 from CarotidLandmarkLib.landmarks.corrections import Correction, write_correction
-from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
-from CarotidLandmarkLib.study.cases import read_cases
 from CarotidLandmarkLib.study.report import figures
-from CarotidLandmarkLib.study.report.write import summary_of
 from CarotidLandmarkLib.volume.ct import write_volume
 from Testing.lib.study import made_forks
+from Testing.lib.study.report import evaluating
+from Testing.lib.study.report.evaluating import report
 
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture
-def data(store, tmp_path, make_neck, balls):
-    """Case a has both landmarks, b the left one only."""
-    if not list(store.iterdir()):
-        for name, there in (("a", balls), ("b", {"left": balls["left"]})):
-            write_volume(make_neck(balls=there), store / f"{name}.nrrd", compress=False)
-            write_markups(store / f"{name}.mrk.json", LandmarkSet(there))
-    return Path(shutil.copytree(store, tmp_path / "data"))
-
-
-@pytest.fixture
-def detector(request, detector):
-    """In torch where there is one, for the heatmaps."""
-    return request.getfixturevalue("torch_detector") if find_spec("torch") else detector
-
-
-@pytest.fixture
-def evaluate(detector, monkeypatch, tmp_path):
-    """The command with the model of `detector`; draws only where it is told to, since that takes a while."""
-    monkeypatch.setattr(Detector, "from_weights", lambda *words: detector)
-
-    for name in ("v", "w"):  # weights that can be named; what they hold is the detector's
-        (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
-
-    def evaluate(data, out, *words, draw=False):
-        with monkeypatch.context() as patch:
-            if not draw:
-                patch.setattr(figures, "draw_figures", lambda *_: [])
-            words = ["--data", data, "--out", tmp_path / out, "--samples", "2", *words]
-            return main(["evaluate", *map(str, words)])
-
-    return evaluate
-
-
-def report(folder):
-    return json.loads((folder / "report.json").read_text())
+store = pytest.fixture(scope="module")(evaluating.store)
+data = pytest.fixture(evaluating.data)
+detector = pytest.fixture(evaluating.detector)
+evaluate = pytest.fixture(evaluating.evaluate)
 
 
 def test_detects_in_every_case_and_reports(evaluate, data, tmp_path, capsys):
@@ -85,13 +41,6 @@ def test_detects_in_every_case_and_reports(evaluate, data, tmp_path, capsys):
     assert sum(d * d for d in offset) ** 0.5 == pytest.approx(float(rows[0]["error_mm"]), abs=1e-3)
     assert "Within 4 mm" in capsys.readouterr().out
     assert not list(data.glob("*.detection.json")), "the data is not touched"
-
-
-def test_cases_that_the_weights_have_learned_from_are_named(evaluate, data, detector, capsys):
-    (case,) = [case for case in read_cases(data) if case.name == "b"]
-    detector.header["volumes"] = [case.sha256]
-    assert evaluate(data, "report") == 0
-    assert "1 case(s) were used to make these weights" in capsys.readouterr().err
 
 
 def test_forks_are_measured_where_a_phantom_tells_its_vessels(evaluate, data, balls, tmp_path, capsys):
@@ -231,103 +180,6 @@ def test_another_method_is_compared_case_by_case(evaluate, data, tmp_path, capsy
     assert found["against"][1]["paired"]["difference_mm"] == 0 and found["against"][1]["paired"]["p"] == 1
     text = (tmp_path / "two" / "report.md").read_text()
     assert "bright 1 (this report) − other 9" in text and str(other) in text
-
-
-def positions(folder):
-    return {file.name: json.loads(file.read_text())["landmarks"] for file in folder.glob("*.detection.json")}
-
-
-def test_a_report_keeps_no_detections_but_its_own(evaluate, data, tmp_path, capsys):
-    """Of a run on more cases, of one that stopped in the middle, and of one that detected, before one that did not."""
-    out = tmp_path / "one"
-    assert evaluate(data, "one") == 0
-    kept = Path(shutil.copytree(out / "detections", tmp_path / "kept"))
-    few = tmp_path / "few"
-    few.mkdir()
-    for name in ("b.nrrd", "b.mrk.json"):
-        shutil.copy(data / name, few / name)
-    assert evaluate(few, "one") == 0
-    assert list(positions(out / "detections")) == ["b.detection.json"]
-    assert evaluate(data, "one", "--detections", out / "detections") == 2, "one of the two is there"
-    assert list(positions(out / "detections")) == ["b.detection.json"], "those that are measured stay"
-    for file in kept.glob("*.detection.json"):
-        detection = json.loads(file.read_text())
-        for landmark in detection["landmarks"]:
-            if landmark["position_lps_mm"]:
-                landmark["position_lps_mm"][2] += 3
-        file.write_text(json.dumps(detection))
-    (out / "detections" / "notes.txt").touch()
-    assert evaluate(data, "one", "--detections", kept) == 0
-    assert [of.name for of in (out / "detections").iterdir()] == ["notes.txt"] and len(positions(kept)) == 2
-    assert evaluate(data, "two", "--against", out) == 0
-    against = report(tmp_path / "two")["against"][0]
-    assert against["table"]["all"]["mean_mm"] == pytest.approx(3, abs=0.3) and against["table"]["cases"] == 2
-
-
-def test_an_evaluation_that_was_interrupted_leaves_nothing_for_another_report(evaluate, data, tmp_path, monkeypatch):
-    assert evaluate(data, "one") == 0
-    measured = report(tmp_path / "one")["all"]["mean_mm"]
-    kept = Path(shutil.copytree(tmp_path / "one" / "detections", tmp_path / "kept"))
-    with monkeypatch.context() as patch:
-
-        def stop(detector, name, *words):
-            if name == "b":
-                raise KeyboardInterrupt
-            return detect_case(detector, name, *words)
-
-        patch.setattr("CarotidLandmarkLib.detect.case.detect_case", stop)
-        assert evaluate(data, "one", "--seed", "7") == 130
-    assert list(positions(tmp_path / "one" / "detections")) == ["a.detection.json"]
-    assert evaluate(data, "two", "--against", tmp_path / "one") == 0
-    against = report(tmp_path / "two")["against"][0]["table"]
-    assert (against["cases"], against["all"]["mean_mm"]) == (2, pytest.approx(measured, abs=1e-3))
-    assert evaluate(data, "one", "--detections", tmp_path / "one" / "detections") == 2, "what is done can be measured"
-    assert report(tmp_path / "one")["cases"] == 1
-    assert evaluate(data, "one", "--detections", kept) == 0 and not (tmp_path / "one" / "detections").exists()
-
-
-def test_a_report_is_compared_with_the_same_truth_alone(evaluate, data, balls, tmp_path, capsys):
-    """Without its detections, which could be measured anew."""
-    assert evaluate(data, "one") == 0
-    detections = Path(shutil.move(tmp_path / "one" / "detections", tmp_path / "kept"))
-    assert evaluate(data, "two", "--detections", detections, "--against", tmp_path / "one") == 0
-    assert report(tmp_path / "two")["against"][0]["paired"]["difference_mm"] == pytest.approx(0, abs=1e-4)
-    write_markups(data / "b.mrk.json", LandmarkSet({"left": balls["left"] + [0, 0, 1.2]}))
-    capsys.readouterr()
-    assert evaluate(data, "two", "--detections", detections, "--against", tmp_path / "one") == 2
-    assert "was measured against another truth (b, left by 1.20 mm); evaluate it anew." in capsys.readouterr().err
-
-
-def test_settings_that_the_detections_do_not_share_are_not_those_of_the_first(evaluate, data, tmp_path, capsys):
-    assert evaluate(data, "one") == 0
-    file = tmp_path / "one" / "detections" / "b.detection.json"
-    detection = json.loads(file.read_text())
-    detection["settings"].update(samples=50, device="cuda")
-    file.write_text(json.dumps(detection))
-    capsys.readouterr()
-    assert evaluate(data, "two", "--detections", file.parent) == 0
-    settings = report(tmp_path / "two")["settings"]
-    assert settings["seed"] == 0 and settings["confidence"] == 0.9 and not settings.keys() & {"samples", "device"}
-    said, text = capsys.readouterr().err, (tmp_path / "two" / "report.md").read_text()
-    assert "samples 2 (a) and 50 (b); device cpu (a) and cuda (b)." in said and "samples 2 (a) and 50 (b)" in text
-    assert "s a case.\n" in text, "the time is of no single device"
-    assert report(tmp_path / "one")["mixed_settings"] is None
-
-
-def test_a_report_of_one_case_has_neither_interval_nor_p(evaluate, data, tmp_path):
-    for name in ("b.nrrd", "b.mrk.json"):
-        (data / name).unlink()
-    assert evaluate(data, "one") == 0
-    assert evaluate(data, "two", "--against", tmp_path / "one") == 0
-    found = report(tmp_path / "two")
-    paired = found["against"][0]["paired"]
-    assert found["all"]["interval_95"]["mean_mm"] is paired["interval_95"] is paired["p"] is None
-    assert paired["success"]["2.5"] == {"difference": 0.0, "interval_95": None, "p": None}
-    text = (tmp_path / "two" / "report.md").read_text()
-    assert "[" not in text.partition("## How")[0] and "| — 95% interval of the mean | – | – | – |" in text
-    said = " ".join(summary_of(found))
-    assert "located 2 of the 2" in said and "difference of the error 0.00 mm (negative" in said
-    assert "95% interval" not in said and ", p " not in said and " ." not in said
 
 
 @pytest.mark.torch
