@@ -117,5 +117,5 @@ def allowed_threads() -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     """True for every way in which Python, numpy, torch and OpenVINO say that memory has run out."""
     text = str(error).lower()
-    said = ("out of memory", "can't allocate memory", "bad_alloc", "bad allocation")
+    said = ("out of memory", "can't allocate memory", "failed to allocate", "bad_alloc", "bad allocation")
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in text for words in said))

@@ -21,7 +21,7 @@ GAP_REACH_MM = (15.0, 30.0)  # in the slices, and from slice to slice
 STEP_HU, STRAIGHT, MIN_STEPS = 4.0, 0.15, 30  # so many steps tell; in no scan of the validation they bend as little
 PITCH_MM = 0.5  # slices that lie closer are no steps: even a sharp edge bends little from one to the next
 GAP_MM = 5.2  # slices of 5 mm leave as much between them
-CUT_OFF_VOXELS = 100  # with the highest value of the scan, beside the answer
+CUT_OFF_VOXELS = 100  # with the highest value beside the answer
 # Share of the lumen's contrast. Below it lie 22 of 52 good answers in validation scans cut off at 500 HU, where none is
 # wrong, and at 200 and 300 HU 75 of 89 good ones and all whose lumen is known that are more than 5 mm off.
 CUT_OFF_SHARE = 0.1
@@ -36,8 +36,9 @@ def scan_flaws(volume: CTVolume, point_lps: np.ndarray, witness: Witness | None 
         flaws.append(f"The scan is blurred: the edges of the body are {edge:.1f} mm wide.")
     elif gap > GAP_MM:
         flaws.append(f"Slices are missing near the point: {gap:.0f} mm are interpolated.")
-    if witness is not None and _cut_off(volume, point_lps, witness):
-        flaws.append(f"The grey values are cut off at {volume.array.max():.0f} HU: calcium looks like the lumen.")
+    highest = None if witness is None else _cut_off(volume, point_lps, witness)
+    if highest is not None:
+        flaws.append(f"The grey values are cut off at {highest:.0f} HU: calcium looks like the lumen.")
     return flaws
 
 
@@ -83,11 +84,11 @@ def _gap_mm(volume: CTVolume, point_lps: np.ndarray) -> float:
     return (longest + 1) * every * spacing if longest else 0.0
 
 
-def _cut_off(volume: CTVolume, point_lps: np.ndarray, witness: Witness) -> bool:
-    """Whether nothing in the scan is brighter than this lumen, which is cut off itself then."""
+def _cut_off(volume: CTVolume, point_lps: np.ndarray, witness: Witness) -> float | None:
+    """The HU at which this lumen is cut off: many voxels have it, and none beside the point is brighter. Else None."""
     level, tissue = witness.fork.level_hu, witness.fork.tissue_hu
-    highest = float(volume.array.max())
-    if level is None or tissue is None or highest >= level + CUT_OFF_SHARE * (level - tissue):
-        return False
     near = _part(volume, point_lps, GAP_REACH_MM[1], GAP_REACH_MM[1])
-    return bool((near == highest).sum() >= CUT_OFF_VOXELS)
+    highest = float(near.max(initial=-np.inf))
+    if level is None or tissue is None or highest >= level + CUT_OFF_SHARE * (level - tissue):
+        return None
+    return highest if (near == highest).sum() >= CUT_OFF_VOXELS else None

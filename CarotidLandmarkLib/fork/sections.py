@@ -134,7 +134,8 @@ def _rays(centre: np.ndarray) -> np.ndarray:
 
 
 def _edges(share: np.ndarray) -> np.ndarray:
-    """(n, rays) mm at which the lumen ends on each ray, inf where it does not; share: (n, rays, radii)."""
+    """(n, rays) mm at which the lumen ends on each ray, inf where it does not or does not begin, as in the midst of
+    calcium or of a clot; share: (n, rays, radii)."""
     low, high = _first(share < HALF), _first(share > CALCIUM)
     edge = np.where(low < len(RADII), _crossing(share, HALF, low), np.inf)
     index = np.arange(len(RADII))
@@ -142,7 +143,9 @@ def _edges(share: np.ndarray) -> np.ndarray:
     deep = (index >= high[..., None]) & (index <= high[..., None] + CALCIUM_MM / FINE_MM)
     half = np.where(calcium, (1 + np.where(deep, share, 1).max(-1)) / 2, 0)
     edge = np.where(calcium, _crossing(share, half, _first(share > half[..., None])), edge)
-    return np.where(np.isnan(share).any(-1), np.inf, edge)
+    middle = share[..., 0].mean(-1, keepdims=True)
+    known = (middle >= HALF) & (middle <= CALCIUM) & ~np.isnan(share).any(-1)
+    return np.where(known, edge, np.inf)
 
 
 def _first(mask: np.ndarray) -> np.ndarray:

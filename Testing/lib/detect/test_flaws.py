@@ -64,6 +64,9 @@ def test_grey_values_that_are_cut_off_at_the_lumens():
     assert told(worse("clipped", scan, {}, LUMEN + 0.25 * (LUMEN - TISSUE))) == []
     (sentence,) = told(worse("clipped", scan, {}, 350))
     assert "cut off at 350 HU" in sentence
+    spoilt = worse("clipped", scan, {}, 350)
+    spoilt.array[0, 0, 0] = 3071  # as of a clip, or of an artefact
+    assert told(spoilt) == [sentence]
 
 
 @pytest.mark.parametrize("point", [(0, 0, 0), (0, 0, 400.0), (-400.0, 0, 0), (35.0, 35.0, 60.0)])

@@ -94,6 +94,13 @@ def test_calcium_in_the_wall_is_no_lumen() -> None:
     assert np.nanmedian(found) > plain - 1.2
 
 
+@pytest.mark.parametrize("hu", [TISSUE, 1200.0])
+def test_in_the_midst_of_a_clot_or_of_calcium_there_is_no_calibre(hu: float) -> None:
+    inside = [[0.45, 0, -6], [-0.45, 0, 6]]
+    found = diameters(draw([(STRAIGHT, 2.4, LUMEN), (inside, 0.9, hu)]), STRAIGHT)
+    assert np.isnan(found).sum() > 10 and np.nanmin(found) > 4
+
+
 def test_where_nothing_is_told_apart_there_is_no_number() -> None:
     flat = draw([([[0, 0, -40], [0, 0, 40]], 20.0, LUMEN)])
     assert np.isnan(diameters(flat, STRAIGHT)).all()
