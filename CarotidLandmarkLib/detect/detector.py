@@ -21,9 +21,12 @@ from .backends.choice import load
 from .definition import read_offsets
 from .flaws import scan_flaws
 from .lumen import ask_both, checks_of
+from .padding import without_padding
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
 from .trust import Trust
+
+BLANK = "{} slices at the ends of the volume hold a single value and count as no scan."
 
 
 class Detector:
@@ -81,19 +84,20 @@ class Detector:
                 f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
             )
         started = time.perf_counter()
-        search = Search(self.backend, volume, samples, seed, self.limits.absent_presence, progress, cancelled)
+        shown, blank = without_padding(volume)
+        search = Search(self.backend, shown, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
-        witnesses = ask_both(search, volume, evidence) if fork else {}
+        witnesses = ask_both(search, shown, evidence) if fork else {}
         flaws = {
-            side: scan_flaws(volume, seen.position, witnesses.get(side))
+            side: scan_flaws(shown, seen.position, witnesses.get(side))
             for side, seen in evidence.items()
             if seen.complete
         }
         places = {side: self.place(side, seen) for side, seen in evidence.items()}
-        verdicts = judge(evidence, volume.grid, self.limits, self.trust, checks_of(witnesses), flaws, places)
+        verdicts = judge(evidence, shown.grid, self.limits, self.trust, checks_of(witnesses), flaws, places)
         with search.clock("fork"):
             forks = {
-                side: witness.result(volume, places[side], evidence[side].covariance, verdicts[side].status)
+                side: witness.result(shown, places[side], evidence[side].covariance, verdicts[side].status)
                 for side, witness in witnesses.items()
             }
         landmarks = [
@@ -115,7 +119,7 @@ class Detector:
             settings=self.settings(samples, confidence, seed, fork),
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
-            warnings=list(volume.warnings),
+            warnings=[*volume.warnings, *([BLANK.format(blank)] * bool(blank))],
             files=list(volume.files),
             software=dict(SOFTWARE),
         )
@@ -141,13 +145,14 @@ class Detector:
     ) -> tuple[dict[str, Evidence], dict[str, Check]]:
         """What `detect` judges: each scale's answers of each side, up to where it is given up, and what the lumen says
         of the sides that are not."""
-        search = Search(self.backend, volume, samples, seed, self.limits.absent_presence)
+        shown, _ = without_padding(volume)
+        search = Search(self.backend, shown, samples, seed, self.limits.absent_presence)
         evidence = search.run()
-        return evidence, checks_of(ask_both(search, volume, evidence) if fork else {})
+        return evidence, checks_of(ask_both(search, shown, evidence) if fork else {})
 
     def locate(self, volume: CTVolume, samples: int = SAMPLES, seed: int = 0) -> dict[str, Evidence]:
         """What every scale says of each side, however little believed: to tune limits and explain answers."""
-        return Search(self.backend, volume, samples, seed, believe=0.0).run()
+        return Search(self.backend, without_padding(volume)[0], samples, seed, believe=0.0).run()
 
 
 def _landmark(

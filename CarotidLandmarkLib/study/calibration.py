@@ -16,6 +16,7 @@ from scipy.special import expit, log_expit
 from ..atomic import reading_back, write_json
 from ..detect.case import Settings
 from ..detect.detector import Detector
+from ..detect.padding import without_padding
 from ..detect.presence import signs
 from ..detect.trust import Trust
 from ..errors import BadInputError
@@ -64,13 +65,14 @@ def look(case: Case, engine: tuple[Path | None, str, str], settings: Settings, f
     detector = _detector(*engine)
     volume = read_volume(case.volume, case.series)
     evidence, checks = detector.examine(volume, settings.samples, settings.seed, settings.fork)
+    shown, _ = without_padding(volume)
     rows = []
     for side in SIDES:
         if side in case.unreviewed:
             continue
         seen, point = evidence[side], case.points[side]
         place = detector.place(side, seen)
-        inside = float(volume.grid.distance_inside(place))
+        inside = float(shown.grid.distance_inside(place))
         sure = min(seen.presences[:-1], default=0.0) >= detector.limits.sure_presence
         told: dict[str, Any] = {}
         if seen.complete and inside >= 0:
