@@ -87,8 +87,10 @@ def case(volume):
 def dataset(tmp_path, volume, truth):
     folder = tmp_path / "data"
     folder.mkdir()
-    for name in ("a", "b", "c"):
-        write_volume(volume, folder / f"{name}.nrrd", compress=False)
+    for number, name in enumerate(("a", "b", "c")):
+        array = volume.array.copy()
+        array[0, 0, 0] += number  # else they were of one patient
+        write_volume(replace(volume, array=array), folder / f"{name}.nrrd", compress=False)
         write_markups(folder / f"{name}.mrk.json", LandmarkSet(truth))
     return folder
 
