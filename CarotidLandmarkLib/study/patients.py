@@ -84,11 +84,8 @@ def known_cases(cases: Iterable[Case], header: Mapping[str, Any], splits: Collec
     from .cases import read_phantom
 
     marks = learned_from(header)
-    known = [case for case in cases if marks_of([case]) & marks]
-    if _descends(header, read_weights(None).header):
-        others = [case for case in cases if case not in known]
-        known += [case for case in others if _is_own(about := read_phantom(case)) and about["split"] in splits]
-    return [case.name for case in known]
+    ours = _descends(header, read_weights(None).header)
+    return [case.name for case in cases if marks_of([case]) & marks or (ours and _is_own(read_phantom(case), splits))]
 
 
 def say_known(cases: Iterable[Case], header: Mapping[str, Any]) -> None:
@@ -101,14 +98,15 @@ def say_known(cases: Iterable[Case], header: Mapping[str, Any]) -> None:
         )
 
 
-def _is_own(about: Mapping[str, Any]) -> bool:
-    seed, ranges = about.get("seed"), OWN.get(str(about.get("split")), ())
+def _is_own(about: Mapping[str, Any], splits: Collection[str]) -> bool:
+    split = str(about.get("split"))
+    seed, ranges = about.get("seed"), OWN[split] if split in OWN and split in splits else ()
     return isinstance(seed, int) and any(first <= seed <= last for first, last in ranges)
 
 
 def _descends(header: Mapping[str, Any], package: Mapping[str, Any]) -> bool:
-    names = (header.get("name"), (header.get("site") or {}).get("base", {}).get("name"))
-    training = header.get("training") or {}
+    base, training = (header.get("site") or {}).get("base") or {}, header.get("training") or {}
+    names = header.get("name"), base.get("name")
     stages = [_plain(stage) for stage in (training, *training.get("stages", ()))]
     return package.get("name") in names or _plain(package.get("training") or {}) in stages
 

@@ -109,9 +109,10 @@ def test_a_volume_that_is_loaded_again_has_its_decisions_again(opened, tmp_path)
     choose(opened, volume)
     assert opened.logic.landmarkScene.landmarkNode(volume) is node
     assert opened.reviews(node)[side].decision == "accepted" and len(opened.rows()) == 2
-    volume.SetOrigin(0, 0, 0)
+    before = opened.reviews(node)[side].ras
+    volume.SetOrigin(*(volume.GetOrigin()[axis] + shift for axis, shift in enumerate((5.0, 0.0, 7.0))))
     processEvents()
-    assert opened.rows()[0][2] != "", "its landmarks follow it"
+    assert opened.reviews(node)[side].ras == pytest.approx(before + [5.0, 0.0, 7.0]), "its landmarks follow it"
 
 
 def test_the_folder_is_not_gone_through_while_points_move(opened, tmp_path, monkeypatch):
