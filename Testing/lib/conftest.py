@@ -55,7 +55,7 @@ def neck(direction: np.ndarray | None = None, balls: dict[str, np.ndarray] = BAL
     for center in balls.values():
         distance = np.linalg.norm(world - center, axis=-1)
         array += 400 * np.clip(5.5 - distance, 0, 1)
-    array[grid.distance_inside(world) < 8] = -1000
+    array[grid.distance_inside(world) < 8] -= 1040
     return CTVolume(array.astype(np.int16), grid)
 
 

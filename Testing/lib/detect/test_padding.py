@@ -13,18 +13,6 @@ from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.lib.detect.test_detector import ORIENTATIONS
 
 
-@pytest.fixture
-def neck(make_neck):
-    """A scan in some orientation, which has no slice without noise."""
-
-    def make(direction=ORIENTATIONS["LPS"]):
-        scan = make_neck(direction)
-        noise = np.random.default_rng(0).integers(-3, 4, scan.array.shape)
-        return replace(scan, array=(scan.array + noise).astype(scan.array.dtype))
-
-    return make
-
-
 def padded(volume: CTVolume, below: int, above: int, hu: float = -1024) -> CTVolume:
     grid, axis = volume.grid, volume.grid.slice_axis
     ends = [(below, above) if n == 2 - axis else (0, 0) for n in range(3)]
@@ -35,22 +23,22 @@ def padded(volume: CTVolume, below: int, above: int, hu: float = -1024) -> CTVol
 
 @pytest.mark.parametrize("name", ORIENTATIONS)
 @pytest.mark.parametrize("hu", [-1024, 0])
-def test_what_holds_nothing_is_left_out(name, hu, neck):
-    neck = neck(ORIENTATIONS[name])
+def test_what_holds_nothing_is_left_out(name, hu, make_neck):
+    neck = make_neck(ORIENTATIONS[name])
     shown, blank = without_padding(padded(neck, 5, 11, hu))
     assert blank == 16 and np.array_equal(shown.array, neck.array)
     assert shown.grid.size == neck.grid.size and np.allclose(shown.grid.origin, neck.grid.origin)
     assert without_padding(neck)[0] is neck
 
 
-def test_a_volume_of_nothing_stays(neck):
-    nothing = replace(neck(), array=np.zeros_like(neck().array))
+def test_a_volume_of_nothing_stays(make_neck):
+    nothing = replace(make_neck(), array=np.zeros_like(make_neck().array))
     assert without_padding(nothing)[0] is nothing
 
 
-def test_a_padded_scan_is_judged_like_the_scan_alone(detector, neck, balls):
+def test_a_padded_scan_is_judged_like_the_scan_alone(detector, make_neck, balls):
     """The point lies near the end of the scan, which the padding must not hide."""
-    neck = neck()
+    neck = make_neck()
     first = int(neck.grid.world_to_index(balls["left"])[2]) - 2
     origin = neck.grid.index_to_world([0.0, 0.0, first])
     array = np.ascontiguousarray(neck.array[first:])
