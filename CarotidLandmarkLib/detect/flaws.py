@@ -7,6 +7,8 @@ itself is asked.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ..volume.ct import CTVolume
@@ -21,6 +23,7 @@ GAP_REACH_MM = (15.0, 30.0)  # in the slices, and from slice to slice
 STEP_HU, STRAIGHT, MIN_STEPS = 4.0, 0.15, 30  # so many steps tell; in no scan of the validation they bend as little
 PITCH_MM = 0.5  # slices that lie closer are no steps: even a sharp edge bends little from one to the next
 GAP_MM = 5.2  # slices of 5 mm leave as much between them
+COPIED = 0.99  # share of voxels that no slice has in common with the one before it
 CUT_OFF_VOXELS = 100  # with the highest value beside the answer
 # Share of the lumen's contrast. Below it lie 22 of 52 good answers in validation scans cut off at 500 HU, where none is
 # wrong, and at 200 and 300 HU 75 of 89 good ones and all whose lumen is known that are more than 5 mm off.
@@ -35,7 +38,7 @@ def scan_flaws(volume: CTVolume, point_lps: np.ndarray, witness: Witness | None 
     if edge > BLURRED_MM:
         flaws.append(f"The scan is blurred: the edges of the body are {edge:.1f} mm wide.")
     elif gap > GAP_MM:
-        flaws.append(f"Slices are missing near the point: {gap:.0f} mm are interpolated.")
+        flaws.append(f"Slices are missing near the point: {gap:.0f} mm are filled in.")
     highest = None if witness is None else _cut_off(volume, point_lps, witness)
     if highest is not None:
         flaws.append(f"The grey values are cut off at {highest:.0f} HU: calcium looks like the lumen.")
@@ -69,7 +72,8 @@ def _edge_mm(volume: CTVolume, point_lps: np.ndarray) -> float:
 
 
 def _gap_mm(volume: CTVolume, point_lps: np.ndarray) -> float:
-    """The longest way from slice to slice near the point on which the grey values run straight, as no noise does."""
+    """The longest way from slice to slice near the point on which the grey values run straight, as no noise does, or
+    on which slices are copies of those at its ends."""
     spacing = float(volume.grid.spacing[volume.grid.slice_axis])
     every = max(round(PITCH_MM / spacing), 1)
     slices = _part(volume, point_lps, *GAP_REACH_MM)[::every]
@@ -81,7 +85,20 @@ def _gap_mm(volume: CTVolume, point_lps: np.ndarray) -> float:
         straight = some.sum() >= MIN_STEPS and np.median(bend[some]) < STRAIGHT * np.median(step[some])
         run = run + 1 if straight else 0
         longest = max(longest, run)
+    longest = max(longest, _copied(slices))
     return (longest + 1) * every * spacing if longest else 0.0
+
+
+def _copied(slices: np.ndarray) -> int:
+    """How many slices one after the other are copies of the last before or the first behind them.
+
+    Where all slices are so many copies each, as of a scan that was made finer without interpolation, those of one.
+    """
+    if not slices.size:
+        return 0
+    alike = "".join("=" if same > COPIED else " " for same in (slices[1:] == slices[:-1]).mean((1, 2)))
+    chains = [chain.split() for chain in re.findall("=+(?: =+)*", alike)]
+    return max((sum(map(len, of if len(of) == 2 else [max(of)])) for of in chains), default=0)
 
 
 def _cut_off(volume: CTVolume, point_lps: np.ndarray, witness: Witness) -> float | None:

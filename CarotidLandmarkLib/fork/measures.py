@@ -71,9 +71,10 @@ def measure_fork(
     see calcium.py. `above_top_mm`, `below_bottom_mm`: from the volume's end down or up to the carina along the slices'
     axis; of a fork that has no carina the landmark is taken.
 
-    covariance: (3, 3) mm^2, of the landmark. A measure's `sd` is its spread when the carina is moved by samples of it,
-    drawn from `seed`, and single sections are taken, together with OWN_SD; None: there is no `sd`. What the fork does
-    not allow has no value but a reason. Raises ValueError where `covariance` is not (3, 3) finite numbers.
+    covariance: (3, 3) mm^2, of the landmark. A measure's `sd` is how far it lies (root mean square) from those with the
+    carina moved by samples of it, drawn from `seed`, and of single sections, together with OWN_SD: wide where a narrow
+    place is shorter than what a calibre is the median of. None: there is no `sd`. What the fork does not allow has no
+    value but a reason. Raises ValueError where `covariance` is not (3, 3) finite numbers.
     """
     shifts = np.concatenate([np.zeros((1, 3)), _samples(covariance, seed)])
     place = fork.point if fork.carina is None else fork.carina
@@ -102,13 +103,15 @@ def _samples(covariance: np.ndarray | None, seed: int) -> np.ndarray:
 
 
 def _measure(name: str, tries: list[Value]) -> Measure:
-    """The first of `tries`, with the spread of the others and the method's own."""
+    """The first of `tries`, with the way from it to the others and the method's own."""
     value = tries[0]
     if isinstance(value, str):
         return Measure(None, None, UNITS[name], value)
-    others = [other for other in tries[1:] if not isinstance(other, str)]
+    others = np.array([other for other in tries[1:] if not isinstance(other, str)])
     least, share = OWN_SD.get(name, (0.0, 0.0))
-    sd = float(np.hypot(np.std(others, ddof=1), least + share * value)) if len(others) >= LEAST_SAMPLES else None
+    if len(others) < LEAST_SAMPLES:
+        return Measure(value, None, UNITS[name])
+    sd = float(np.hypot(np.sqrt(np.mean((others - value) ** 2)), least + share * value))
     return Measure(value, sd, UNITS[name])
 
 

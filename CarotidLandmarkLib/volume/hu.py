@@ -19,6 +19,10 @@ MAX_LABELS = 100
 SOME = 2_000_000
 NEIGHBOURS, SMOOTH = 4, 15
 MIN_AIR, MAX_MISFIT_HU = 0.005, 20
+# Shares of the voxels that a CT of a patient keeps to: of soft tissue; of what is as bright as air is dark; of what is
+# far darker than air, but for one value that stands for nothing; of what only metal is as bright as.
+MIN_TISSUE, MAX_BRIGHT = 0.02, 0.1
+DARK_HU, MAX_DARK, METAL_HU, MAX_METAL = -1900, 0.01, 3000, 0.02
 
 
 def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
@@ -54,6 +58,11 @@ def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
             f"'{where}' has values from {low:g} to {high:g}, none or next to none below 0, so they are not Hounsfield "
             "units (an MR, or a windowed picture?): export the original CT."
         )
+    doubt = values.doubt()
+    if doubt is not None:
+        warnings.append(
+            f"Are these Hounsfield units? {doubt} Nothing that is found or not found here is to be believed."
+        )
     return array, warnings
 
 
@@ -73,10 +82,25 @@ class _Histogram:
         )
         self.counts = np.repeat(np.where(counts > 3 * around, around, counts) / step, step)
         self.total = max(self.counts.sum(), 1.0)
+        self.metal = float((values > METAL_HU).mean())
+        _, dark = np.unique(np.round(values[values < DARK_HU]), return_counts=True)
+        self.dark = float((dark.sum() - dark.max(initial=0)) / len(values))
 
     def share(self, low: int, high: int) -> float:
         """Of all values, those in [low, high)."""
         return float(self.counts[max(low - PADDING_HU, 0) : max(high - PADDING_HU, 0)].sum() / self.total)
+
+    def doubt(self) -> str | None:
+        """What is told of values that were rescaled in a way that cannot be undone, None of a patient's HU."""
+        if self.dark > MAX_DARK:
+            return f"{self.dark:.0%} of the voxels are darker than {DARK_HU} HU, as nothing is."
+        if self.metal > MAX_METAL:
+            return f"{self.metal:.0%} of the voxels have more than {METAL_HU} HU, as only metal has."
+        if self.share(0, 150) < MIN_TISSUE:
+            return "Hardly any voxel has the 0 to 150 HU of soft tissue."
+        if self.share(900, 1124) > max(MAX_BRIGHT, self.share(PADDING_HU, -900)):
+            return "What should be air is bright, as in an inverted picture."
+        return None
 
     def offset(self) -> int | None:
         """What was added to HU, None where nothing was or where that cannot be told; by air, if it is not clipped."""

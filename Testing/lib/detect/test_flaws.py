@@ -40,6 +40,26 @@ def test_a_scan_that_is_blurred_or_lacks_slices(name, fine, bad, word, direction
         assert word in sentence
 
 
+@pytest.mark.parametrize("direction", [np.eye(3), TURNED], ids=["LPS", "turned"])
+def test_slices_that_are_copies_are_missing(direction, make_neck, balls):
+    scan = make_neck(direction)
+    axis, point = scan.grid.slice_axis, balls["left"]
+    index = np.arange(scan.grid.size[axis])
+
+    def told(copied: np.ndarray) -> list[str]:
+        """Of the scan whose slices are those with the numbers `copied`."""
+        return scan_flaws(replace(scan, array=np.take(scan.array, copied, 2 - axis)), point)
+
+    first = round(scan.grid.world_to_index(point)[axis]) - 4
+    last = first + round(9 / scan.grid.spacing[axis])
+    lost = (index >= first) & (index < last)
+    for below in (lost, index < (first + last) / 2):
+        (sentence,) = told(np.where(lost, np.where(below, first - 1, last), index))
+        assert "missing near the point: 1" in sentence
+    for each, flaws in ((1, 0), (3, 0), (7, 1)):  # made finer by copies: 7 slices are more than 5 mm
+        assert len(told(index // each * each)) == flaws
+
+
 def test_a_gap_counts_as_far_as_the_network_may_have_been_led_astray_by_it(make_neck, balls):
     lost = worse("missing slices", worse("noise", make_neck(), balls, 6), balls, 10)
     near, far = balls["left"] + [0, 0, 20], balls["right"] - [0, 0, 40]

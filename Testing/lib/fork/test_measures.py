@@ -114,6 +114,19 @@ def test_a_narrow_place() -> None:
     assert abs(found["nascet_percent"] - 100 * (1 - 1.4 / RADIUS)) < 8
 
 
+def test_the_spread_covers_what_a_web_is_told_too_mildly() -> None:
+    """2 mm of the vessel, shorter than what a calibre is the median of, are narrow."""
+    scan = draw(fork(), noise=0)
+    k, j, i = np.indices(scan.grid.shape)
+    world = scan.grid.index_to_world(np.stack([i, j, k], -1))
+    along = world @ AXIS
+    away = np.linalg.norm(world - along[..., None] * AXIS, axis=-1)
+    web = (np.abs(along - BESIDE - 15) < 1) & (away < RADIUS + 1) & (away > 1)
+    measures = measure_fork(known(), replace(scan, array=np.where(web, int(TISSUE), scan.array)), np.eye(3) * 0.1)
+    for name, true in (("internal_narrowest_mm", 2.0), ("nascet_percent", 100 * (1 - 1 / RADIUS))):
+        assert abs(measures[name].value - true) < 2 * measures[name].sd
+
+
 def test_beyond_a_narrow_place_all_is_thin() -> None:
     found = measure_fork(known(), draw(narrowed(0.9, 1.1)))["nascet_percent"]
     assert found.value is None and "collapsed" in found.reason

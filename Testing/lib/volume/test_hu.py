@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,29 @@ def test_other_offsets_of_scanners_are_told_apart(phantom, offset):
     told = offset if air or offset != 1000 else 1024  # of two that are so alike the likelier, where no air shows which
     assert f"HU + {told}" in warnings[0]
     assert np.array_equal(repaired, np.maximum(phantom, -min(offset, 1024)) + (offset - told))
+
+
+@pytest.mark.parametrize(
+    ("rescaled", "told"),
+    [
+        (lambda hu: hu - 1024, "as nothing is|soft tissue"),
+        (lambda hu: np.maximum(hu, -1024) - 1024, "as nothing is|soft tissue"),
+        (lambda hu: hu + 300, "soft tissue|none below 0"),
+        (lambda hu: -hu, "inverted"),
+        (lambda hu: 10 * hu, "as nothing is|metal"),
+    ],
+    ids=["intercept twice", "clipped, intercept twice", "offset of no scanner", "inverted", "ten times"],
+)
+def test_values_that_are_no_hounsfield_units_are_told_or_refused(rescaled, told, phantom):
+    if told == "inverted" and not (np.abs(phantom + 1000) < 100).any():
+        pytest.skip("without air an inverted picture is like another")
+    stored = rescaled(phantom.astype(np.float32))
+    try:
+        same, (said,) = check_hu(stored, "neck.nrrd")
+        assert np.array_equal(same, stored)
+    except BadInputError as error:
+        said = str(error)
+    assert re.search(told, said)
 
 
 def test_padding_does_not_make_hounsfield_units_of_a_magnetic_resonance_image(phantom):
