@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Union
 
 import numpy as np
+from scipy import ndimage
 
 from ..errors import BadInputError
 from ..landmarks.forks import Measure
 from ..volume.ct import CTVolume
 from ..volume.files import read_file
+from ..volume.geometry import Grid
 
 FILES = {
     "mandible_angle_mm": "mandible",
@@ -26,6 +28,8 @@ FILES = {
 SUFFIX = ".nii.gz"
 CORNER_MM = 2.0  # voxels so near to the outermost make up the angle of the mandible
 COLUMN_MM = 10.0  # the skull base counts so near to the line straight up from the carina
+STRAY = 0.1  # a piece of less than this share of the largest is no part of the structure
+WHOLE_ABOVE = ("mandible_angle_mm", "skull_base_mm")  # what is measured of them lies at their lower end
 
 Structures = dict[str, Union[np.ndarray, str]]
 
@@ -38,7 +42,8 @@ def maps_in(folder: Path) -> dict[str, Path]:
 def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structures:
     """Measure -> (n, 3) LPS mm of the voxels of its structure, or the sentence why there are none.
 
-    The maps may have another grid than `volume`; every label but 0 counts. Raises BadInputError for a folder that is
+    The maps may have another grid than `volume`; every label but 0 counts, but for small pieces away from the rest. Of
+    a structure that goes on beyond the end of its map there is none. Raises BadInputError for a folder that is
     none, a file that cannot be read and a map that lies elsewhere than the volume.
     """
     root = Path(folder)
@@ -54,12 +59,34 @@ def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structu
         low, high = label_map.grid.bounds()
         if (np.minimum(high, upper) <= np.maximum(low, lower)).any():
             raise BadInputError(f"'{path}' lies elsewhere than the volume: give label maps of the same scan.")
-        voxels = np.argwhere(label_map.array != 0)
-        if len(voxels):
-            found[name] = label_map.grid.index_to_world(voxels[:, ::-1])
-        else:
+        voxels = _without_strays(label_map.array != 0)
+        if not len(voxels):
             found[name] = f"{path.name} holds no voxel of its structure."
+        elif _is_cut(name, voxels, label_map.grid):
+            found[name] = f"The structure of {path.name} is cut off by the end of the scan."
+        else:
+            found[name] = label_map.grid.index_to_world(voxels)
     return found
+
+
+def _without_strays(mask: np.ndarray) -> np.ndarray:
+    """(n, 3) index (i, j, k) of the voxels of `mask` (z, y, x) in its large pieces."""
+    boxes = ndimage.find_objects(mask.view(np.uint8))
+    if not boxes:
+        return np.zeros((0, 3), int)
+    pieces, _ = ndimage.label(mask[boxes[0]], np.ones((3, 3, 3)))
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    voxels = np.argwhere((sizes >= STRAY * sizes.max())[pieces])
+    return (voxels + [part.start for part in boxes[0]])[:, ::-1]
+
+
+def _is_cut(name: str, voxels: np.ndarray, grid: Grid) -> bool:
+    """Whether the end of the structure that counts lies in the first or last slice of its map."""
+    axis = grid.slice_axis
+    ends = (voxels[:, axis].min() == 0, voxels[:, axis].max() == grid.size[axis] - 1)
+    below, above = ends if grid.direction[2, axis] > 0 else ends[::-1]
+    return bool(below or (above and name not in WHOLE_ABOVE))
 
 
 def measure_structures(

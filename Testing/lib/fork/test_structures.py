@@ -73,6 +73,41 @@ def test_reasons(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
     assert found["mandible_angle_mm"].reason == "The left half of the mandible is not seen."
 
 
+UPSIDE_DOWN = Grid((60, 50, 70), [2.0, 2, 2], GRID.origin + [0, 0, 138], np.diag([1.0, 1, -1]))
+
+
+@pytest.mark.parametrize("grid", [GRID, UPSIDE_DOWN], ids=["from below", "from above"])
+@pytest.mark.parametrize(
+    ("structure", "measure", "low", "high", "cut"),
+    [
+        ("vertebrae_C3", "c3_mm", 90, 110, True),
+        ("vertebrae_C3", "c3_mm", -50, -30, True),
+        ("vertebrae_C3", "c3_mm", 80, 96, False),
+        ("hyoid", "hyoid_mm", -50, -36, True),
+        ("mandible", "mandible_angle_mm", 40, 110, False),
+        ("mandible", "mandible_angle_mm", -50, 10, True),
+        ("skull", "skull_base_mm", 80, 110, False),
+    ],
+)
+def test_of_a_structure_that_the_scan_cuts_off_no_height_is_told(
+    structure: str, measure: str, low: float, high: float, cut: bool, grid: Grid, volume: CTVolume, tmp_path: Path
+) -> None:
+    write(tmp_path, structure, ([-30, -20, low], [30, 20, high]), grid=grid)
+    found = measure_structures(read_structures(tmp_path, volume), CARINA, "left")[measure]
+    assert (found.value is None, "cut off by the end" in (found.reason or "")) == (cut, cut)
+
+
+def test_small_pieces_away_from_the_structure_do_not_count(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
+    pieces = {
+        "skull": [([10, -30, 70], [40, 20, 90]), ([24, -12, 30], [26, -8, 34])],
+        "vertebrae_C3": [([-10, 0, 28], [10, 10, 40]), ([-20, 0, -38], [-16, 4, -30])],
+    }
+    for structure, boxes in pieces.items():
+        write(tmp_path, structure, *boxes)
+    clean, found = (measure_structures(read_structures(of, volume), CARINA, "left") for of in (folder, tmp_path))
+    assert all(found[name].value == clean[name].value for name in ("skull_base_mm", "c3_mm"))
+
+
 def test_bad_input(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="is no folder"):
         read_structures(folder / "mandible.nii.gz", volume)
