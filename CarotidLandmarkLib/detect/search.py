@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from scipy.special import expit
 from ..errors import CancelledError
 from ..landmarks.points import SIDES
 from ..volume.ct import CTVolume
+from ..volume.memory import require_memory
 from ..volume.sample import VolumePyramid
 from . import SAMPLES
 from .backends.backend import Answer, Ask, Backend
@@ -31,6 +33,7 @@ SWEPT_PRESENCE = 0.9  # at the finest two scales, which have to be sure of what 
 SWEPT_PLACES = 4  # that are followed to the finer scales
 SWEEP_LOOKS = 64
 SAME_MM = 5.0  # ways that end so near to each other have found one place
+CELL_BYTES = 320  # of memory that a network takes, by scans of 1 to 17 million cells at the coarsest scale
 SURE_LOGIT = 6.0  # of presence: beyond it a higher one does not tell the right place from another
 
 
@@ -68,6 +71,7 @@ class Search:
         self.backend = backend
         self.config = backend.config
         self.views = backend.views(VolumePyramid(volume, upright=True))
+        self.name = volume.path or "the volume"
         self.of_voxels = of_voxels(volume.grid)
         samples = samples if self.config.noise_mm else 1
         noise_mm = self.config.noise_mm if samples > 1 else 0.0
@@ -79,11 +83,13 @@ class Search:
         self.seconds = {"pyramid": 0.0, "network": 0.0, "fork": 0.0}
 
     def run(self) -> dict[str, Evidence]:
-        """What every scale says of each side. Raises CancelledError."""
+        """What every scale says of each side. Raises CancelledError, and CannotRunError where memory is short."""
         spacing = self.config.scales_mm[0]
         self.step("coarse search", 0.0)
         with self.clock("pyramid"):
             level = self.views.whole(spacing)
+        if self.backend.device == "cpu":
+            require_memory(math.prod(level.image.shape) * CELL_BYTES, self.name)
         self.step("coarse search", COARSE_SHARE / 2)
         with self.clock("network"):
             answers = self.backend.coarse(level)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from CarotidLandmarkLib.detect.search import Search
-from CarotidLandmarkLib.errors import BadInputError, CancelledError
+from CarotidLandmarkLib.errors import BadInputError, CancelledError, CannotRunError
 from CarotidLandmarkLib.landmarks.detection import Detection
+from CarotidLandmarkLib.volume import memory
 
 COS, SIN = np.cos(0.35), np.sin(0.35)
 ORIENTATIONS = {
@@ -27,6 +28,12 @@ def test_finds_each_side_in_the_patients_frame_however_the_volume_is_stored(name
         landmark = detection.landmark(side)
         assert landmark.status == "found", landmark.reasons
         assert np.linalg.norm(landmark.position_lps_mm - ball) < 0.3
+
+
+def test_want_of_memory_is_told_before_the_network_takes_it(detector, make_neck, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 1 << 20)
+    with pytest.raises(CannotRunError, match="needs about .* crop the volume to the neck"):
+        detector.detect(make_neck(), samples=2)
 
 
 @pytest.mark.parametrize("missing", ["left", "right"])
