@@ -18,7 +18,7 @@ class Concept(NamedTuple):
 
 DEVICE = "CarotidLandmark"
 SCHEME, SCHEME_NAME = "99CAROTIDLM", "Words of CarotidLandmark"
-WEIGHTS = "weights_sha256"  # among the parameters of the algorithm
+MADE_BY, WEIGHTS = "software", "weights_sha256"  # among the parameters of the algorithm
 
 
 def _ours(value: str, meaning: str) -> Concept:

@@ -199,7 +199,9 @@ class _Report:
 
         model, settings = self.detection.model, dict(self.detection.settings)
         settings.pop("structures", None)  # a path, and who knows of whom
-        parameters = {"software": f"{codes.DEVICE} {__version__}", codes.WEIGHTS: model.get("sha256"), **settings}
+        made_by = self.detection.software
+        software = made_by and f"{codes.DEVICE} {made_by.get('version')}"
+        parameters = {codes.MADE_BY: software, codes.WEIGHTS: model.get("sha256"), **settings}
         texts = [f"{name}={as_json(value)}"[:LONGEST_TEXT] for name, value in parameters.items()]
         name, version = (str(model.get(key) or "unknown")[:LONGEST_TEXT] for key in ("name", "version"))
         return AlgorithmIdentification(name, version, texts)

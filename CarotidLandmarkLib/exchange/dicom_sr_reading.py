@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import BadInputError
-from ..landmarks.detection import ADDED, Detection, LandmarkDetection, chi2_quantile
+from ..landmarks.detection import ADDED, SOFTWARE, Detection, LandmarkDetection, chi2_quantile
 from ..landmarks.files import NamedPoint
 from ..landmarks.points import SIDES, as_position, side_of_label
 from ..volume.folders import STORAGE, dicom_files
@@ -183,7 +183,7 @@ def _detection(path: Path, report: Dataset, by_side: dict[str, _Group], groups: 
     parameters = [text.partition("=") for name, text in texts if name == PARAMETERS]
     settings = {name: json.loads(value) for name, _, value in parameters}
     model = {"name": told[ALGORITHM], "version": told[VERSION], "sha256": settings.pop(codes.WEIGHTS)}
-    settings.pop("software")
+    made_by = settings.pop(codes.MADE_BY)
     landmarks = []
     for side in SIDES:
         group = by_side[side]
@@ -194,7 +194,8 @@ def _detection(path: Path, report: Dataset, by_side: dict[str, _Group], groups: 
         shape = _shape(region, settings["confidence"]) if region else {}
         landmarks.append(LandmarkDetection(side, group.status, reasons, presence, at, **{**ADDED, **shape}))
     volume = {**dict.fromkeys(("path", "sha256", "size", "spacing_mm")), "series_uid": next(_series(report), None)}
-    return Detection(path.name.split(".sr.dcm")[0], volume, model, settings, landmarks)
+    software = {**SOFTWARE, "version": made_by.split()[-1]} if made_by else None
+    return Detection(path.name.split(".sr.dcm")[0], volume, model, settings, landmarks, software=software)
 
 
 def _shape(region: _Group, confidence: float) -> dict[str, Any]:

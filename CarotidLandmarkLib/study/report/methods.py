@@ -22,6 +22,7 @@ from ..scores import Score, score
 from .earlier import read_earlier
 
 DETECTIONS = "detections"  # folder of those that evaluate itself makes, in that of their report
+PROGRAM = "version of the program"
 MADE = ".detections.json"  # beside it: of which cases these are
 
 
@@ -92,16 +93,19 @@ def one_confidence(detections: Mapping[str, Detection], where: object) -> float 
 
 
 def shared_settings(detections: Mapping[str, Detection], where: object) -> tuple[dict[str, Any], str | None]:
-    """The settings that all ``detections`` were made with; and, where others differ, a sentence that names these, which
-    is also said on stderr. The series is each case's own."""
-    told = {case: of.settings for case, of in detections.items()}
+    """The settings that all ``detections`` were made with; and, where others or the program's version differ, a
+    sentence that names these, which is also said on stderr. The series is each case's own."""
+    told = {
+        case: {**of.settings, **({PROGRAM: of.software.get("version")} if of.software else {})}
+        for case, of in detections.items()
+    }
     first = next(iter(told))
     differ = {}
     for key in dict.fromkeys(key for of in told.values() for key in of):
         other = next((case for case in told if told[case].get(key) != told[first].get(key)), None)
         if other is not None:
             differ[key] = " and ".join(f"{told[case].get(key, 'not told')} ({case})" for case in (first, other))
-    shared = {key: value for key, value in told[first].items() if key not in differ}
+    shared = {key: value for key, value in told[first].items() if key not in {PROGRAM, *differ}}
     mixed = [f"{key} {values}" for key, values in differ.items() if key != "series"]
     if not mixed:
         return shared, None

@@ -66,6 +66,7 @@ def detected(volume: CTVolume, right: str = "review") -> Detection:
         settings={"samples": 50, "confidence": 0.9, "device": "cpu", "seed": 0, "fork": True},
         landmarks=landmarks,
         files=volume.files,
+        software={"name": "carotid-landmark", "version": "0.6.1"},
     )
 
 

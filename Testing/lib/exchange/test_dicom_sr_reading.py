@@ -96,7 +96,7 @@ def test_ours_comes_back_with_statuses_and_covariances(save):
         assert told.covariance_mm2 == pytest.approx(landmark.covariance_mm2, abs=1e-4)
         assert told.confidence_radii_mm == pytest.approx(landmark.confidence_radii_mm, abs=1e-5)
     assert (report.detection.model, report.detection.settings) == (detection.model, detection.settings)
-    assert report.detection.case == "ct"
+    assert report.detection.case == "ct" and report.detection.software == detection.software
 
 
 def test_ours_comes_back_with_an_absent_side(save):

@@ -156,6 +156,9 @@ def test_settings_are_told_as_far_as_all_detections_share_them(made, capsys):
     assert capsys.readouterr().err == f"{sentence}\n"
     own_series = replace(b, settings={**settings, "series": "1.4"})
     assert shared_settings({"a": a, "b": own_series}, "here")[1] is None, "each case has its own series"
+    newer = replace(b, software={"name": "carotid-landmark", "version": "0.7.0"})
+    shared, sentence = shared_settings({"a": a, "b": newer}, "here")
+    assert shared == settings and "version of the program not told (a) and 0.7.0 (b)" in sentence
 
 
 def test_a_folder_with_neither_is_refused(truths, tmp_path):
