@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from ..model.weights import load_weights, save_weights
     from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, moved_trust, read_seen
     from ..study.cases import digest, kept_name, read_cases
-    from ..study.patients import learned_from, marks_of, say_known
+    from ..study.patients import learned_from, marks_of, patients_of, say_known
     from ..study.processes import pool, result_of
 
     unusable: dict[str, str] = {}
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     told["calibration"] = {"cases": number, "kept_from_start": False, "whole_scans": True}
     print(f"Covariances times {factor:.3f}, on {number} cases.")
     try:
-        trust, shares = fit_trust(seen, factor)
+        trust, shares = fit_trust(seen, factor, patients_of(cases))
     except BadInputError as error:
         print(f"What to trust stays as it is: {error}", file=sys.stderr)
         (args.out / "trust.json").unlink(missing_ok=True)  # of fewer or more cases

@@ -117,13 +117,16 @@ def covariance_factor(seen: Sequence[Seen], confidence: float = 0.9) -> float:
     return float(np.quantile(distances, confidence)) / chi2_quantile(confidence)
 
 
-def fit_trust(seen: Sequence[Seen], factor: float) -> tuple[Trust, dict[str, float]]:
+def fit_trust(
+    seen: Sequence[Seen], factor: float, patients: Mapping[str, int] | None = None
+) -> tuple[Trust, dict[str, float]]:
     """The trust that tells right answers from wrong ones, and what it makes of these landmarks, in shares.
 
     A logistic regression whose weights are not negative, so that a sign never speaks for an answer, with a ridge. Its
     limit lets ``GOOD_FOUND`` of the answers within ``GOOD_MM`` be `found`, by chances from ``FOLDS``-fold
-    cross-validation over cases; what is absent is set to miss and to mistake as few as can be. ``factor``: by which the
-    covariances are going to be multiplied. Raises BadInputError with too few wrong answers to learn from.
+    cross-validation over patients; what is absent is set to miss and to mistake as few as can be. ``factor``: by which
+    the covariances are going to be multiplied. ``patients``: case name -> patient; each case its own where it is None.
+    Raises BadInputError with too few wrong answers to learn from.
     """
     absent = min(ABSENT, key=lambda limit: _mistaken(seen, limit))
     believed = [s for s in seen if s.signs and _believed(s, absent)]
@@ -140,8 +143,8 @@ def fit_trust(seen: Sequence[Seen], factor: float) -> tuple[Trust, dict[str, flo
     good = np.array([s.error_mm is not None and s.error_mm <= GOOD_MM for s in believed])
     typical = np.nanmedian(values[good], axis=0)
     values = np.where(np.isnan(values), typical, values)
-    cases = sorted({s.case for s in believed})
-    fold = np.array([cases.index(s.case) % FOLDS for s in believed])
+    whose = [str((patients or {}).get(s.case, s.case)) for s in believed]
+    fold = np.unique(whose, return_inverse=True)[1] % FOLDS
     logits = np.empty(len(believed))
     for number in range(FOLDS):
         weights, offset = _logistic(values[fold != number] - typical, wrong[fold != number])

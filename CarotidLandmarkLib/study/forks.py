@@ -55,7 +55,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class ForkScore:
-    """The fork of one landmark against its truth.
+    """The fork of one landmark against its truth; ``whose``: see Score.
 
     ``group`` is of GROUPS, ``check`` of CHECKS. All else is of good landmarks alone: ``carina_error_mm`` of the lumen's
     carina; ``named``: whether the internal and the external carotid are not the other way round, None where that was
@@ -64,7 +64,7 @@ class ForkScore:
     ``truth``: the true measures; ``measured``: value and SD (NaN: not known).
     """
 
-    case: str
+    whose: str
     side: str
     group: str
     check: str
@@ -95,10 +95,10 @@ def score_fork(
     whole = truth.is_open and grid is not None and truth.shown_by(grid)
     group = _group(score, whole)
     if group != "good":
-        return ForkScore(score.case, score.side, group, fork.check, slice_spacing)
+        return ForkScore(score.whose, score.side, group, fork.check, slice_spacing)
     carina = fork.carina_lps_mm
     return ForkScore(
-        *(score.case, score.side, group, fork.check, slice_spacing),
+        *(score.whose, score.side, group, fork.check, slice_spacing),
         carina_error_mm=None if carina is None else float(np.linalg.norm(carina - truth.carina)),
         traced=fork.vessels is not None,
         named=None if fork.internal_probability is None else _is_named(fork, truth),
@@ -113,7 +113,7 @@ def score_fork(
 
 
 def evaluate_forks(scores: Sequence[ForkScore], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Return what a report says of forks, with 95% percentile bootstrap intervals over cases under "interval_95".
+    """Return what a report says of forks, with 95% percentile bootstrap intervals over patients under "interval_95".
 
     "checks": group to the number of "landmarks" and the shares of CHECKS. "trace", of the good ones: "carina_mm";
     "named", the share of those with vessels whose daughters are told apart, and "named_right" of these; "seeded", the
@@ -126,8 +126,8 @@ def evaluate_forks(scores: Sequence[ForkScore], resamples: int = RESAMPLES, seed
     told = partial(_figures, resamples=resamples, seed=seed)
     traced = [score for score in good if score.traced]
     named = [score for score in traced if score.named is not None]
-    placed = [(score.case, name, lumen) for score in good for name, lumen in score.seeds.items()]
-    carinas = [(score.case, score.carina_error_mm) for score in good if score.carina_error_mm is not None]
+    placed = [(score.whose, name, lumen) for score in good for name, lumen in score.seeds.items()]
+    carinas = [(score.whose, score.carina_error_mm) for score in good if score.carina_error_mm is not None]
     return {
         "landmarks": len(scores),
         "checks": {group: _check_shares([s for s in scores if s.group == group], told) for group in GROUPS},
@@ -231,7 +231,7 @@ def _measure(scores: Sequence[ForkScore], quantity: Quantity, told: Any) -> dict
 
 
 def _figures(figures: Any, cases: Sequence[str], values: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
-    """``figures(values, weights)`` as numbers, with the number of values and the intervals over cases."""
+    """``figures(values, weights)`` as numbers, with the number of values and the intervals over patients."""
     of = partial(figures, values)
     limits = each(interval, bootstrap(of, cases, resamples, seed)) if len(values) else None
     measured = each(lambda value: float(value) if np.isfinite(value) else None, of(np.ones(len(values))))
@@ -239,4 +239,4 @@ def _figures(figures: Any, cases: Sequence[str], values: np.ndarray, resamples: 
 
 
 def _cases(scores: Sequence[ForkScore]) -> list[str]:
-    return [score.case for score in scores]
+    return [score.whose for score in scores]

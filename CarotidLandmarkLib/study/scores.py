@@ -45,7 +45,8 @@ class Score:
     ``present`` says whether the truth has it. ``error_mm``, ``volume_mm3`` (of the confidence ellipsoid) and
     ``mahalanobis2`` (squared Mahalanobis distance of the truth under the detection's covariance) are NaN where it was
     not located, the last two also where the detection gives no covariance. ``paper_volume_mm3`` is that of the
-    passes' spread alone, NaN where the detection does not give it.
+    passes' spread alone, NaN where the detection does not give it. ``patient`` tells cases of one patient, "" where
+    the case is its only one.
     """
 
     case: str
@@ -56,14 +57,20 @@ class Score:
     volume_mm3: float = float("nan")
     mahalanobis2: float = float("nan")
     paper_volume_mm3: float = float("nan")
+    patient: str = ""
+
+    @property
+    def whose(self) -> str:
+        """The patient, or the case that stands for one: what a bootstrap draws."""
+        return self.patient or self.case
 
 
-def score(detection: Detection, truth: LandmarkSet) -> list[Score]:
-    """Return the scores of a case's left and right landmark."""
+def score(detection: Detection, truth: LandmarkSet, patient: str = "") -> list[Score]:
+    """Return the scores of the left and right landmark of a case of this ``patient``."""
     scores = []
     for side in SIDES:
         landmark, point = detection.landmark(side), truth.points[side]
-        located: dict[str, float] = {}
+        located: dict[str, Any] = {"patient": patient}
         if point is not None and landmark.position_lps_mm is not None:
             offset = landmark.position_lps_mm - point
             located["error_mm"] = float(np.linalg.norm(offset))
@@ -96,19 +103,19 @@ def evaluate(
 
     The keys "all", "left" and "right" hold ``summary`` of those landmarks, "uncertainty" holds ``uncertainty`` of all,
     and, where the detections know it, "passes_spread" the same of the passes' spread alone. Each has 95% percentile
-    bootstrap intervals over cases under "interval_95". ``covariance_scale`` multiplies every covariance before the
+    bootstrap intervals over patients under "interval_95". ``covariance_scale`` multiplies every covariance before the
     coverage is counted (calibration).
     """
     scores = list(scores)
     groups = {"all": scores, **{side: [s for s in scores if s.side == side] for side in SIDES}}
-    table: dict[str, Any] = {"cases": len({s.case for s in scores})}
+    table: dict[str, Any] = {"cases": len({s.case for s in scores}), "patients": len({s.whose for s in scores})}
     for name, group in groups.items():
         table[name] = {**summary(group), "interval_95": intervals(group, resamples, seed)}
-    cases = [s.case for s in scores]
+    patients = [s.whose for s in scores]
     for key, volume in VOLUMES.items():
         if key == "uncertainty" or (_column(scores, volume) > 0).any():
             of = partial(_uncertainty, scores, volume, confidence, covariance_scale)
-            limits = each(interval, bootstrap(of, cases, resamples, seed))
+            limits = each(interval, bootstrap(of, patients, resamples, seed))
             table[key] = {**uncertainty(scores, confidence, covariance_scale, volume), "interval_95": limits}
     return table
 
@@ -144,8 +151,8 @@ def summary(scores: Sequence[Score]) -> dict[str, Any]:
 
 
 def intervals(scores: Sequence[Score], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Return the 95% percentile bootstrap interval over cases of every figure of ``summary`` that is no count."""
-    return each(interval, bootstrap(partial(_figures, scores), [s.case for s in scores], resamples, seed))
+    """Return the 95% percentile bootstrap interval over patients of every figure of ``summary`` that is no count."""
+    return each(interval, bootstrap(partial(_figures, scores), [s.whose for s in scores], resamples, seed))
 
 
 def uncertainty(
@@ -161,12 +168,12 @@ def uncertainty(
 
 
 def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Compare two methods on the same landmarks: paired bootstrap over cases.
+    """Compare two methods on the same landmarks: paired bootstrap over patients.
 
     Returns, of the "landmarks" that both located, the mean error of each in mm, the mean of (a - b), its 95% interval
     and the two-sided bootstrap p value of no difference; negative: a is better. "success" holds for each threshold the
     same of the success rate over the "present" landmarks that both were asked for, a missed one being no success;
-    there positive is better. Of one case there is neither interval nor p.
+    there positive is better. Of one patient there is neither interval nor p.
     """
     first, second = ({(s.case, s.side): s for s in scores if s.present} for scores in (a, b))
     shared = sorted(first.keys() & second.keys())
@@ -180,13 +187,13 @@ def compare(a: Iterable[Score], b: Iterable[Score], resamples: int = RESAMPLES, 
         return {"difference_mm": mean(away, weights[..., both]), "success": success}
 
     measured = each(_defined, differences(np.ones(len(shared))))
-    draws = bootstrap(differences, [case for case, _ in shared], resamples, seed)
-    asked = len({case for case, _ in shared})
-    cases = {
-        "difference_mm": len({case for (case, _), of in zip(shared, both) if of}),
-        "success": dict.fromkeys(better, asked),
+    patients = [first[key].whose for key in shared]
+    draws = bootstrap(differences, patients, resamples, seed)
+    number = {
+        "difference_mm": len({patient for patient, of in zip(patients, both) if of}),
+        "success": dict.fromkeys(better, len(set(patients))),
     }
-    limits, p = each(interval, draws), each(p_value, draws, cases)
+    limits, p = each(interval, draws), each(p_value, draws, number)
     return {
         "landmarks": int(both.sum()),
         "means_mm": errors[both].mean(axis=0).tolist() if both.any() else None,
@@ -204,11 +211,11 @@ def success_curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the share of the present landmarks within each of ``thresholds_mm`` (T,), and its 95% band: low, high.
 
-    A missed landmark never succeeds. The band is the percentile bootstrap over cases; all are NaN without a landmark.
+    A missed landmark never succeeds. The band is the percentile bootstrap over patients; all are NaN without any.
     """
     present = [s for s in scores if s.present]
     hits = _column(present, "error_mm")[:, None] <= thresholds_mm
-    draws = bootstrap(partial(mean, hits), [s.case for s in present], resamples, seed)
+    draws = bootstrap(partial(mean, hits), [s.whose for s in present], resamples, seed)
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
     return mean(hits), low, high
 

@@ -18,17 +18,17 @@ AT_ONCE = 4_000_000  # weights
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], Any], cases: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+    statistic: Callable[[np.ndarray], Any], patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> Any:
     """Return ``statistic(weights)``, an array or (nested) dictionary of arrays, of all resamples: (resamples, ...).
 
-    Whole cases are drawn with replacement, since the two sides of one patient are not independent; ``cases`` (n,) says
-    of which each value is. A statistic of differences makes it the paired bootstrap.
+    Whole patients are drawn with replacement, since two sides or scans of one are not independent; ``patients`` (n,)
+    says of which each value is. A statistic of differences makes it the paired bootstrap.
 
-    What rests on one case does not vary with the draw, which says nothing of other cases: it is NaN in all resamples.
-    A statistic rests on two where the cases can be halved, by a digit of their number, so that each half defines it.
+    What rests on one does not vary with the draw, which says nothing of others: it is NaN in all resamples. A statistic
+    rests on two where the patients can be halved, by a digit of their number, so that each half defines it.
     """
-    names, index = np.unique(np.array(cases, dtype=str), return_inverse=True)
+    names, index = np.unique(np.array(patients, dtype=str), return_inverse=True)
     if len(names) < 2:
         return each(lambda draws: np.full(np.shape(draws), np.nan), statistic(np.ones((resamples, len(index)))))
     generator = np.random.default_rng(seed)
@@ -55,16 +55,16 @@ def interval(draws: np.ndarray) -> list[float] | None:
     return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else None
 
 
-def p_value(draws: np.ndarray, cases: int) -> float | None:
-    """Return the two-sided bootstrap p value of "no difference" from drawn differences (resamples,) of ``cases``.
+def p_value(draws: np.ndarray, patients: int) -> float | None:
+    """Return the two-sided bootstrap p value of "no difference" from drawn differences (resamples,) of ``patients``.
 
-    It is never below 2^(1 - cases), the least that a sign test of so many can give: the draws of a few cases that
+    It is never below 2^(1 - patients), the least that a sign test of so many can give: the draws of a few that
     happen to agree all agree. None where no draw is defined.
     """
     known = draws[np.isfinite(draws)]
     if not len(known):
         return None
-    return float(min(1.0, max(2.0 ** (1 - cases), 2 * min((known <= 0).mean(), (known >= 0).mean()))))
+    return float(min(1.0, max(2.0 ** (1 - patients), 2 * min((known <= 0).mean(), (known >= 0).mean()))))
 
 
 def mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

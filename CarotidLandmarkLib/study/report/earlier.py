@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ...errors import BadInputError
 from ...landmarks.detection import STATUSES, Detection, LandmarkDetection
 from ...landmarks.points import SIDES
 from ..cases import Case
+from ..patients import patients_of
 from ..scores import Score
 
 OFFSET = ("dx_mm", "dy_mm", "dz_mm")  # columns of report.csv: from the truth to the answer
@@ -79,7 +81,8 @@ class Report(NamedTuple):
                 raise BadInputError(
                     f"{self.folder} was measured against another truth ({s.case}, {s.side}{by}); evaluate it anew."
                 )
-        return [of.score for of in shared]
+        patients = patients_of(truths.values())
+        return [replace(of.score, patient=str(patients[of.score.case])) for of in shared]
 
 
 def read_earlier(folder: Path) -> Report:
@@ -102,7 +105,7 @@ def read_earlier(folder: Path) -> Report:
 
 def _line_of(line: Mapping[str, str]) -> Line:
     measured = ("error_mm", "volume_mm3", "mahalanobis2", "paper_volume_mm3")
-    numbers = {key: float(line[key]) for key in measured if line.get(key)}
+    numbers: dict[str, Any] = {key: float(line[key]) for key in measured if line.get(key)}
     truth, offset = (
         np.array([float(line[key]) for key in keys]) if all(line.get(key) for key in keys) else None
         for keys in (TRUTH, OFFSET)

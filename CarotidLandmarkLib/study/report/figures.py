@@ -128,7 +128,7 @@ def _charts(folder: Path, methods: Mapping[str, Sequence[Score]], rows: Sequence
         caption = (
             "Share of the landmarks in the volume that were located within t mm of the truth; a missed one never is. "
             "The higher and the further left, the better; where the curve ends below 100% at 10 mm, landmarks were "
-            "missed or grossly misplaced. Bands: 95% intervals by bootstrap over cases."
+            "missed or grossly misplaced. Bands: 95% intervals by bootstrap over patients."
         )
         drawn.append(_save(plots.success(methods), Drawn("success", "Success rate", caption, folder)))
     if any(s.volume_mm3 > 0 or s.paper_volume_mm3 > 0 for s in located):

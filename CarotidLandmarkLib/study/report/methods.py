@@ -18,6 +18,7 @@ from ...landmarks.detection import INSTEAD, Detection, read_detection
 from ...landmarks.detection import REPORT as DETECTION
 from ...landmarks.points import LandmarkSet
 from ..cases import REPORT, Case
+from ..patients import patients_of
 from ..scores import Score, score
 from .earlier import read_earlier
 
@@ -166,10 +167,11 @@ def _scored(folder: Path, where: Path, detections: Mapping[str, Detection], trut
     if not detections:
         raise BadInputError(f"{where} has a detection of none of the {len(truths)} cases; give one of the same cases.")
     shared_settings(detections, where)
+    patients = patients_of(truths.values())
     scores = [
         measured
         for name, detection in detections.items()
-        for measured in score(detection, LandmarkSet(truths[name].points))
+        for measured in score(detection, LandmarkSet(truths[name].points), str(patients[name]))
         if measured.side not in truths[name].unreviewed
     ]
     model = one_model(detections, where)

@@ -120,7 +120,7 @@ def _volume_against_error(
 def success(methods: Mapping[str, Sequence[Score]]) -> Figure:
     """Share of the landmarks in the volume within t mm: of the first method by side, and of all methods.
 
-    A missed landmark never succeeds. The bands are 95% intervals by bootstrap over cases.
+    A missed landmark never succeeds. The bands are 95% intervals by bootstrap over patients.
     """
     name, scores = next(iter(methods.items()))
     panels = [(name, {"all": scores, **{side: [s for s in scores if s.side == side] for side in SIDES}})]

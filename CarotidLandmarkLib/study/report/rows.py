@@ -13,6 +13,7 @@ from ...landmarks.detection import Detection, LandmarkDetection
 from ...landmarks.points import SIDES, LandmarkSet
 from ..cases import Case, read_stenoses
 from ..forks import ForkScore, evaluate_forks, score_fork
+from ..patients import patients_of
 from ..scores import Score, mahalanobis2, score, summary
 from ..stats import bootstrap, coverage, each, interval
 from ..true_forks import read_true_forks
@@ -62,7 +63,7 @@ class Row:
 
 def make_rows(truths: Mapping[str, Case], detections: Mapping[str, Detection]) -> list[Row]:
     """The rows of all detected cases, left and right, but for sides that nobody has reviewed."""
-    rows = []
+    rows, patients = [], patients_of(truths.values())
     for name, detection in detections.items():
         truth = truths[name]
         grid, stenoses = truth.grid, read_stenoses(truth)
@@ -70,7 +71,7 @@ def make_rows(truths: Mapping[str, Case], detections: Mapping[str, Detection]) -
         between = None if spacing is None else slice_spacing(spacing)
         looked = any(landmark.fork for landmark in detection.landmarks)
         forks = read_true_forks(truth) if looked else {}
-        for side, scored in zip(SIDES, score(detection, LandmarkSet(truth.points))):
+        for side, scored in zip(SIDES, score(detection, LandmarkSet(truth.points), str(patients[name]))):
             point, answer = truth.points[side], detection.landmark(side)
             if side in truth.unreviewed:
                 continue
@@ -170,7 +171,7 @@ def group_rows(rows: Sequence[Row], factor: Factor) -> dict[str, list[Row]]:
 
 def coverages(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The share of truths inside ellipsoids of each of ``LEVELS``, in all located landmarks and in groups of them, and
-    inside those of the passes' spread alone (Ma et al., ISBI 2020); with 95% intervals over cases, for JSON."""
+    inside those of the passes' spread alone (Ma et al., ISBI 2020); with 95% intervals over patients, for JSON."""
     located = [row for row in rows if row.outcome == LOCATED]
     groups = {"All": located, **{side.capitalize(): [r for r in located if r.score.side == side] for side in SIDES}}
     groups |= {f"Slices {name} mm": group for name, group in group_rows(located, FACTORS[0]).items()}
@@ -183,7 +184,7 @@ def coverages(rows: Sequence[Row]) -> list[dict[str, Any]]:
         distances = np.array(values)
         if np.isfinite(distances).any():
             of = partial(_coverage, distances)
-            limits = each(interval, bootstrap(of, [row.score.case for row in group]))
+            limits = each(interval, bootstrap(of, [row.score.whose for row in group]))
             shares = each(float, of(np.ones(len(group))))
             result.append({"group": name, "landmarks": len(group), "coverage": shares, "interval_95": limits})
     return result

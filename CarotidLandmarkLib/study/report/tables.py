@@ -84,7 +84,10 @@ def protocol(report: Mapping[str, Any]) -> Table:
         ("— 95th percentile, mm", *(_with_interval(group, "p95_mm") for group in found)),
         ("— largest, mm", *(number(group["max_mm"]) for group in found)),
     ]
-    return Table("Errors", (plural(report["cases"], "case"), "All", "Left", "Right"), rows)
+    of = plural(report["cases"], "case")
+    if report["patients"] < report["cases"]:
+        of += f" of {plural(report['patients'], 'patient')}"
+    return Table("Errors", (of, "All", "Left", "Right"), rows)
 
 
 def uncertainty(report: Mapping[str, Any]) -> Table:
@@ -170,8 +173,9 @@ def paired(report: Mapping[str, Any]) -> Table:
         )
     header = ["Difference", "Located by both", "Mean of the first", "Of the second", "Difference, mm", "p"]
     header += ["Asked of both", f"Within {COMPARED} mm, percentage points", "p"]
-    note = "Paired bootstrap over cases, 95% intervals. A negative difference of errors and a positive one of success "
-    note += "favour the first; a missed landmark is no success. No p is below 2^(1 − cases), that of a sign test."
+    note = "Paired bootstrap over patients, 95% intervals. A negative difference of errors and a positive one of "
+    note += "success favour the first; a missed landmark is no success. No p is below 2^(1 − patients), that of a "
+    note += "sign test."
     return Table("Paired differences", header, rows, note)
 
 

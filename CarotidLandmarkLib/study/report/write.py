@@ -196,8 +196,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     said += [
         "A landmark in the volume that was not found counts as no success. Phantom millimetres are not patient "
         "millimetres.",
-        "95% intervals: percentile bootstrap over cases, since the two sides of one patient are not independent; there "
-        "is none of what rests on a single case.",
+        "95% intervals: percentile bootstrap over patients, whose sides and scans are not independent (scans of one "
+        "are known by DICOM's patient ID or by their voxels); there is none of what rests on a single patient.",
     ]
     if report["unreviewed_landmarks"]:
         said.append(f"Unreviewed landmarks that were left out: {report['unreviewed_landmarks']}.")

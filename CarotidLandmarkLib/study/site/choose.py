@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,7 @@ class Choice:
 def judge(way: str, site: SiteCases, detections: Mapping[str, Detection], confidence: float) -> Judged:
     """Scores of these answers, and their figures."""
     scores = site_scores(site, detections)
-    of_patients = [replace(of, case=str(site.patients[of.case])) for of in scores]
-    return Judged(way, scores, evaluate(of_patients, confidence))
+    return Judged(way, scores, evaluate(scores, confidence))
 
 
 def site_scores(site: SiteCases, detections: Mapping[str, Detection]) -> list[Score]:
@@ -64,23 +63,23 @@ def site_scores(site: SiteCases, detections: Mapping[str, Detection]) -> list[Sc
         of
         for name in site.truths
         if name in detections
-        for of in score(detections[name], LandmarkSet(site.truths[name]))
+        for of in score(detections[name], LandmarkSet(site.truths[name]), str(site.patients[name]))
         if of.side in site.truths[name]
     ]
 
 
-def choose(judged: Sequence[Judged], patients: Mapping[str, int]) -> Choice:
+def choose(judged: Sequence[Judged]) -> Choice:
     """The simplest of the ways (which come in that order) that is not worse than the best, and whose ellipsoids hold
     what they say. Errors count up to FAILURE_MM, which a missed landmark has."""
     errors = {of.way: _capped(of.scores) for of in judged}
     best = min(judged, key=lambda of: float(errors[of.way].mean()))
-    cases = [str(patients[of.case]) for of in judged[0].scores if of.present]
-    differences = {of.way: _difference(errors[of.way], errors[best.way], cases) for of in judged}
+    patients = [of.whose for of in judged[0].scores if of.present]
+    differences = {of.way: _difference(errors[of.way], errors[best.way], patients) for of in judged}
     good = [of for of in judged if not _is_worse(differences[of.way])]
     honest = [of for of in good if of.holds]
     chosen = honest[0] if honest else max(good, key=lambda of: of.table["uncertainty"]["coverage"] or 0.0)
     first = judged[0].way
-    worse = {of.way: _is_worse(_difference(errors[of.way], errors[first], cases)) for of in judged}
+    worse = {of.way: _is_worse(_difference(errors[of.way], errors[first], patients)) for of in judged}
     return Choice(chosen.way, _reason(chosen, best, judged, differences), worse, differences)
 
 

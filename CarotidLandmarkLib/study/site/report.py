@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +171,7 @@ def all_tables(found: Findings, report: Mapping[str, Any], rows: Mapping[str, Se
         Table("Three ways", ("", *report["ways"]), _side_by_side(report), _judged_note(report)),
         Table("Your definition", ("Axis", "Median offset, mm"), offset, note),
         Table("Missing or absent", ("Your reader says", "found", "review", "absent"), statuses),
-        _coverage({way: [_of_patient(row, found.site) for row in own] for way, own in rows.items()}),
+        _coverage(rows),
     ]
     if found.cost:
         tables.append(_cost(found.cost))
@@ -218,11 +217,6 @@ def _side_by_side(report: Mapping[str, Any]) -> list[Sequence[str]]:
         ("Silent failures, %", *(limited(of, "silent_share", 100, 1) for of in groups)),
         ("Covariance times", *(number(of["covariance_factor"]) for of in ways)),
     ]
-
-
-def _of_patient(row: Row, site: SiteCases) -> Row:
-    """The row as one of its patient, whose scans belong together in the bootstrap."""
-    return replace(row, score=replace(row.score, case=str(site.patients[row.score.case])))
 
 
 def _coverage(rows: Mapping[str, Sequence[Row]]) -> Table:

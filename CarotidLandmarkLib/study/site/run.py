@@ -126,7 +126,7 @@ def work_on(site: SiteCases, plan: Plan) -> Findings:
         answers,
         final,
         networks,
-        choose(list(judged.values()), site.patients),
+        choose(list(judged.values())),
         *offset_interval(found),
         grown=grown,
         cost=cost,

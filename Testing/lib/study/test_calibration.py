@@ -58,6 +58,19 @@ def test_what_tells_wrong_answers_weighs_and_nothing_speaks_for_an_answer():
     assert trust.landmarks == 400
 
 
+def test_scans_of_one_patient_do_not_judge_each_other():
+    """What tells the wrong answers of half of the patients tells nothing of the others': only they can vouch for it."""
+    rng = np.random.default_rng(0)
+    seen, patients = [], {}
+    for number in range(200):
+        patient, wrong = number // 10, number // 10 % 4 == 0
+        signs = {f"sign {of}": float(of == patient and wrong) + 0.01 * rng.random() for of in range(0, 20, 4)}
+        seen.append(Seen(f"{number}", "left", True, 0.99, True, 9.0 if wrong else 1.0, 3.0, signs))
+        patients[f"{number}"] = patient
+    apart, together = (fit_trust(seen, 1.0, of)[1]["silent failures"] for of in (None, patients))
+    assert (apart, together) == (0, 0.2)
+
+
 def test_the_spread_is_that_of_the_calibrated_covariance():
     plain, _ = fit_trust(list(answers()), 1.0)
     wider, _ = fit_trust(list(answers()), np.exp(2.0))

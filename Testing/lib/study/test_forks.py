@@ -72,7 +72,7 @@ def scores() -> list[ForkScore]:
     """Ten good ones of ten cases, nine of them verified; four far off, one of them verified."""
     good = ForkScore("", "left", "good", "verified", 0.5, 1.0, True, True, {"common": "its own"}, {"bulb_mm": 6.0})
     out = [
-        replace(good, case=f"{i}", carina_error_mm=float(i), measured={"bulb_mm": (6.0 + 0.1 * i, 0.36)})
+        replace(good, whose=f"{i}", carina_error_mm=float(i), measured={"bulb_mm": (6.0 + 0.1 * i, 0.36)})
         for i in range(10)
     ]
     out[7] = replace(out[7], slice_spacing=0.75, named=False, seeds={"common": "another", "internal": "none"})
@@ -104,7 +104,7 @@ def test_the_trace_is_that_of_the_good_ones() -> None:
 
 
 def test_the_measures_errors_by_spacing_and_stated_sd() -> None:
-    every = [replace(score, truth={}, measured={}) if score.case == "0" else score for score in scores()]
+    every = [replace(score, truth={}, measured={}) if score.whose == "0" else score for score in scores()]
     every[9] = replace(every[9], measured={})
     bulb = evaluate_forks(every, resamples=50)["measures"]["bulb_mm"]
     assert (bulb["asked"], bulb["measured"], bulb["unit"]) == (9, 8, "mm")
@@ -117,7 +117,7 @@ def test_the_measures_errors_by_spacing_and_stated_sd() -> None:
 
 def test_bias_has_a_sign_and_an_unknown_sd_does_not_count() -> None:
     base = ForkScore("a", "left", "good", "verified", truth={"angle_deg": 40.0}, measured={"angle_deg": (37.0, np.nan)})
-    angle = evaluate_forks([base, replace(base, case="b", measured={"angle_deg": (38.0, 1.5)})], 50)["measures"]
+    angle = evaluate_forks([base, replace(base, whose="b", measured={"angle_deg": (38.0, 1.5)})], 50)["measures"]
     assert (angle["angle_deg"]["bias"], angle["angle_deg"]["median"]) == (-2.5, 2.5)
     assert angle["angle_deg"]["within_2_sd"] == 1.0
     assert {of["measured"] for of in angle["angle_deg"]["by_spacing"].values()} == {0}, "their spacing is not known"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,23 @@ def test_bootstrap_draws_whole_cases() -> None:
     interval = metrics.evaluate(scores, resamples=200)["all"]["interval_95"]
     assert interval["mean_mm"] == [2.0, 2.0]
     assert interval["success"]["2"] == [0.5, 0.5]
+
+
+def test_bootstrap_draws_whole_patients() -> None:
+    """Scans of opposite error of each patient, and the same of patients of one scan each."""
+    first, second = (
+        [found(f"{scan}{i}", "left", error) for i in range(10)] for scan, error in (("a", 0.0), ("b", 4.0))
+    )
+    alone = first + second
+    scans = [replace(of, patient=of.case[1:]) for of in alone]
+    for scores, patients in ((alone, 20), (scans, 10)):
+        table = metrics.evaluate(scores, resamples=200)
+        low, high = table["all"]["interval_95"]["mean_mm"]
+        assert (table["cases"], table["patients"]) == (20, patients) and (low == high == 2.0) == (scores is scans)
+    better = [replace(of, error_mm=of.error_mm / 2) for of in scans]
+    assert metrics.compare(better[::10], scans[::10])["p"] is None, "two scans of one patient"
+    assert np.ptp(np.stack(metrics.success_curve(scans, np.array([2.0]))[1:])) == 0
+    assert np.ptp(np.stack(metrics.success_curve(alone, np.array([2.0]))[1:])) > 0
 
 
 def test_compare_pairs_the_same_landmarks() -> None:

@@ -52,7 +52,7 @@ def test_tables_tell_check_trace_and_measures(rows_of) -> None:
     assert "Areas (ICA + ECA) / CCA" in cells and len(cells) == len(QUANTITIES)
     for table in (check, trace, measures):
         assert {len(row) for row in table.rows} == {len(table.header)}
-    of_two = [replace(row, fork=replace(row.fork, case=case)) for case in "ab" for row in rows]
+    of_two = [replace(row, fork=replace(row.fork, whose=case)) for case in "ab" for row in rows]
     check, trace, measures = forks.tables({"forks": fork_figures(of_two)})
     assert [row[1:3] for row in check.rows] == [("2", "100.0% [100.0, 100.0]"), ("2", "0.0% [0.0, 0.0]")]
     assert trace.rows[0][1:] == ("2", "0.50 [0.50, 0.50]") and measures.rows[1][2] == "0.30 [0.30, 0.30]"

@@ -53,6 +53,15 @@ def test_detections_are_found_in_the_folder_of_a_report_or_alone(made, truths, t
     assert [s.error_mm for s in one.scores] == pytest.approx([0.4, 1.0, 6.0, 2.0])
 
 
+@pytest.mark.parametrize("as_report", [False, True])
+def test_scans_of_one_patient_are_one_witness(as_report, made, truths, earlier, tmp_path):
+    truths = {name: replace(truth, patient="1") for name, truth in truths.items()}
+    write_detection(tmp_path / "a.detection.json", made.detection("a"))
+    other = read_method(earlier if as_report else tmp_path, truths)
+    assert len({score.whose for score in other.scores}) == 1
+    assert compare([replace(row.score, patient="1") for row in made.rows()], other.scores)["p"] is None
+
+
 def test_an_earlier_report_is_compared_by_its_table(made, truths, earlier):
     other = read_method(earlier, truths)
     assert other.name == "other 2" and len(other.scores) == 10

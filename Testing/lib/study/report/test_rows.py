@@ -115,3 +115,10 @@ def test_a_case_without_its_volume_has_what_the_detection_says(tmp_path, made):
     assert (left.slice_spacing, left.stenosis, left.border) == (1.25, None, None)
     unreviewed = replace(truth, unreviewed=("left",))
     assert [row.score.side for row in make_rows({"a": unreviewed}, {"a": made.detection("a")})] == ["right"]
+
+
+def test_rows_tell_whose_the_cases_are(tmp_path, made):
+    truths = {name: Case(name, tmp_path / name, made.truth(name).points) for name in "abc"}
+    truths["a"], truths["c"] = (replace(truths[name], patient="1") for name in "ac")
+    whose = [row.score.whose for row in make_rows(truths, {name: made.detection(name) for name in "abc"})]
+    assert whose[:2] == whose[4:] and len(set(whose)) == 2

@@ -22,7 +22,7 @@ def moved(answers, by=NONE, factor=1.0):
 def test_a_definition_of_its_own_is_worth_the_offset_and_no_training_that_gains_nothing(draw_site):
     site, answers = draw_site(12)
     better = {name: adaptation(residuals(site, answers), 0.9).apply(of) for name, of in answers.items()}
-    choice = choose(judged(site, unchanged=answers, offset=better, tuned=moved(better, [0.01, 0, 0])), site.patients)
+    choice = choose(judged(site, unchanged=answers, offset=better, tuned=moved(better, [0.01, 0, 0])))
     assert choice.way == OFFSET and not any(choice.worse.values())
     assert "“unchanged” is worse by 1.0" in choice.why
     assert choice.differences[UNCHANGED][1][0] > 0.9
@@ -32,21 +32,21 @@ def test_training_that_gains_is_chosen(draw_site):
     site, answers = draw_site(12, rule=NONE, sd=1.0)
     sharp = draw_site(12, rule=NONE, sd=0.2)
     exact = {name: of for name, of in sharp[1].items()}
-    choice = choose(judged(sharp[0], unchanged=moved(answers), offset=moved(answers), tuned=exact), site.patients)
+    choice = choose(judged(sharp[0], unchanged=moved(answers), offset=moved(answers), tuned=exact))
     assert choice.way == TUNED
 
 
 def test_no_shift_is_keep_what_you_have(draw_site):
     site, answers = draw_site(12, rule=NONE)
     other, third = moved(answers, [0.05, 0.02, -0.04], 1.1), moved(answers, [0.03] * 3)
-    choice = choose(judged(site, unchanged=answers, offset=other, tuned=third), site.patients)
+    choice = choose(judged(site, unchanged=answers, offset=other, tuned=third))
     assert choice.way == UNCHANGED and not any(choice.worse.values())
 
 
 def test_good_points_with_ellipsoids_that_lie_are_not_kept(draw_site):
     site, answers = draw_site(12, rule=NONE)
     lying = moved(answers, factor=0.1)
-    choice = choose(judged(site, unchanged=lying, offset=moved(lying, factor=10.0)), site.patients)
+    choice = choose(judged(site, unchanged=lying, offset=moved(lying, factor=10.0)))
     assert choice.way == OFFSET and "hold less than they say" in choice.why
 
 
@@ -55,7 +55,7 @@ def test_a_worse_model_is_called_so_also_where_it_misses(draw_site, make_answer)
     bad = moved(answers, [2.0, 0, 0])
     missing = {name: make_answer(name, {**of.points().points, "left": None}) for name, of in answers.items()}
     for other in (bad, missing):
-        choice = choose(judged(site, unchanged=answers, tuned=other), site.patients)
+        choice = choose(judged(site, unchanged=answers, tuned=other))
         assert choice.way == UNCHANGED and choice.worse == {UNCHANGED: False, TUNED: True}
 
 
@@ -63,7 +63,7 @@ def test_the_scans_of_one_patient_are_no_independent_witnesses(draw_site):
     site, answers = draw_site(12, rule=NONE)
     site.patients.update({name: number // 4 for number, name in enumerate(site.patients)})
     table = judge(UNCHANGED, site, answers, 0.9).table
-    assert table["cases"] == 3 and len(site.folds(3)) == 12
+    assert (table["cases"], table["patients"]) == (12, 3) and len(site.folds(3)) == 12
     folds = site.folds(3)
     for patient in range(3):
         assert len({folds[name] for name, of in site.patients.items() if of == patient}) == 1
@@ -82,5 +82,5 @@ def test_sides_that_nobody_has_reviewed_are_not_scored(draw_site):
 def test_ways_are_compared_landmark_by_landmark_whatever_order_they_were_answered_in(draw_site):
     site, answers = draw_site(12, rule=NONE, sd=1.0)
     other = dict(reversed(list(moved(answers, [1e-3, 0, 0]).items())))
-    choice = choose(judged(site, unchanged=answers, tuned=other), site.patients)
+    choice = choose(judged(site, unchanged=answers, tuned=other))
     assert all(abs(limit) < 1e-2 for of in choice.differences.values() for limit in of[1])
