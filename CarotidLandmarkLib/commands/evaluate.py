@@ -233,6 +233,7 @@ def _detect(
     folder = args.out / DETECTIONS
     clear_detections(args.out)
     prepare_folder(folder, "--out")
+    note_detections(args.out, truths)
     detections: dict[str, Detection] = {}
     failed: dict[str, str] = {}
     for number, (name, truth) in enumerate(truths.items(), start=1):
@@ -245,7 +246,6 @@ def _detect(
             print(f"{name}: {error}", file=sys.stderr)
         else:
             write_detection(folder / f"{name}.detection.json", detections[name])
-            note_detections(args.out, detections)
     return detections, failed
 
 

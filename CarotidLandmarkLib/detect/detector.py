@@ -15,18 +15,16 @@ from ..landmarks.forks import ForkResult
 from ..landmarks.points import SIDES
 from ..model.weights import Weights, read_weights
 from ..volume.ct import CTVolume
+from ..volume.padding import without_padding
 from . import SAMPLES
 from .backends.backend import Backend
 from .backends.choice import load
 from .definition import read_offsets
 from .flaws import scan_flaws
 from .lumen import ask_both, checks_of
-from .padding import without_padding
 from .presence import Evidence, Thresholds, Verdict, judge
 from .search import Cancelled, Progress, Search
 from .trust import Trust
-
-BLANK = "{} slices at the ends of the volume hold a single value and count as no scan."
 
 
 class Detector:
@@ -84,7 +82,7 @@ class Detector:
                 f"{samples} samples at a confidence of {confidence:g} cannot be; give 1 or more, and between 0 and 1."
             )
         started = time.perf_counter()
-        shown, blank = without_padding(volume)
+        shown, padding = without_padding(volume)
         search = Search(self.backend, shown, samples, seed, self.limits.absent_presence, progress, cancelled)
         evidence = search.run()
         witnesses = ask_both(search, shown, evidence) if fork else {}
@@ -119,7 +117,7 @@ class Detector:
             settings=self.settings(samples, confidence, seed, fork),
             landmarks=landmarks,
             timing_s={"read": 0.0, **search.seconds, "total": time.perf_counter() - started},
-            warnings=[*volume.warnings, *([BLANK.format(blank)] * bool(blank))],
+            warnings=[*volume.warnings, *padding],
             files=list(volume.files),
             software=dict(SOFTWARE),
         )

@@ -23,7 +23,7 @@ GAP_REACH_MM = (15.0, 30.0)  # in the slices, and from slice to slice
 STEP_HU, STRAIGHT, MIN_STEPS = 4.0, 0.15, 30  # so many steps tell; in no scan of the validation they bend as little
 PITCH_MM = 0.5  # slices that lie closer are no steps: even a sharp edge bends little from one to the next
 GAP_MM = 5.2  # slices of 5 mm leave as much between them
-COPIED = 0.99  # share of voxels that no slice has in common with the one before it
+COPIED, ALIKE_HU = 0.99, 2.0  # share of voxels that no slice has in common, but for rounding, with the one before it
 CUT_OFF_VOXELS = 100  # with the highest value beside the answer
 # Share of the lumen's contrast. Below it lie 22 of 52 good answers in validation scans cut off at 500 HU, where none is
 # wrong, and at 200 and 300 HU 75 of 89 good ones and all whose lumen is known that are more than 5 mm off.
@@ -96,8 +96,8 @@ def _copied(slices: np.ndarray) -> int:
     """
     if not slices.size:
         return 0
-    alike = "".join("=" if same > COPIED else " " for same in (slices[1:] == slices[:-1]).mean((1, 2)))
-    chains = [chain.split() for chain in re.findall("=+(?: =+)*", alike)]
+    alike = (np.abs(np.diff(slices, axis=0)) <= ALIKE_HU).mean((1, 2)) > COPIED
+    chains = [chain.split() for chain in re.findall("=+(?: =+)*", "".join("=" if of else " " for of in alike))]
     return max((sum(map(len, of if len(of) == 2 else [max(of)])) for of in chains), default=0)
 
 

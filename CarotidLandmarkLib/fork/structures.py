@@ -18,6 +18,7 @@ from ..landmarks.forks import Measure
 from ..volume.ct import CTVolume
 from ..volume.files import read_file
 from ..volume.geometry import Grid
+from ..volume.padding import without_padding
 
 FILES = {
     "mandible_angle_mm": "mandible",
@@ -43,13 +44,14 @@ def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structu
     """Measure -> (n, 3) LPS mm of the voxels of its structure, or the sentence why there are none.
 
     The maps may have another grid than `volume`; every label but 0 counts, but for small pieces away from the rest. Of
-    a structure that goes on beyond the end of its map there is none. Raises BadInputError for a folder that is
+    a structure that the scan ends in there is none. Raises BadInputError for a folder that is
     none, a file that cannot be read and a map that lies elsewhere than the volume.
     """
     root = Path(folder)
     if not root.is_dir():
         raise BadInputError(f"'{root}' is no folder: give one with label maps such as mandible{SUFFIX}.")
     lower, upper = volume.grid.bounds()
+    scan = without_padding(volume)[0].grid
     found: Structures = {}
     for name, path in maps_in(root).items():
         if not path.is_file():
@@ -59,13 +61,13 @@ def read_structures(folder: str | os.PathLike[str], volume: CTVolume) -> Structu
         low, high = label_map.grid.bounds()
         if (np.minimum(high, upper) <= np.maximum(low, lower)).any():
             raise BadInputError(f"'{path}' lies elsewhere than the volume: give label maps of the same scan.")
-        voxels = _without_strays(label_map.array != 0)
-        if not len(voxels):
+        points = label_map.grid.index_to_world(_without_strays(label_map.array != 0))
+        if not len(points):
             found[name] = f"{path.name} holds no voxel of its structure."
-        elif _is_cut(name, voxels, label_map.grid):
+        elif _is_cut(name, points, scan, float(label_map.grid.spacing[label_map.grid.slice_axis])):
             found[name] = f"The structure of {path.name} is cut off by the end of the scan."
         else:
-            found[name] = label_map.grid.index_to_world(voxels)
+            found[name] = points
     return found
 
 
@@ -81,11 +83,15 @@ def _without_strays(mask: np.ndarray) -> np.ndarray:
     return (voxels + [part.start for part in boxes[0]])[:, ::-1]
 
 
-def _is_cut(name: str, voxels: np.ndarray, grid: Grid) -> bool:
-    """Whether the end of the structure that counts lies in the first or last slice of its map."""
-    axis = grid.slice_axis
-    ends = (voxels[:, axis].min() == 0, voxels[:, axis].max() == grid.size[axis] - 1)
-    below, above = ends if grid.direction[2, axis] > 0 else ends[::-1]
+def _is_cut(name: str, points: np.ndarray, scan: Grid, map_mm: float) -> bool:
+    """Whether the end of the structure (n, 3), LPS mm, that counts lies at an end of the scan, or a slice before it;
+    map_mm: between the slices of its map."""
+    axis = scan.slice_axis
+    spacing = float(scan.spacing[axis])
+    along = scan.world_to_index(points)[:, axis] * spacing
+    near = (map_mm - spacing) / 2 + 1.25 * max(spacing, map_mm)  # from its outermost centres to that of the last slice
+    ends = along.min() < near, along.max() > (scan.size[axis] - 1) * spacing - near
+    below, above = ends if scan.direction[2, axis] > 0 else ends[::-1]
     return bool(below or (above and name not in WHOLE_ABOVE))
 
 

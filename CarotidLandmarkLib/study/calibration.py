@@ -16,12 +16,12 @@ from scipy.special import expit, log_expit
 from ..atomic import reading_back, write_json
 from ..detect.case import Settings
 from ..detect.detector import Detector
-from ..detect.padding import without_padding
 from ..detect.presence import signs
 from ..detect.trust import Trust
 from ..errors import BadInputError
 from ..landmarks.detection import chi2_quantile
 from ..landmarks.points import SIDES
+from ..volume.padding import without_padding
 from ..volume.read import read_volume
 from .cases import Case
 from .scores import FAILURE_MM, GOOD_MM, LARGE_ERROR_MM, mahalanobis2

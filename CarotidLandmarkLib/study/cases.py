@@ -179,7 +179,8 @@ def strays(path: Path, homes: Collection[Path]) -> Iterator[str]:
     """The names of point files in a folder of corrections, and of folders that hold some, but for the cases' own."""
     for entry in sorted(path.iterdir()):
         inner = entry.rglob("*") if entry.is_dir() and entry not in homes else (entry,)
-        if not entry.name.startswith(".") and any(file.name.lower().endswith(POINT_SUFFIXES) for file in inner):
+        shown = (file for file in inner if not any(part.startswith(".") for part in file.relative_to(path).parts))
+        if any(file.name.lower().endswith(POINT_SUFFIXES) for file in shown):
             yield entry.name
 
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..model.weights import read_weights
 
@@ -41,21 +43,21 @@ def patients_of(cases: Iterable[Case]) -> dict[str, int]:
 
 def same_patients(marks: Mapping[str, Iterable[str]]) -> dict[str, int]:
     """Case name -> patient: those of cases that share a mark are the same, also by way of a third case."""
-    patients: dict[str, int] = {}
-    seen: dict[str, int] = {}
-    for number, (name, own) in enumerate(marks.items()):
-        own = list(own)
-        joined = {seen[mark] for mark in own if mark in seen}
-        patients[name] = min(joined, default=number)
-        for table in (patients, seen):
-            table.update({key: patients[name] for key, value in table.items() if value in joined})
-        seen.update({mark: patients[name] for mark in own})
-    return patients
+    numbers: dict[str, int] = {}
+    pairs = [(case, numbers.setdefault(mark, len(numbers))) for case, own in enumerate(marks.values()) for mark in own]
+    cases, of_marks = np.array(pairs, int).reshape(-1, 2).T
+    size = len(marks) + len(numbers)
+    shared = coo_array((np.ones(len(pairs)), (cases, len(marks) + of_marks)), shape=(size, size))
+    _, patients = connected_components(shared, directed=False)
+    return dict(zip(marks, patients.tolist()))
 
 
 def members(patients: Mapping[str, int]) -> dict[int, list[str]]:
     """Patient -> the names of the cases."""
-    return {patient: [name for name, of in patients.items() if of == patient] for patient in patients.values()}
+    names: dict[int, list[str]] = {}
+    for name, patient in patients.items():
+        names.setdefault(patient, []).append(name)
+    return names
 
 
 def twins(cases: Iterable[Case]) -> list[list[str]]:
@@ -74,7 +76,7 @@ def marks_of(cases: Iterable[Case]) -> set[str]:
 
 def learned_from(header: Mapping[str, Any]) -> set[str]:
     """The marks of all volumes that these weights were trained, calibrated or adapted on, as far as they tell."""
-    told = (header.get("volumes"), (header.get("site") or {}).get("volumes"))
+    told = (header.get("volumes"), _table(header.get("site")).get("volumes"))
     return {str(mark) for marks in told if isinstance(marks, list) for mark in marks}
 
 
@@ -105,11 +107,17 @@ def _is_own(about: Mapping[str, Any], splits: Collection[str]) -> bool:
 
 
 def _descends(header: Mapping[str, Any], package: Mapping[str, Any]) -> bool:
-    base, training = (header.get("site") or {}).get("base") or {}, header.get("training") or {}
-    names = header.get("name"), base.get("name")
-    stages = [_plain(stage) for stage in (training, *training.get("stages", ()))]
-    return package.get("name") in names or _plain(package.get("training") or {}) in stages
+    training = _table(header.get("training"))
+    stages = training.get("stages")
+    known = [_plain(stage) for stage in (training, *(stages if isinstance(stages, list) else ()))]
+    base = _table(_table(header.get("site")).get("base"))
+    return base.get("name") == package.get("name") or _plain(package.get("training")) in known
 
 
-def _plain(training: Mapping[str, Any]) -> dict[str, Any]:
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _plain(training: Any) -> dict[str, Any]:
+    training = _table(training)
     return {key: value for key, value in training.items() if key not in (*CLOCKS, "stages")}

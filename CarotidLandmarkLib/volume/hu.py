@@ -19,10 +19,10 @@ MAX_LABELS = 100
 SOME = 2_000_000
 NEIGHBOURS, SMOOTH = 4, 15
 MIN_AIR, MAX_MISFIT_HU = 0.005, 20
-# Shares of the voxels that a CT of a patient keeps to: of soft tissue; of what is as bright as air is dark; of what is
-# far darker than air, but for one value that stands for nothing; of what only metal is as bright as.
-MIN_TISSUE, MAX_BRIGHT = 0.02, 0.1
-DARK_HU, MAX_DARK, METAL_HU, MAX_METAL = -1900, 0.01, 3000, 0.02
+# Shares of the voxels that a CT of a patient keeps to: of soft tissue in what is no air; of what is as bright as air is
+# dark; of what is twice as dark, but for values that stand for nothing; of what only metal is as bright as.
+MIN_TISSUE, INSIDE_HU, MAX_BRIGHT = 0.05, -700, 0.1
+DARK_HU, NOTHINGS, MAX_DARK, METAL_HU, MAX_METAL = (-2124, -1900), 3, 0.01, 3000, 0.02
 
 
 def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
@@ -60,9 +60,7 @@ def check_hu(array: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
         )
     doubt = values.doubt()
     if doubt is not None:
-        warnings.append(
-            f"Are these Hounsfield units? {doubt} Nothing that is found or not found here is to be believed."
-        )
+        warnings.append(f"Are these Hounsfield units? {doubt} Believe nothing that is found here or is not.")
     return array, warnings
 
 
@@ -83,8 +81,8 @@ class _Histogram:
         self.counts = np.repeat(np.where(counts > 3 * around, around, counts) / step, step)
         self.total = max(self.counts.sum(), 1.0)
         self.metal = float((values > METAL_HU).mean())
-        _, dark = np.unique(np.round(values[values < DARK_HU]), return_counts=True)
-        self.dark = float((dark.sum() - dark.max(initial=0)) / len(values))
+        dark = values[(values > DARK_HU[0]) & (values < DARK_HU[1])]
+        self.dark = float(np.sort(np.unique(np.round(dark), return_counts=True)[1])[:-NOTHINGS].sum() / len(values))
 
     def share(self, low: int, high: int) -> float:
         """Of all values, those in [low, high)."""
@@ -93,13 +91,13 @@ class _Histogram:
     def doubt(self) -> str | None:
         """What is told of values that were rescaled in a way that cannot be undone, None of a patient's HU."""
         if self.dark > MAX_DARK:
-            return f"{self.dark:.0%} of the voxels are darker than {DARK_HU} HU, as nothing is."
+            return f"{self.dark:.0%} of the voxels are about {sum(DARK_HU) // 2} HU, twice as dark as air."
         if self.metal > MAX_METAL:
             return f"{self.metal:.0%} of the voxels have more than {METAL_HU} HU, as only metal has."
-        if self.share(0, 150) < MIN_TISSUE:
-            return "Hardly any voxel has the 0 to 150 HU of soft tissue."
         if self.share(900, 1124) > max(MAX_BRIGHT, self.share(PADDING_HU, -900)):
             return "What should be air is bright, as in an inverted picture."
+        if self.share(0, 150) < MIN_TISSUE * self.share(INSIDE_HU, METAL_HU):
+            return "Hardly any voxel has the 0 to 150 HU of soft tissue."
         return None
 
     def offset(self) -> int | None:

@@ -55,7 +55,9 @@ class Report(NamedTuple):
 
     def is_of(self, detections: Mapping[str, Detection], cases: Iterable[str]) -> bool:
         """Whether it has measured these detections in all of these cases."""
-        told = {case: [line for line in self.lines if line.score.case == case] for case in cases}
+        told: dict[str, list[Line]] = {case: [] for case in cases}
+        for line in self.lines:
+            told.get(line.score.case, []).append(line)
         return told.keys() == detections.keys() and all(
             line.is_of(detections[case].landmark(line.score.side)) for case, lines in told.items() for line in lines
         )

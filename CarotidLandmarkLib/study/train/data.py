@@ -15,7 +15,7 @@ from ...model.config import ModelConfig
 from ...phantom.scaffold import list_scaffolds
 from ..cases import Case, digest, read_cases
 from ..methods.method import Recipe
-from ..patients import marks_of, patients_of
+from ..patients import marks_of, members, patients_of
 from .cases import TrainingCase
 from .sources import CaseFolder, CaseStore, PhantomRecipe, VolumeRecipe
 
@@ -132,13 +132,24 @@ class TrainingData:
 
 
 def _hold_out(samples: Sequence[Case], order: np.ndarray) -> tuple[list[Case], list[Case]]:
-    """Those to train on, and those to validate on: a tenth, by this order, with all others of the same patients."""
-    patients = patients_of(samples)
-    held = {samples[i].name for i in order[: max(1, len(samples) // 10)]} if len(samples) > 1 else set()
-    whose = {patients[name] for name in held}
-    wide = {name for name, of in patients.items() if of in whose}
-    if len(wide) < len(samples):
-        held = wide
-    else:
-        print("All cases are of one patient: the validation is on what is trained on.", file=sys.stderr)
+    """Those to train on, and those to validate on: a tenth, by this order, of whole patients; of the patient with the
+    fewest cases where each has more than a tenth."""
+    wanted = max(1, len(samples) // 10) if len(samples) > 1 else 0
+    patients = patients_of(samples[i] for i in order)
+    of_patient = members(patients)
+    held: set[str] = set()
+    for names in of_patient.values():
+        if len(held) + len(names) <= wanted:
+            held.update(names)
+    if wanted and len(of_patient) == 1:
+        held = set(list(patients)[:wanted])
+    elif wanted and not held:
+        held = set(sorted(of_patient.values(), key=len)[0])
+    most = max(map(len, of_patient.values()))
+    if wanted and most > len(samples) / 2:
+        print(
+            f"{most} of {len(samples)} cases are of one patient, by DICOM's patient ID or by their voxels"
+            + (": it is validated on other scans of whom it is trained on." if len(of_patient) == 1 else "."),
+            file=sys.stderr,
+        )
     return [case for case in samples if case.name not in held], [case for case in samples if case.name in held]

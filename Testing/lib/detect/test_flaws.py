@@ -46,16 +46,21 @@ def test_slices_that_are_copies_are_missing(direction, make_neck, balls):
     axis, point = scan.grid.slice_axis, balls["left"]
     index = np.arange(scan.grid.size[axis])
 
-    def told(copied: np.ndarray) -> list[str]:
-        """Of the scan whose slices are those with the numbers `copied`."""
-        return scan_flaws(replace(scan, array=np.take(scan.array, copied, 2 - axis)), point)
+    def told(copied: np.ndarray, rounding: int = 0) -> list[str]:
+        """Of the scan whose slices are those with the numbers `copied`, but for so many HU."""
+        array = np.take(scan.array, copied, 2 - axis)
+        array += np.random.default_rng(1).integers(-rounding, rounding, array.shape, array.dtype, endpoint=True)
+        return scan_flaws(replace(scan, array=array), point)
 
     first = round(scan.grid.world_to_index(point)[axis]) - 4
     last = first + round(9 / scan.grid.spacing[axis])
     lost = (index >= first) & (index < last)
     for below in (lost, index < (first + last) / 2):
-        (sentence,) = told(np.where(lost, np.where(below, first - 1, last), index))
+        copied = np.where(lost, np.where(below, first - 1, last), index)
+        (sentence,) = told(copied)
         assert "missing near the point: 1" in sentence
+        assert told(copied, rounding=1) == [sentence], "as lossy compression leaves them"
+        assert told(copied, rounding=5) == []
     for each, flaws in ((1, 0), (3, 0), (7, 1)):  # made finer by copies: 7 slices are more than 5 mm
         assert len(told(index // each * each)) == flaws
 

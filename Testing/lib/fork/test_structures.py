@@ -97,6 +97,21 @@ def test_of_a_structure_that_the_scan_cuts_off_no_height_is_told(
     assert (found.value is None, "cut off by the end" in (found.reason or "")) == (cut, cut)
 
 
+def test_the_scan_ends_where_padding_begins(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(40, 10, GRID.shape).astype(np.int16)
+    array[:10] = -1024  # below z = -19
+    for low, cut in ((-20, True), (-18, True), (-16, False)):
+        write(tmp_path, "vertebrae_C7", ([-10, 0, low], [10, 10, low + 14]))
+        found = read_structures(tmp_path, CTVolume(array, GRID))["c7_mm"]
+        assert isinstance(found, str) == cut, low
+
+
+def test_a_map_of_a_part_of_the_scan_does_not_cut_it_off(volume: CTVolume, tmp_path: Path) -> None:
+    part = Grid.axis_aligned([0.0, -35, 6], (20, 10, 5), (2.0, 2.0, 2.0))
+    write(tmp_path, "hyoid", ([-10, -40, 0], [10, -30, 10]), grid=part)
+    assert measure_structures(read_structures(tmp_path, volume), CARINA, "left")["hyoid_mm"].value == pytest.approx(14)
+
+
 def test_small_pieces_away_from_the_structure_do_not_count(folder: Path, volume: CTVolume, tmp_path: Path) -> None:
     pieces = {
         "skull": [([10, -30, 70], [40, 20, 90]), ([24, -12, 30], [26, -8, 34])],

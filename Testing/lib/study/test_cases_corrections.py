@@ -111,6 +111,14 @@ def test_folders_of_points_beside_corrections_are_named_too(tmp_path, correct, c
     assert [problem.where for problem in check(folder)] == ["more"]
 
 
+def test_a_first_export_that_is_under_way_is_no_folder_of_points(tmp_path, correct, capsys):
+    folder = correct("case-a", "moved", "moved").parents[1]
+    (folder / "case-b" / ".0123.part").mkdir(parents=True)
+    write_markups(folder / "case-b" / ".0123.part" / "x.mrk.json", LandmarkSet(TRUTH))
+    assert [case.name for case in read_cases(folder)] == ["case-a"]
+    assert "left out" not in capsys.readouterr().err
+
+
 def test_a_case_that_may_not_be_looked_into_is_said(tmp_path, correct, monkeypatch):
     correct("case-a", "moved", "moved")
     correct("case-b", "moved", "moved")

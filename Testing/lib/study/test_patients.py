@@ -12,7 +12,7 @@ from CarotidLandmarkLib.landmarks.files import write_markups
 from CarotidLandmarkLib.landmarks.points import LandmarkSet
 from CarotidLandmarkLib.model.weights import read_weights
 from CarotidLandmarkLib.study.cases import read_cases
-from CarotidLandmarkLib.study.patients import known_cases, say_known
+from CarotidLandmarkLib.study.patients import known_cases, members, same_patients, say_known
 from CarotidLandmarkLib.volume.ct import CTVolume, write_volume
 from CarotidLandmarkLib.volume.geometry import Grid
 from CarotidLandmarkLib.volume.read import read_volume
@@ -53,7 +53,7 @@ def training_data(folder, out):
 @pytest.mark.torch
 def test_who_is_held_out_is_not_trained_on_in_another_scan(folder, tmp_path):
     (train, held), data = training_data(folder, tmp_path / "run")
-    assert len(held) >= 3 and not {name[0] for name in train} & {name[0] for name in held}
+    assert len(held) == 2 and not {name[0] for name in train} & {name[0] for name in held}
     assert len(data.volumes) == 24 + 12, "of files and of voxels"
 
 
@@ -68,10 +68,16 @@ def test_scans_of_one_patient_are_held_out_from_each_other(folder, tmp_path, mon
 
     monkeypatch.setattr("CarotidLandmarkLib.study.cases.read_volume", read)
     (train, held), _ = training_data(folder, tmp_path / "run")
-    assert train and len(held) % 6 == 0 and not {ids[name[0]] for name in train} & {ids[name[0]] for name in held}
+    assert len(held) == 6 and not {ids[name[0]] for name in train} & {ids[name[0]] for name in held}
+    assert "of one patient" not in capsys.readouterr().err
+    ids.update(dict.fromkeys("abcdefghi", "anonymous"), j="j", k="k", l="l")
+    (train, held), _ = training_data(folder, tmp_path / "run")
+    assert len(train) == 22 and held[0][0] == held[1][0] and held[0][0] in "jkl"
+    assert "18 of 24 cases are of one patient, by DICOM's patient ID or by their voxels.\n" in capsys.readouterr().err
     ids.update(dict.fromkeys(ids, "the only one"))
     (train, held), _ = training_data(folder, tmp_path / "run")
-    assert len(train) == 22 and "All cases are of one patient" in capsys.readouterr().err
+    assert len(train) == 22 and not set(train) & set(held)
+    assert "it is validated on other scans of whom it is trained on" in capsys.readouterr().err
 
 
 @pytest.mark.torch
@@ -109,3 +115,26 @@ def test_who_judges_is_told_which_cases_weights_have_learned_from(folder, capsys
     assert known_cases(cases, package) == ["b0", "c0"]
     say_known(cases, {"name": "mine"})
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"training": {"stages": None}},
+        {"training": {"stages": ["pre-trained elsewhere"]}},
+        {"training": "long ago"},
+        {"site": {"base": "default"}},
+        {"site": "here", "volumes": "all"},
+        {"name": "default", "training": {"steps": 3}},  # a run into a folder of this name
+    ],
+)
+def test_weights_that_say_little_of_their_past_know_no_phantom(header, folder):
+    (folder / "b0.phantom.json").write_text(json.dumps({"split": "val", "seed": 7}))
+    assert known_cases(read_cases(folder), header) == []
+
+
+def test_a_hundred_thousand_cases_are_told_apart_and_together():
+    marks = {f"{number}": [f"of {number // 2}", f"own {number}"] for number in range(100_000)}
+    patients = same_patients({**marks, "both": ["of 0", "of 1"]})
+    of_patient = members(patients)
+    assert len(of_patient) == 49_999 and of_patient[patients["both"]] == ["0", "1", "2", "3", "both"]

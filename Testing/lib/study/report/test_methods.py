@@ -127,6 +127,19 @@ def test_detections_beside_a_report_that_it_has_not_measured_do_not_count(made, 
     assert "has measured other detections than those in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("changed", ["presence", "position_lps_mm", "confidence_volume_mm3", "status"])
+def test_a_detection_that_differs_in_one_thing_is_another(made, truths, earlier, changed, capsys):
+    for case in made.answers:
+        detection = made.detection(case, 2.0)
+        if case == "a":
+            left = detection.landmarks[0]
+            value = {"status": "review", "position_lps_mm": left.position_lps_mm + 0.1}.get(changed)
+            setattr(left, changed, getattr(left, changed) * 0.9 if value is None else value)
+        write_detection(earlier / f"{case}.detection.json", detection)
+    assert read_method(earlier, truths).name == "other 2"
+    assert "has measured other detections" in capsys.readouterr().err
+
+
 def test_detections_of_cases_that_a_report_has_not_measured_are_not_its_own(made, truths, earlier):
     rewrite(earlier, lambda line: {**line, "case": line["case"].replace("a", "z")})
     for case in made.answers:

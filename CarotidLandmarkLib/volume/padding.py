@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..volume.checks import MIN_SLICES
-from ..volume.ct import CTVolume
-from ..volume.geometry import Grid
+from .checks import MIN_SLICES
+from .ct import CTVolume
+from .geometry import Grid
 
 
-def without_padding(volume: CTVolume) -> tuple[CTVolume, int]:
-    """The volume without those slices at its ends that hold a single value, a view of it; and how many these are.
+def without_padding(volume: CTVolume) -> tuple[CTVolume, list[str]]:
+    """The volume without those slices at its ends that hold a single value, a view of it; and what to tell of them.
 
     A volume of which hardly anything is left is returned as it is.
     """
@@ -25,13 +25,15 @@ def without_padding(volume: CTVolume) -> tuple[CTVolume, int]:
         last -= 1
     blank = len(slices) - (last - first)
     if not blank or last - first < MIN_SLICES:
-        return volume, 0
+        return volume, []
     size = np.array(grid.size)
     size[axis] = last - first
     origin = grid.index_to_world(np.where(np.arange(3) == axis, float(first), 0.0))
     window = tuple(slice(first, last) if n == 2 - axis else slice(None) for n in range(3))
     shown = Grid(tuple(map(int, size)), grid.spacing, origin, grid.direction)  # type: ignore[arg-type]
-    return replace(volume, array=volume.array[window], grid=shown), blank
+    said = "1 slice at the end" if blank == 1 else f"{blank} slices at the ends"
+    told = f"Not counted as scan, since only one value is there: {said} of the volume."
+    return replace(volume, array=volume.array[window], grid=shown), [told]
 
 
 def _is_blank(values: np.ndarray) -> bool:
