@@ -67,8 +67,7 @@ def readerHere():
 
 def keepReader(parameterNode):
     """A scene was loaded, perhaps a colleague's: the reader stays who works here, and exports name no patient."""
-    here = {name: value for name, value in readerHere().items() if value}
-    writeParameters(parameterNode, anonymise=True, dicomReport=False, **here)
+    writeParameters(parameterNode, anonymise=True, dicomReport=False, **readerHere())
 
 
 def detectionSettings(parameters):

@@ -55,10 +55,11 @@ def removeCase(landmarkScene, volumeNode, landmarkNode):
 
 
 def findCase(landmarkScene, case):
-    """Return volume and landmarks of a case that is in the scene already, as of a file, or None twice."""
+    """Return volume and landmarks of a case that is in the scene already, as of a file, or None twice; also where the
+    file is gone and has no key."""
     for landmarkNode in landmarkScene.landmarkNodes():
         volumeNode = landmarkScene.volumeNode(landmarkNode)
-        if volumeNode is not None and volumeNode.GetAttribute(CASE) == case.key:
+        if case.key is not None and volumeNode is not None and volumeNode.GetAttribute(CASE) == case.key:
             return volumeNode, landmarkNode
     return None, None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -111,6 +112,8 @@ def fingerprint(volume: str | os.PathLike[str], series: str | None = None, sha25
         if not (series and sha256):
             files = [f for _, found in walk(Path(volume)) for f in found if not f.name.endswith(WRITTEN)]
             inside = [file for file in files if os.path.exists(file)]
+            if files and not inside:
+                raise FileNotFoundError(errno.ENOENT, "links to nothing", str(volume))
             digest.update(f"{len(inside)} files".encode())
             files = _three(inside)
     elif os.path.getsize(volume) <= TEXT_BYTES:  # else its voxels are in it

@@ -74,12 +74,13 @@ def test_a_closed_scene_is_not_spoken_of(opened, both):
     assert opened.message == ""
 
 
+@pytest.mark.parametrize("mine", ["QA", ""])
 @pytest.mark.parametrize("clear", [True, False])
-def test_a_colleague_s_scene_brings_no_reader_and_names_no_patient(opened, tmp_path, clear):
+def test_a_colleague_s_scene_brings_no_reader_and_names_no_patient(opened, tmp_path, clear, mine):
     def be(initials):
         opened.ui.initialsEdit.setText(initials)
         opened.panel.onEdited("initials")
-        opened.ui.folderEdit.currentPath = str(tmp_path / initials)
+        opened.ui.folderEdit.currentPath = str(tmp_path / initials) if initials else ""
         processEvents()
 
     be("AB")
@@ -88,10 +89,10 @@ def test_a_colleague_s_scene_brings_no_reader_and_names_no_patient(opened, tmp_p
     slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear(0)
     processEvents()
-    be("QA")
+    be(mine)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"), {"clear": clear})
     processEvents()
-    assert opened.panel.reader() == (str(tmp_path / "QA"), "QA")
+    assert opened.panel.reader() == (str(tmp_path / mine) if mine else "", mine)
     assert opened.ui.anonymiseCheckBox.checked
 
 

@@ -82,6 +82,20 @@ def test_cases_that_cannot_be_opened_say_so_in_their_row(opened, tmp_path):
     assert "not the one that the result is of" not in opened.message
 
 
+def test_a_case_whose_file_is_gone_is_no_volume_of_the_user_s(opened, tmp_path):
+    mine, node = opened.volume, opened.detect(opened.volume)
+    results = writeBatch(tmp_path, 3, review=(0, 1, 2))
+    (tmp_path / "scans" / "neck01.nrrd").unlink()
+    openList(opened, results, tmp_path / "corrections")
+    opened.panel.worklist.choose("neck01")
+    processEvents()
+    assert opened.logic.worklist.volumeNode is not mine
+    waitUntil(lambda: "neck01" in opened.message, 60)
+    pressNext(opened)
+    arrive(opened, "neck02")
+    assert all(slicer.mrmlScene.IsNodePresent(of) for of in (mine, node))
+
+
 def test_a_full_disk_is_no_fault_of_the_cases(batch, monkeypatch):
     from CarotidLandmarkLib.errors import CannotRunError
     from CarotidLandmarkLib.worklist import child

@@ -150,6 +150,9 @@ def test_links_to_nothing_change_no_key_and_hide_no_change(tmp_path):
     key, state = fingerprint(tmp_path), volumes._state(tmp_path)
     (tmp_path / "README").symlink_to("nowhere")
     assert fingerprint(tmp_path) == key and volumes._state(tmp_path) == state is not None
+    (tmp_path / "1.dcm").unlink()
+    with pytest.raises(FileNotFoundError):
+        fingerprint(tmp_path)
 
 
 @pytest.mark.parametrize("sha256", ["0" * 64, None])
