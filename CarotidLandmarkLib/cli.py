@@ -41,7 +41,6 @@ ACTIONS = {
     "corrections": ("list", "check", "summary", "agreement"),
     "model": ("show", "list", "install", "use", "verify", "remove"),
 }
-ALONE = ("model",)  # of these the first one needs no more words
 
 
 class UsageError(BadInputError):
@@ -107,8 +106,6 @@ def _with_action(words: list[str], chosen: str | None) -> list[str]:
     """``words`` with the action that is meant where a command of several has none: `corrections DIR` lists."""
     actions = ACTIONS.get(chosen or "", ())
     at = words.index(chosen) + 1 if actions and chosen else 0
-    if not words[at:] and chosen not in ALONE:
-        return words
     if not actions or (words[at:] and words[at] in (*actions, "-h", "--help")):
         return words
     return [*words[:at], actions[0], *words[at:]]

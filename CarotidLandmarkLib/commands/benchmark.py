@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=1,
         metavar="N",
-        help="runs at a time, on a CPU of one thread (default 1)",
+        help="runs, or cases of robustness, at a time, on a CPU of one thread (default 1)",
     )
     add("--minutes-per-run", type=positive_number, metavar="M", help="training of one run (default: 8 small, 120 full)")
     add(

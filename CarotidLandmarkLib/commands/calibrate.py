@@ -11,7 +11,7 @@ from .claim import claim
 from .options import add_engine_arguments, chosen_weights, some_path, whole_number
 
 EPILOG = """
-Calibrate on scans that the model was neither trained on nor is tested on: 400 or more for ellipsoids of 90 % that hold
+Calibrate on scans that the model was neither trained on nor is tested on: 300 or more for ellipsoids of 90 % that hold
 87 to 93 %. OUT gets weights.safetensors, the same network with its calibration and with the signs that tell right
 answers from wrong ones; the same command goes on with a run that was interrupted.
 """
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..atomic import as_json, write_json
     from ..detect.case import Settings
-    from ..model.weights import load_weights, save_weights
+    from ..model.weights import calibration_warning, load_weights, save_weights
     from ..study.calibration import calibrated_on, covariance_factor, fit_trust, look, moved_trust, read_seen
     from ..study.cases import digest, kept_name, read_cases
     from ..study.patients import learned_from, marks_of, patients_of, say_known
@@ -87,4 +87,6 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.out / "trust.json", {**trust.to_dict(), "cross-validated": shares})
     save_weights(args.out / "weights.safetensors", model, told)
     print(f"Weights: {args.out / 'weights.safetensors'}")
+    if warning := calibration_warning(told):
+        print(warning, file=sys.stderr)
     return 2 if unusable or failed else 0

@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     """Detect in the phantom, print a table and write everything to args.output."""
     from ..atomic import replacing
     from ..detect.detector import Detector
-    from ..detect.results import prepare_folder, write_case
+    from ..detect.results import check_case, prepare_folder, write_case
+    from ..errors import BadInputError
+    from ..landmarks.detection import REPORT
     from ..landmarks.files import read_points
     from ..pictures.key import key_image, png
     from ..sample_data import POINTS, VOLUME
@@ -43,6 +45,10 @@ def run(args: argparse.Namespace) -> int:
 
     detector = Detector.from_weights(chosen_weights(args), args.device, args.backend)
     prepare_folder(args.output)
+    check_case(args.output, CASE, picture=True)
+    path = args.output / f"{CASE}.nrrd"
+    if path.exists() and not (args.output / f"{CASE}{REPORT}").exists():
+        raise BadInputError(f"{path} exists and was not written by demo; choose another folder.")
     reporter = TextReporter(quiet=False)
     reporter.begin(CASE, 1, 1)
     volume, truth = read_volume(VOLUME), read_points(POINTS).points
@@ -52,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
         volume, args.samples, args.confidence, args.seed, CASE, reporter.progress, fork=args.fork
     )
     reporter.clear()
-    path = args.output / f"{CASE}.nrrd"
     with replacing(path) as part:
         shutil.copyfile(VOLUME, part)
     detection.volume["path"] = str(path)

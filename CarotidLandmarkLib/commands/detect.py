@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do the cases on a Dask cluster, all of whose machines see the same files; 'local' makes one of --workers "
         "processes here",
     )
-    add("--quiet", action="store_true", help="print nothing but errors (and results with --json)")
+    add("--quiet", action="store_true", help="print nothing but errors (with --json also results and the summary)")
     add("--json", action="store_true", help="print progress and results as one JSON object a line")
 
 
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     from ..detect.detector import Detector
     from ..detect.results import mend_cases, prepare_folder
     from ..exchange.dicom_sr import require_highdicom
-    from ..model.weights import read_weights
+    from ..model.weights import calibration_warning, read_weights
     from .batch import Job
     from .ledger import Ledger
     from .reporter import JsonReporter, TextReporter
@@ -109,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     elif some:
         detector = Detector.from_weights(weights, args.device, args.backend)
         header = detector.header
+    if some and not args.quiet and (warning := calibration_warning(header)):
+        print(f"The weights {header.get('name')}: {warning}", file=sys.stderr)
     if many and args.structures is not None:
         _require_own_structures(args.structures, [case.name for case in cases])
     if some or many:
@@ -178,10 +181,13 @@ def _outcomes(
 
 def _about(args: argparse.Namespace, header: dict[str, Any]) -> dict[str, Any]:
     """What run.json says of how the cases were done."""
-    names = ("samples", "confidence", "seed", "fork", "device", "backend", "picture", "sr", "workers", "scheduler")
+    names = ("samples", "confidence", "seed", "fork", "series", "spacing", "device", "backend", "picture", "sr")
     return {
         "model": {name: header.get(name) for name in ("name", "version", "sha256")},
-        "settings": {name: getattr(args, name) for name in names},
+        "settings": {
+            **{name: getattr(args, name) for name in (*names, "workers", "scheduler")},
+            "structures": None if args.structures is None else str(args.structures),
+        },
         "part": args.part,
     }
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..detect import SAMPLES
 from ..errors import BadInputError, CannotRunError, CarotidLandmarkError
 from ..landmarks.detection import Detection, write_detection
 from .options import CONFIDENCE, add_engine_arguments, chosen_weights, some_path, some_weights, whole_number
@@ -42,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detections",
         type=some_path,
         metavar="DIR",
-        help="use these <case>.detection.json, or predictions of nnLandmark; detect nothing",
+        help="use these <case>.detection.json, <case>.sr.dcm or predictions of nnLandmark; detect nothing: --samples, "
+        "--seed and --no-fork cannot be given",
     )
     add("--out", type=some_path, required=True, metavar="REPORT", help="folder for report.html, .md, .json and .csv")
     add(
@@ -98,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     from ..study.report.rows import make_rows
     from ..study.report.write import write_report
 
+    if args.detections:
+        _check_detections(args)
     unusable: dict[str, str] = {}
     truths = {case.name: case for case in read_cases(args.data, unusable)}
     if args.case is not None and args.case not in truths:
@@ -176,6 +180,15 @@ def run(args: argparse.Namespace) -> int:
     write_report(args.out, report, rows, drawn, html="jinja2" not in missing)
     print((args.out / "report.md").read_text(encoding="utf-8"))
     return 2 if failed else 0
+
+
+def _check_detections(args: argparse.Namespace) -> None:
+    """BadInputError where --detections is no folder, or options beside it would do nothing."""
+    if not args.detections.is_dir():
+        raise BadInputError(f"--detections {args.detections} is no folder: give the one that detect wrote to.")
+    idle = {"--samples": args.samples != SAMPLES, "--seed": args.seed != 0, "--no-fork": not args.fork}
+    if told := [option for option, given in idle.items() if given]:
+        raise BadInputError(f"{', '.join(told)} would do nothing beside --detections, in which nothing is detected.")
 
 
 def _report(

@@ -39,9 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         "--preset",
         choices=sorted([*names(), *ALIASES]),
-        help="(default: that of --start, or default)",
+        metavar="NAME",
+        help=f"{', '.join(sorted([*names(), *ALIASES]))} (default: that of --start, or default)",
     )
-    add("--half-resolution", action="store_true", help="the same with voxels twice as large and half as many")
+    add(
+        "--half-resolution",
+        action="store_true",
+        help="the same with voxels twice as long, half as many along an axis",
+    )
     add("--start", type=some_weights, nargs="+", default=(), metavar="WEIGHTS", help="go on from these weights")
     add("--scales", type=above_0, nargs="+", default=(), metavar="MM", help="train the nets of these scales only")
     add(

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--marker",
         default=".complete",
         metavar="NAME",
-        help="or when a file of this name lies in its folder, or in one above (default: .complete)",
+        help="or when a file of this name lies in its folder, or in one between that and IN (default: .complete)",
     )
     add("--every", type=positive_number, default=5.0, metavar="S", help="look so often, in seconds (default: 5)")
     add_engine_arguments(parser)

@@ -20,7 +20,7 @@ from ..errors import (
     OutOfMemoryError,
     as_sentence,
 )
-from ..fork.structures import read_structures
+from ..fork.structures import NAMED, maps_in, read_structures
 from ..landmarks.detection import Detection
 from ..landmarks.reading import Reading
 from ..pictures.key import key_image, png
@@ -109,8 +109,10 @@ def detect_case(
         detection = detector.detect(
             volume, settings.samples, settings.confidence, settings.seed, name, progress, cancelled, fork=settings.fork
         )
-        if structures is not None:
+        if folder is not None and structures is not None:
             add_heights(detection, structures)
+            if not any(file.exists() for file in maps_in(folder).values()):
+                detection.warnings.append(f"'{folder}' holds none of the label maps {NAMED}.")
         if settings.picture:
             _draw(volume, detection)
     except (CarotidLandmarkError, BrokenPipeError):  # the latter of whoever hears of the progress

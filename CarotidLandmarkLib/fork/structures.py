@@ -27,6 +27,7 @@ FILES = {
     "skull_base_mm": "skull",
 }
 SUFFIX = ".nii.gz"
+NAMED = ", ".join(f"{structure}{SUFFIX}" for structure in FILES.values())
 CORNER_MM = 2.0  # voxels so near to the outermost make up the angle of the mandible
 COLUMN_MM = 10.0  # the skull base counts so near to the line straight up from the carina
 STRAY = 0.1  # a piece of less than this share of the largest is no part of the structure

@@ -137,6 +137,8 @@ def remove(reference: str) -> list[Installed]:
     Raises BadInputError for what is not installed or in use, CannotRunError where it cannot be removed.
     """
     name, number = split(reference)
+    if name == PACKAGE:
+        raise BadInputError(f"The weights {PACKAGE} are the package's own and cannot be removed.")
     find(reference)
     doomed = [one for one in installed() if one.name == name and number in (None, one.revision)]
     with suppress(CannotRunError):  # what is in use cannot be told, so nothing here is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from ..atomic import write_text
+from ..errors import BadInputError
 from ..landmarks.files import write_markups
 from ..landmarks.points import SIDES, LandmarkSet
 from ..volume.ct import CTVolume, write_volume
@@ -48,6 +50,15 @@ def phantom_volume(
     return _acquire(phantom, scan, orientation, progress), _visible(phantom, scan)
 
 
+def _refuse_others(volume: Path) -> None:
+    """BadInputError where a volume, or its truth, of this name is there that was not written here."""
+    case = volume.with_suffix("")
+    if not os.path.exists(f"{case}.phantom.json"):
+        for file in (str(volume), f"{case}.mrk.json"):
+            if os.path.exists(file):
+                raise BadInputError(f"{file} exists and is no phantom of ours; choose another folder.")
+
+
 def write_phantoms(
     out_dir: str | Path,
     count: int,
@@ -73,6 +84,7 @@ def write_phantoms(
         orientation = str(Streams(this, split)("file").choice(names, p=list(ORIENTATIONS.values())))
         case = f"{split}-{this:05d}" + (f"-{phantom.scaffold}" if phantom.scaffold else "")
         path = out / f"{case}.nrrd"
+        _refuse_others(path)
         write_volume(_acquire(phantom, scan, orientation), path)
         write_markups(out / f"{case}.mrk.json", LandmarkSet(_visible(phantom, scan)))
         about = {

@@ -21,7 +21,7 @@ from CarotidLandmarkLib.volume.ct import CTVolume
 from CarotidLandmarkLib.volume.geometry import Grid
 from Testing.host.skipping import WITHOUT_TORCH
 
-HEADER = {"name": "bright", "version": "1", "sha256": "0" * 64}
+HEADER = {"name": "bright", "version": "1", "sha256": "0" * 64, "calibration": {"cases": 300}}
 BALLS = {"left": np.array([31.3, -7.4, 52.2]), "right": np.array([-27.1, 3.9, 41.7])}
 
 
@@ -106,7 +106,15 @@ def random_weights(path: Path, **header: Any) -> Path:
         tensors[name] = (rng.uniform(-1, 1, shape) / np.sqrt(fan_in)).astype(np.float32)
         if name.endswith("presence_bias"):
             tensors[name][:] = -20.0
-    told = {"format": FORMAT, "name": "random", "version": "7", "training": {}, **header, "config": config.to_dict()}
+    told = {
+        "format": FORMAT,
+        "name": "random",
+        "version": "7",
+        "training": {},
+        "calibration": {"cases": 300},
+        **header,
+        "config": config.to_dict(),
+    }
     path.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: json.dumps(told)}))
     return path
 

@@ -177,7 +177,7 @@ def test_bad_words_and_folders_of_the_actions_are_sentences(tmp_path, capsys):
         assert "holds no corrections" in capsys.readouterr().err
     for words, says in (
         (["check"], "required: DIR"),
-        ([], "required: ACTION"),
+        ([], "required: DIR"),
         (["agreement", "--limit", "0"], "--limit"),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -40,6 +40,15 @@ def rows_of(text):
     return {line.split()[0]: line.split() for line in text.splitlines() if line.startswith(("left", "right"))}
 
 
+@pytest.mark.parametrize("file", ["demo.nrrd", "demo.mrk.json", "demo.png"])
+def test_demo_does_not_replace_what_another_has_written(demo, file, tmp_path, capsys):
+    (tmp_path / "carotid-landmark-demo").mkdir()
+    (tmp_path / "carotid-landmark-demo" / file).write_text("mine")
+    assert main(["demo", "--samples", "2"]) == 2
+    assert f"{file} exists" in capsys.readouterr().err
+    assert (tmp_path / "carotid-landmark-demo" / file).read_text() == "mine"
+
+
 def test_demo_tells_and_writes_what_it_found(demo, volume, capsys):
     folder = demo()
     assert sorted(path.name for path in folder.iterdir()) == FILES

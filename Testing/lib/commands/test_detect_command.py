@@ -291,6 +291,14 @@ def test_a_file_without_a_spacing_is_detected_in_with_one_that_is_told(detect, c
     assert np.array_equal(told.landmarks[0].position_lps_mm, stored.landmarks[0].position_lps_mm)
 
 
+@pytest.mark.parametrize(("rest_on", "said"), [(305, False), (2, True)])
+def test_ellipsoids_that_rest_on_few_cases_are_told(rest_on, said, detector, detect, cases, capsys, monkeypatch):
+    monkeypatch.setitem(detector.header, "calibration", {"cases": rest_on})
+    assert detect(cases / "a.nrrd") == 0
+    assert ("rests on 2 cases" in capsys.readouterr().err) == said
+    assert detect(cases / "a.nrrd", "--quiet") == 0 and capsys.readouterr().err == ""
+
+
 def test_label_maps_of_one_scan_are_not_those_of_many(detect, cases, tmp_path, capsys):
     maps = tmp_path / "maps"
     maps.mkdir()

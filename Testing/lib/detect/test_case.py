@@ -37,8 +37,11 @@ def test_structures_are_read_before_detecting_each_cases_own_if_there_are(detect
     read = []
     monkeypatch.setattr(case, "read_structures", lambda folder, volume: read.append(folder) or {})
     for name in "ab":
-        detect_case(detector, name, tmp_path / "a.nrrd", settings)
-    assert read == [tmp_path / "maps" / "a", tmp_path / "maps"]
+        (warning,) = detect_case(detector, name, tmp_path / "a.nrrd", settings).warnings
+        assert "holds none of the label maps mandible.nii.gz" in warning
+    (tmp_path / "maps" / "hyoid.nii.gz").touch()
+    assert detect_case(detector, "b", tmp_path / "a.nrrd", settings).warnings == []
+    assert read.pop() == tmp_path / "maps" and read == [tmp_path / "maps" / "a", tmp_path / "maps"]
     with pytest.raises(BadInputError, match="--no-fork"):
         Settings(structures=tmp_path, fork=False)
 

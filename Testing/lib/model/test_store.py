@@ -289,6 +289,7 @@ def test_remove_takes_one_or_all_but_never_those_in_use(make, home, capsys):
     for version in "123":
         install.install(make(version=version))
     install.use("site@2")
+    assert main(["model", "remove", "default"]) == 2 and "package's own" in capsys.readouterr().err
     assert main(["model", "remove", "site"]) == 2 and "in use" in capsys.readouterr().err
     assert main(["model", "remove", "site@3"]) == 0
     assert [one.revision for one in store.installed()] == [1, 2]

@@ -168,6 +168,10 @@ def test_written_phantoms_are_read_back_with_their_truth(tmp_path, drawn):
     phantom = drawn(seed)
     assert phantom.phase != NONE and Scan.draw(phantom).kind == "slab", "few voxels"
     (path,) = write_phantoms(tmp_path, 1, seed, "val")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / f"val-{seed:05d}.mrk.json").touch()
+    with pytest.raises(BadInputError, match="mrk.json exists and is no phantom"):
+        write_phantoms(tmp_path / "mine", 1, seed, "val")
     volume, points = read_volume(path), read_points(tmp_path / f"val-{seed:05d}.mrk.json")
     about = json.loads((tmp_path / f"val-{seed:05d}.phantom.json").read_text())
     assert about["make"] == phantom.make

@@ -176,6 +176,7 @@ def test_calibrate_writes_the_same_network_with_ellipsoids_that_fit_and_goes_on(
     assert main([*command, "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert not (out / "trust.json").exists()
+    assert "rests on 2 cases" in said.err
     assert "2 of 2 cases" in said.err and "What to trust stays as it is" in said.err
     seen = read_seen(sorted((out / "cases").iterdir()))
     before, after = load_weights(weights), load_weights(out / "weights.safetensors")

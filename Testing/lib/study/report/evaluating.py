@@ -45,7 +45,8 @@ def evaluate(detector, monkeypatch, tmp_path):
         with monkeypatch.context() as patch:
             if not draw:
                 patch.setattr(figures, "draw_figures", lambda *_: [])
-            words = ["--data", data, "--out", tmp_path / out, "--samples", "2", *words]
+            passes = () if "--detections" in words else ("--samples", "2")
+            words = ["--data", data, "--out", tmp_path / out, *passes, *words]
             return main(["evaluate", *map(str, words)])
 
     return evaluate

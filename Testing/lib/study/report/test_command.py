@@ -291,7 +291,10 @@ def test_equivariance_is_measured_on_request(evaluate, data, tmp_path):
     ("words", "sentence"),
     [
         (["--case", "nobody"], "none of the cases"),
-        (["--detections", "x", "--equivariance", "1"], "give the --weights"),
+        (["--detections", "data", "--equivariance", "1"], "give the --weights"),
+        (["--detections", "x"], "x is no folder"),
+        (["--detections", "data", "--seed", "9", "--no-fork"], "--seed, --no-fork would do nothing beside"),
+        (["--detections", "data", "--samples", "3"], "--samples would do nothing beside"),
         (["--against", "nowhere"], "neither detections nor"),
     ],
 )
