@@ -12,7 +12,7 @@ from .geometry import Grid
 
 
 def without_padding(volume: CTVolume) -> tuple[CTVolume, list[str]]:
-    """The volume without those slices at its ends that hold a single value, a view of it; and what to tell of them.
+    """The volume without those slices at its ends that hold nothing, a view of it; and what to tell of them.
 
     A volume of which hardly anything is left is returned as it is.
     """
@@ -32,9 +32,10 @@ def without_padding(volume: CTVolume) -> tuple[CTVolume, list[str]]:
     window = tuple(slice(first, last) if n == 2 - axis else slice(None) for n in range(3))
     shown = Grid(tuple(map(int, size)), grid.spacing, origin, grid.direction)  # type: ignore[arg-type]
     said = "1 slice at the end" if blank == 1 else f"{blank} slices at the ends"
-    told = f"Not counted as scan, since only one value is there: {said} of the volume."
+    told = f"Not counted as scan, since nothing is there: {said} of the volume."
     return replace(volume, array=volume.array[window], grid=shown), [told]
 
 
 def _is_blank(values: np.ndarray) -> bool:
-    return bool((values == values.flat[0]).all())
+    """One value, or two: inside and outside of the disc that a scanner reconstructs."""
+    return bool(((values == values.min()) | (values == values.max())).all())

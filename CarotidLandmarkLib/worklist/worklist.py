@@ -49,6 +49,7 @@ class Worklist:
 
     def __init__(self, cases: Sequence[WorkCase], marks: Iterable[Mark], reader: str) -> None:
         self.places = in_order(cases)
+        self._at = {case.name: index for index, (case, _) in enumerate(self.places)}
         self.reader = reader
         self._marks: dict[str, dict[str, Mark]] = {}
         self.claims: Mapping[str, Sequence[str]] = {}
@@ -66,23 +67,23 @@ class Worklist:
 
     def row(self, name: str) -> Row:
         """The row of the case with that name."""
-        return next(row for row in self.rows() if row.case.name == name)
+        return self._row(self.places[self._at[name]])
 
     def after(self, name: str | None, step: int, shown: str) -> Row | None:
         """The next row below (``step`` 1) or above (-1) that can be opened, from the end on to the beginning again.
 
         None where there is no other than that of ``name``. From None it begins before the first row.
         """
-        every = self.rows()
-        at = next((index for index, row in enumerate(every) if row.case.name == name), -1 if step > 0 else 0)
-        around = [every[(at + step * count) % len(every)] for count in range(1, len(every) + 1)]
-        fits = (row for row in around if row.case.name != name and self._fits(row, shown))
-        return next((row for row in fits if row.can_be_opened), None)
+        at = self._at.get(name or "", -1 if step > 0 else 0)
+        around = ((at + step * count) % len(self.places) for count in range(1, len(self.places) + 1))
+        rows = (self._row(self.places[index]) for index in around)
+        return next((r for r in rows if r.case.name != name and self._fits(r, shown) and r.can_be_opened), None)
 
     def progress(self) -> tuple[int, int, int]:
         """Of the cases to be looked at: how many are done, how many of them by this reader, and how many there are."""
-        needed = [row for row in self.rows() if row.group != "sure"]
-        return sum(bool(row.readers) for row in needed), sum(self.reader in row.readers for row in needed), len(needed)
+        needed = [self._marks.get(case.key or "", {}).values() for case, group in self.places if group != "sure"]
+        done = [{mark.reader for mark in marks if mark.done} for marks in needed]
+        return sum(map(bool, done)), sum(self.reader in readers for readers in done), len(needed)
 
     def _row(self, place: Place) -> Row:
         case, group = place

@@ -33,6 +33,10 @@ def test_what_holds_nothing_is_left_out(name, hu, make_neck):
     assert "16 slices at the ends" in said and np.array_equal(shown.array, neck.array)
     assert shown.grid.size == neck.grid.size and np.allclose(shown.grid.origin, neck.grid.origin)
     assert without_padding(neck) == (neck, [])
+    disc = padded(neck, 5, 11, hu)
+    slices = np.moveaxis(disc.array, 2 - disc.grid.slice_axis, 0)
+    slices[:5, :20] = slices[-11:, :20] = -3024
+    assert np.array_equal(without_padding(disc)[0].array, neck.array)
     assert "1 slice at the end of" in without_padding(padded(neck, 0, 1, hu))[1][0]
 
 
