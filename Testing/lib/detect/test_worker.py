@@ -151,7 +151,8 @@ def test_out_of_memory_while_the_model_is_loaded_is_told_too(serve, ct, monkeypa
     assert (error["reason"], error["device"], error["exit_code"]) == ("out_of_memory", "cuda", 3)
 
 
-def test_describe_says_what_could_be_detected_with_and_where(serve, weights, tmp_path):
+def test_describe_says_what_could_be_detected_with_and_where(serve, make_weights, tmp_path):
+    weights = make_weights(tmp_path / "random.safetensors", calibration={"cases": 24})
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     known, bad = serve(
         {"id": 1, "command": "describe", "weights": str(weights)},

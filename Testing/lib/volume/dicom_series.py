@@ -16,13 +16,13 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 SIZE, SPACING = (40, 30), (1.0, 1.5)  # columns, rows; mm between columns, between rows
 AXIAL = (1, 0, 0, 0, 1, 0)
 OBLIQUE = (0.8, 0.6, 0.0, -0.6 * 0.8, 0.8 * 0.8, -0.6)
-SLOPE = np.array([7.0, -5.0, 4.0])
+SLOPE, MIDDLE_HU = np.array([7.0, -5.0, 4.0]), 300.0
 REAL = Path(__file__).parents[4] / "shared" / "data" / "dicom"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="needs the data folder ../shared/data/dicom")
 
 
 def hu(points):
-    return points @ SLOPE
+    return points @ SLOPE + MIDDLE_HU
 
 
 def pixels(position, orientation):
@@ -60,10 +60,12 @@ def write_slice(path, position, orientation=AXIAL, number=1, slope=1.0, intercep
 
 
 def stack(depths, orientation=AXIAL, shear=(0.0, 0.0)):
-    """Positions (n, 3) at `depths` mm along the normal, sheared by mm per mm along rows and columns."""
+    """Positions (n, 3) at `depths` mm along the normal, sheared by mm per mm along rows and columns; the middle of
+    the first slice is the same, however it lies."""
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     along = np.cross(row, column) + shear[0] * row + shear[1] * column
-    return np.array([-20.0, 10.0, -30.0]) + np.asarray(depths)[:, None] * along
+    corner = np.array([0.0, 32.5, -30.0]) - SIZE[0] * SPACING[0] / 2 * row - SIZE[1] * SPACING[1] / 2 * column
+    return corner + np.asarray(depths)[:, None] * along
 
 
 def write_series(folder, positions, orientation=AXIAL, **kinds):
