@@ -105,7 +105,7 @@ def _step(corruption: str, amount: float, scores: Sequence[Score], confidence: f
     shares = {status: sum(one.status == status for one in scores) / len(scores) for status in STATUSES}
     located = errors[np.isfinite(errors)]
     distances = np.array([one.mahalanobis2 for one in scores])
-    draws = bootstrap(lambda weights: mean(wrong, weights), [one.whose for one in scores])
+    draws = bootstrap(lambda weights: mean(wrong, weights), [one.case for one in scores])
     return Step(
         corruption,
         amount,

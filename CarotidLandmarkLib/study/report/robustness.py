@@ -31,7 +31,7 @@ def write_robustness(out: Path, steps: Sequence[Step], facts: Mapping[str, Any])
     table = as_table(steps)
     title = f"Robustness of {facts['model']} on {facts['data']}"
     remarks = [
-        f"Silent: {SILENT}; its 95% interval is a bootstrap over patients.",
+        f"Silent: {SILENT}; its 95% interval is a bootstrap over cases.",
         "Errors and coverage are those of the landmarks that can be seen and were located.",
         *(f"{corruption.about}: {(corruption.apply.__doc__ or '').strip()}" for corruption in CORRUPTIONS.values()),
         "Phantom millimetres are not patient millimetres. Not for clinical use.",
